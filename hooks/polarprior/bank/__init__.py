@@ -1,0 +1,1 @@
+"""Banks: latents' seeds with their spectra, in safetensors."""

@@ -1,0 +1,129 @@
+"""An opened bank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from polarprior.bank import format as bank_format
+from polarprior.bank.info import BankInfo
+from polarprior.errors import BankError, UsageError
+
+if TYPE_CHECKING:
+    from polarprior.generator import Generator
+
+
+class Bank:
+    """Latents' seeds with their spectra.
+
+    Attributes:
+        info: what the bank is valid for, and how it was made.
+
+    Arrays are read when they are first asked for. Row i is the latent of seeds[i].
+    """
+
+    def __init__(self, info: BankInfo, read: Callable[[str], np.ndarray], name: str = "bank"):
+        self.info = info
+        self._read = read
+        self._name = name
+
+    @classmethod
+    def open(cls, path: str | Path) -> Bank:
+        """Open a bank file; BankError where it is missing, damaged or foreign. Reads no tensor yet."""
+        handle, info = bank_format.open_checked(Path(path))
+        return cls(info, handle.get_tensor, str(path))
+
+    @classmethod
+    def of(cls, info: BankInfo, tensors: Mapping[str, np.ndarray]) -> Bank:
+        """A bank in memory, from the tensors of the format."""
+        return cls(info, tensors.__getitem__)
+
+    def save(self, path: str | Path) -> None:
+        """Write the bank atomically; the same bank gives the same bytes."""
+        self.info = bank_format.write(Path(path), self.tensors(), self.info)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """All arrays by name, as they are stored."""
+        names = ["seeds", "latent_hash", "log_singular_values"]
+        return {name: self._read(name) for name in names + ["labels"] * (self.info.num_classes is not None)}
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @cached_property
+    def seeds(self) -> np.ndarray:
+        """int64 [N]: ``generator.prior.draw(seeds)`` gives the latents."""
+        return self._read("seeds")
+
+    @cached_property
+    def latent_hash(self) -> np.ndarray:
+        """int64 [N]: `latent_hash` of each latent."""
+        return self._read("latent_hash")
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        """int64 [N], the classes; None where the model has none."""
+        return None if self.info.num_classes is None else self._read("labels")
+
+    @cached_property
+    def log_singular_values(self) -> np.ndarray:
+        """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less.
+
+        Raises:
+            BankError: NaN, +inf, or a row that isn't in order.
+        """
+        values = self._read("log_singular_values")
+        if np.isnan(values).any() or (values == np.inf).any():
+            rows = np.flatnonzero(np.isnan(values).any(1) | (values == np.inf).any(1))
+            raise self._damaged(f"NaN or infinity in {len(rows)} rows, the first at row {rows[0]}")
+        disorder = (values[:, 1:] > values[:, :-1]).any(1)
+        if disorder.any():
+            raise self._damaged(f"singular values out of order at row {np.flatnonzero(disorder)[0]}")
+        return values
+
+    def log_volume(self, k: int | None = None) -> np.ndarray:
+        """l_k, the sum of the first k log singular values (all where None): float64 [N], nats.
+
+        Raises:
+            UsageError: k more than the bank holds, or below 1.
+            BankError: the spectra are damaged.
+        """
+        k = self.info.k if k is None else k
+        if not 1 <= k <= self.info.k:
+            raise UsageError(
+                f"-k: got {k}, expected 1 to {self.info.k}, what this bank holds",
+                f"use at most -k {self.info.k}, or build a bank with -k {k}",
+            )
+        return self.log_singular_values[:, :k].sum(1, dtype=np.float64)
+
+    def check_fits(self, generator: Generator) -> None:
+        """Raise BankError, naming the field, unless the bank was built for this model and these settings."""
+        pairs = {
+            "fingerprint": (self.info.fingerprint, generator.fingerprint),
+            "prior": (self.info.prior, generator.prior.name),
+            "latent_shape": (self.info.latent_shape, generator.prior.shape),
+            "num_classes": (self.info.num_classes, generator.num_classes),
+            "settings": (self.info.settings, generator.settings),
+        }
+        for field, (stored, actual) in pairs.items():
+            if stored != actual:
+                raise BankError(
+                    f"{self._name} is for another {_MEANING.get(field, field)}: {field} is "
+                    f"{_short(stored)}, {generator.plugin} has {_short(actual)}",
+                    f"build one for this model: polarprior bank build {generator.plugin} -n {len(self)} --out BANK",
+                )
+
+    def _damaged(self, what: str) -> BankError:
+        return BankError(f"{self._name} is damaged: {what}", "build it again, or see: polarprior bank verify BANK")
+
+
+_MEANING = {"fingerprint": "model (other weights)", "settings": "choice of settings"}
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:12] + "…"

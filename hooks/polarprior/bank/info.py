@@ -1,0 +1,112 @@
+"""A bank's metadata: what it was made from, and how."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from polarprior.errors import BankError
+from polarprior.settings import Settings
+
+FORMAT = "polarprior-bank/1"
+METADATA_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class BankInfo:
+    """What a bank is valid for, and how it was made. Stored as canonical JSON.
+
+    Attributes:
+        format: `FORMAT`.
+        plugin, plugin_version: of the model plugin that built it.
+        fingerprint: sha256 of the model's weights.
+        prior: name of the latent prior.
+        latent_shape: shape of a latent.
+        num_classes: of a class-conditional model, else None.
+        domain, space: where the Jacobian was taken.
+        settings: truncation, temperature, noise mode.
+        k: singular values a row.
+        estimator: its name, tolerance and measured error of the log-volume (both nats).
+        dtype: of the network when the Jacobians were taken.
+        torch: version of torch; byte identity of two builds needs the same one.
+        licence: of the checkpoint, as its authors state it.
+        digest: sha256 over the tensors, see `polarprior.bank.format.tensors_digest`.
+    """
+
+    plugin: str
+    plugin_version: str
+    fingerprint: str
+    prior: str
+    latent_shape: tuple[int, ...]
+    num_classes: int | None
+    domain: str
+    space: str
+    settings: Settings
+    k: int
+    estimator: dict[str, Any]
+    dtype: str
+    torch: str
+    licence: str
+    digest: str = ""
+    format: str = FORMAT
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> BankInfo:
+        """Read untrusted JSON; BankError where it isn't a bank's metadata."""
+        if len(text) > METADATA_LIMIT:
+            raise _not_a_bank(f"metadata of {len(text)} characters")
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _not_a_bank("metadata that isn't JSON") from error
+        if not isinstance(values, dict):
+            raise _not_a_bank("metadata that isn't a JSON object")
+        if values.get("format") != FORMAT:
+            raise BankError(
+                f"bank: format is {str(values.get('format'))[:40]!r}, expected {FORMAT!r}",
+                "build it again with this version: polarprior bank build",
+            )
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            odd = sorted(set(values) ^ known)
+            raise _not_a_bank(f"metadata with missing or unknown fields: {', '.join(odd)[:80]}")
+        for name, kind in _KINDS.items():
+            if not isinstance(values[name], kind) or isinstance(values[name], bool):
+                raise _not_a_bank(f"metadata field {name!r} of the wrong type")
+        shape = values["latent_shape"]
+        if not all(isinstance(size, int) and size > 0 for size in shape):
+            raise _not_a_bank("metadata field 'latent_shape' of the wrong type")
+        if values["k"] < 1:
+            raise _not_a_bank("metadata field 'k' below 1")
+        try:
+            settings = Settings.from_dict(values["settings"])
+        except ValueError as error:
+            raise _not_a_bank(f"metadata: {error}") from error
+        return cls(**{**values, "latent_shape": tuple(shape), "settings": settings})
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "plugin": str,
+    "plugin_version": str,
+    "fingerprint": str,
+    "prior": str,
+    "latent_shape": list,
+    "num_classes": (int, type(None)),
+    "domain": str,
+    "space": str,
+    "k": int,
+    "estimator": dict,
+    "dtype": str,
+    "torch": str,
+    "licence": str,
+    "digest": str,
+}
+
+
+def _not_a_bank(what: str) -> BankError:
+    return BankError(f"bank: {what}", "the file is no bank, or is damaged: polarprior bank build makes one")

@@ -1,0 +1,86 @@
+"""Is this bank what it says it is?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from polarprior.bank.bank import Bank
+from polarprior.bank.format import tensors_digest
+from polarprior.errors import BankError
+from polarprior.host import default_host
+from polarprior.prior.hashing import latent_hash
+from polarprior.volume.spectrum import top_singular_values
+
+if TYPE_CHECKING:
+    from polarprior.generator import Generator
+
+REPEAT_TOLERANCE = 1e-3
+"""Largest difference in a log singular value between machines that still counts as the same, nats."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked, and what was found.
+
+    Attributes:
+        rows: rows of the bank, all of them checked for digest, order, finiteness and duplicates.
+        rank_deficient: rows with less than k nonzero singular values.
+        recomputed: rows whose spectrum was taken anew.
+        largest_error: largest difference in a log singular value among those, nats; None without a model.
+    """
+
+    rows: int
+    rank_deficient: int
+    recomputed: int
+    largest_error: float | None
+
+
+def verify(bank: Bank, generator: Generator | None = None, sample: int = 8) -> Verification:
+    """Check digest, seeds, labels, finiteness, order and duplicates; with a model, recompute some rows.
+
+    Args:
+        bank: an opened bank.
+        generator: where given, the bank must be its own; hash and spectrum of `sample` rows, spread evenly
+            over the bank, are computed again.
+
+    Raises:
+        BankError: the first check that fails.
+    """
+    if tensors_digest(bank.tensors()) != bank.info.digest:
+        raise _failed("the digest of its tensors differs from the one in its metadata")
+    if (bank.seeds < 0).any() or (bank.seeds >= 2**32).any():
+        raise _failed("a seed is outside 0 to 4294967295")
+    labels = bank.labels
+    if labels is not None and ((labels < 0).any() or (labels >= (bank.info.num_classes or 0)).any()):
+        raise _failed("a label is outside its classes")
+    keys = bank.seeds if labels is None else np.stack([bank.seeds, labels], 1)
+    if len(np.unique(keys, axis=0)) < len(bank):
+        raise _failed("two rows have the same seed")
+    deficient = int((~np.isfinite(bank.log_volume())).sum())
+    if generator is None:
+        return Verification(len(bank), deficient, 0, None)
+    rows = np.unique(np.linspace(0, len(bank) - 1, sample).astype(np.int64))
+    return Verification(len(bank), deficient, len(rows), _recompute(bank, generator, rows))
+
+
+def _recompute(bank: Bank, generator: Generator, rows: np.ndarray) -> float:
+    """Largest difference in a log singular value between the bank's `rows` and the model's own."""
+    bank.check_fits(generator)
+    latents = generator.prior.draw(bank.seeds[rows], None if bank.labels is None else bank.labels[rows])
+    if (latent_hash(latents.z) != bank.latent_hash[rows]).any():
+        raise _failed("the model's latents for its seeds are others: the hashes differ")
+    jacobian_fn = default_host().jacobian_fn(generator, space=bank.info.space, domain=bank.info.domain)
+    spectrum = top_singular_values(jacobian_fn(latents), bank.info.k).log_sigma.numpy()
+    stored = bank.log_singular_values[rows].astype(np.float64)
+    both_zero = np.isneginf(spectrum) & np.isneginf(stored)
+    error = float(np.abs(np.where(both_zero, 0.0, spectrum - np.where(both_zero, 0.0, stored))).max())
+    if not error <= REPEAT_TOLERANCE:
+        raise _failed(f"a log singular value differs by {error:.3g} from the model's, at most 0.001 expected")
+    return error
+
+
+def _failed(what: str) -> BankError:
+    return BankError(f"bank: {what}", "don't use it: fetch it again, or build it again")

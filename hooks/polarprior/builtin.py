@@ -1,0 +1,78 @@
+"""The host's own answers to its hooks. Its name as a model plugin is `torch`: any generator of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polarprior.errors import BankError, PolarPriorError
+from polarprior.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+    from polarprior.prior.sampler import LatentSampler, SamplerOptions
+    from polarprior.settings import Settings
+    from polarprior.volume.feature_map import FeatureMap
+    from polarprior.volume.jacobian import JacobianFn
+
+NAME = "torch"
+_EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that returns pp.wrap(...)"
+
+
+@hookimpl
+def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
+    """``torch:MODULE:FUNCTION``: call a function of the user's that returns a Generator."""
+    from polarprior.generator import Generator
+    from polarprior.settings import Settings
+
+    module_name, _, function_name = (source or "").partition(":")
+    if not module_name or not function_name:
+        raise PolarPriorError(f"model: got torch:{source or ''}, expected torch:MODULE:FUNCTION", f"use {_EXAMPLE}")
+    if settings != Settings():
+        raise PolarPriorError("settings: a torch: model takes none", "set them in your function")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise PolarPriorError(f"model: torch:{source}: {error}", f"use {_EXAMPLE}") from error
+    generator = function()
+    if not isinstance(generator, Generator):
+        raise PolarPriorError(
+            f"model: torch:{source} returned {type(generator).__name__}, expected a Generator",
+            "return pp.wrap(module, latent_dim=..., prior='normal')",
+        )
+    return generator.on(device)
+
+
+@hookimpl
+def get_feature_map(space: str) -> FeatureMap | None:
+    """`pixel`: the images themselves."""
+    from polarprior.volume.feature_map import PIXEL
+
+    return PIXEL if space == PIXEL.space else None
+
+
+@hookimpl
+def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
+    """Automatic differentiation of the images in z."""
+    from polarprior.volume.feature_map import PIXEL
+    from polarprior.volume.jacobian import pixel_jacobian_fn
+
+    return pixel_jacobian_fn(generator) if (space, domain) == (PIXEL.space, "z") else None
+
+
+@hookimpl
+def get_latent_sampler(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> LatentSampler:
+    """The bank sampler."""
+    from polarprior.prior.bank_sampler import BankSampler
+
+    if bank is None:
+        raise BankError("bank: the bank sampler needs one, got none", "add --bank BANK")
+    return BankSampler(generator, bank, rho, options)

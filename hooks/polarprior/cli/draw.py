@@ -1,0 +1,124 @@
+"""`polarprior seeds` and `polarprior sample`: draws from a polarity prior."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from polarprior.cli.options import (
+    NumberList,
+    bank_option,
+    class_option,
+    device_option,
+    force_option,
+    k_option,
+    model_argument,
+    open_model_and_bank,
+)
+
+polarity_option = click.option(
+    "--polarity", "rho", required=True, type=float, help="rho: below 0 modes, above 0 anti-modes."
+)
+BATCH = 16
+
+
+@click.command()
+@click.argument("path", metavar="BANK", type=click.Path(path_type=Path))
+@polarity_option
+@click.option("-n", "n", required=True, type=int, help="How many.")
+@class_option
+@k_option
+@force_option
+def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, force: bool) -> None:
+    """Stock seeds drawn from a polarity prior, comma-separated: for a stock script with no plugin at all.
+
+    They are what the bank's first N seeds become, so they agree with `polarprior sample` on those seeds.
+    """
+    import numpy as np
+
+    from polarprior.bank.bank import Bank
+    from polarprior.errors import UsageError
+    from polarprior.prior.bank_sampler import WeightedBank
+    from polarprior.prior.sampler import SamplerOptions
+
+    bank = Bank.open(path)
+    if (label is None) != (bank.labels is None):
+        has = "has no classes" if bank.labels is None else "has classes"
+        raise UsageError(f"--class: got {label}, the bank {has}", "give --class exactly where it has some")
+    rows = np.arange(len(bank)) if bank.labels is None else np.flatnonzero(bank.labels == label)
+    if not 1 <= n <= len(rows):
+        raise UsageError(f"-n: got {n}, expected 1 to {len(rows)}, the rows of the bank", "build a larger bank")
+    weighted = WeightedBank(bank, rho, SamplerOptions(k=k, draws=n, force=force))
+    labels = None if bank.labels is None else bank.labels[rows[:n]]
+    drawn = weighted.rows(bank.latent_hash[rows[:n]], labels)
+    click.echo(",".join(map(str, bank.seeds[drawn])))
+    click.echo(str(weighted.diagnostics), err=True)
+
+
+@click.command()
+@model_argument
+@bank_option
+@polarity_option
+@click.option("--seeds", "seed_list", type=NumberList(), required=True, help="Stock seeds, such as 0-15.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the pictures.")
+@class_option
+@click.option("--sampler", default="bank", show_default=True, help="bank, or a plugin that has a sampler.")
+@k_option
+@force_option
+@device_option
+def sample(
+    model: str,
+    bank_path: Path | None,
+    rho: float,
+    seed_list: list[int],
+    out: Path,
+    label: int | None,
+    sampler: str,
+    k: int | None,
+    force: bool,
+    device: str | None,
+) -> None:
+    """Pictures of MODEL whose latents come from a polarity prior: OUT/seed0000.png and on.
+
+    OUT/samples.json says which bank seed each stock seed became, and how far the draws can be trusted.
+    """
+    from tqdm import tqdm
+
+    from polarprior.files import make_folder, write_atomically
+    from polarprior.host import default_host
+    from polarprior.measure.figures import save_png, to_uint8
+
+    generator, bank = open_model_and_bank(model, bank_path, device)
+    drawer = default_host().latent_sampler(
+        generator, bank, rho, sampler=sampler, k=k, draws=len(seed_list), force=force
+    )
+    latents = drawer.sample(seed_list, label)
+    make_folder(out)
+    with tqdm(total=len(seed_list), unit="image", desc="sample") as bar:
+        for start in range(0, len(latents), BATCH):
+            images = to_uint8(generator(latents[start : start + BATCH]))
+            for seed, pixels in zip(seed_list[start : start + BATCH], images, strict=True):
+                save_png(out / f"seed{seed:04d}.png", pixels)
+            bar.update(len(images))
+    document = {
+        "model": model,
+        "bank": bank.info.digest,
+        "sampler": sampler,
+        "class": label,
+        "diagnostics": drawer.diagnostics.to_dict(),
+        "drawn": dict(zip(map(str, seed_list), _bank_seeds(bank, latents.z), strict=True)),
+    }
+    write_atomically(out / "samples.json", json.dumps(document, indent=1, sort_keys=True).encode())
+    click.echo(f"{out}: {len(seed_list)} pictures\n{drawer.diagnostics}")
+
+
+def _bank_seeds(bank: object, z: object) -> list[int | None]:
+    """The bank seed of each latent, None for a latent that is no row of the bank."""
+    from polarprior.bank.bank import Bank
+    from polarprior.prior.hashing import latent_hash
+
+    assert isinstance(bank, Bank)
+    seed_of = dict(zip(bank.latent_hash.tolist(), bank.seeds.tolist(), strict=True))
+    return [seed_of.get(key) for key in latent_hash(z).tolist()]

@@ -1,0 +1,66 @@
+"""`polarprior plugins` and `polarprior doctor`: what is installed, and what to type where something isn't."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, requires, version
+
+import click
+
+from polarprior import __version__
+from polarprior.cli.options import json_option, table
+
+
+@click.command()
+@json_option
+def plugins(as_json: bool) -> None:
+    """Installed plugins, the hooks they answer, and why one was skipped."""
+    from polarprior.host import default_host
+
+    statuses = default_host().statuses
+    if as_json:
+        click.echo(json.dumps([asdict(status) for status in statuses], indent=2))
+        return
+    rows = [("name", "distribution", "version", "hooks", "status")]
+    for status in statuses:
+        state = "ok" if status.problem is None else f"skipped: {status.problem}; {status.hint}"
+        hooks = ", ".join(status.hooks) or "-"
+        rows.append((status.name, status.distribution, status.version, hooks, state))
+    click.echo(table(rows) if statuses else "no plugins; try: pip install polarprior-dcgan-faces")
+
+
+@click.command()
+def doctor() -> None:
+    """What is installed, which device would be used, which plugins are skipped and why."""
+    import re
+
+    from polarprior.host import default_host
+
+    rows = [("polarprior", __version__), ("python", f"{platform.python_version()} on {platform.platform()}")]
+    missing = []
+    for requirement in requires("polarprior") or ():
+        if "extra ==" in requirement:
+            continue
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        try:
+            rows.append((name, version(name)))
+        except PackageNotFoundError:
+            missing.append(name)
+            rows.append((name, f"missing; type: pip install '{requirement}'"))
+    if "torch" not in missing:
+        import torch
+
+        cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA; models run on the CPU"
+        rows.append(("device", f"{cuda}, {torch.get_num_threads()} threads"))
+    for status in default_host().statuses:
+        rows.append((f"plugin {status.name}", (status.problem and f"skipped: {status.problem}") or "ok"))
+        if status.hint:
+            rows.append(("", status.hint))
+    click.echo(table(rows))
+    if missing:
+        raise click.ClickException(f"missing: {', '.join(missing)}")
+
+
+COMMANDS = (plugins, doctor)

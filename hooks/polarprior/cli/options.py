@@ -1,0 +1,92 @@
+"""What several commands share: options, lists of seeds, tables, and opening a model with its bank."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+
+
+class NumberList(click.ParamType):
+    """``0,1,4-6`` to [0, 1, 4, 5, 6], as the stock scripts write seeds."""
+
+    name = "list"
+    limit = 1_000_000
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """Parse; a usage error for anything but whole numbers and rising ranges."""
+        if isinstance(value, list):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            match = re.fullmatch(r"\s*(\d{1,12})(?:\s*-\s*(\d{1,12}))?\s*", part)
+            first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+            if last < first or last - first + len(numbers) >= self.limit:
+                self.fail(f"got {str(value)[:60]!r}, expected numbers and ranges such as 0,1,4-6", param, ctx)
+            numbers += range(first, last + 1)
+        return numbers
+
+
+class RhoList(click.ParamType):
+    """``-0.1,0,0.1`` to [-0.1, 0.0, 0.1]."""
+
+    name = "rho,rho,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        """Parse; a usage error for anything but numbers."""
+        if isinstance(value, list):
+            return value
+        try:
+            return [float(part) for part in str(value).split(",")]
+        except ValueError:
+            self.fail(f"got {str(value)[:60]!r}, expected numbers such as -0.1,0,0.1", param, ctx)
+
+
+model_argument = click.argument("model")
+device_option = click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
+bank_option = click.option(
+    "--bank",
+    "bank_path",
+    type=click.Path(path_type=Path),
+    help="Bank of the model's latents; the plugin's own where it brings one.",
+)
+k_option = click.option("-k", "k", type=int, help="Use the top K singular values; all of the bank's if not given.")
+force_option = click.option("--force", is_flag=True, help="Go beyond the bank's limits of rho.")
+class_option = click.option("--class", "label", type=int, help="Class, for a class-conditional model.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def open_model_and_bank(model: str, bank_path: Path | None, device: str | None) -> tuple[Generator, Bank]:
+    """The generator with the settings of its bank, and the bank; the plugin's own bank where none is named."""
+    from polarprior.bank.bank import Bank
+    from polarprior.errors import UsageError
+    from polarprior.host import default_host
+
+    if bank_path is not None:
+        bank = Bank.open(bank_path)
+        generator = default_host().load(model, device, **bank.info.settings.given())
+    else:
+        generator = default_host().load(model, device)
+        if generator.default_bank is None:
+            raise UsageError(
+                f"--bank: none given, and {model} brings none",
+                f"build one: polarprior bank build {model} -n 10000 --out bank.safetensors",
+            )
+        bank = Bank.open(generator.default_bank)
+    bank.check_fits(generator)
+    return generator, bank
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first one the heads, as aligned text."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

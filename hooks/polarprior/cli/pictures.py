@@ -1,0 +1,129 @@
+"""`polarprior sweep` and `polarprior demo`: one row a polarity, one column a seed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from polarprior.cli.options import (
+    NumberList,
+    RhoList,
+    bank_option,
+    class_option,
+    device_option,
+    force_option,
+    k_option,
+    model_argument,
+    open_model_and_bank,
+    table,
+)
+
+if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+
+HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mean log-volume")
+
+
+@click.command()
+@model_argument
+@bank_option
+@click.option("--polarity", "polarities", type=RhoList(), help="rho values; five inside the limits if not given.")
+@click.option("--seeds", "seed_list", type=NumberList(), default="0-7", show_default=True, help="Columns.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for sweep.png.")
+@class_option
+@k_option
+@force_option
+@device_option
+def sweep(
+    model: str,
+    bank_path: Path | None,
+    polarities: list[float] | None,
+    seed_list: list[int],
+    out: Path,
+    label: int | None,
+    k: int | None,
+    force: bool,
+    device: str | None,
+) -> None:
+    """Pictures of MODEL over a range of polarities, with their diagnostics: OUT/sweep.png and sweep.json."""
+    generator, bank = open_model_and_bank(model, bank_path, device)
+    _draw_sweep(model, generator, bank, polarities, seed_list, out, label, k, force)
+
+
+@click.command()
+@click.argument("model", default="dcgan-faces")
+@click.option("--out", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder.")
+@click.option("-n", "n", type=int, default=512, show_default=True, help="Latents in the bank.")
+@click.option("-k", "k", type=int, default=30, show_default=True, help="Singular values a latent.")
+def demo(model: str, out: Path, n: int, k: int) -> None:
+    """Build a small bank of MODEL and look at what polarity does: OUT/bank.safetensors, OUT/sweep.png.
+
+    A bank of that name that is already there, and fits, is used as it is.
+    """
+    from polarprior.bank.bank import Bank
+    from polarprior.bank.build import build_bank
+    from polarprior.files import check_writable
+    from polarprior.host import default_host
+
+    path = out / "bank.safetensors"
+    generator = default_host().load(model)
+    if path.exists():
+        bank = Bank.open(path)
+        bank.check_fits(generator)
+        click.echo(f"{path}: {len(bank)} latents, used as it is")
+    else:
+        check_writable(path)
+        bank = build_bank(generator, n, k, progress=True)
+        bank.save(path)
+        click.echo(f"{path}: {len(bank)} latents, k {k}")
+    _draw_sweep(model, generator, bank, None, list(range(10)), out, None, None, False)
+    click.echo(f"next: polarprior sample {model} --polarity=-0.05 --bank {path} --seeds 0-15 --out {out}/modes")
+
+
+def _draw_sweep(
+    model: str,
+    generator: Generator,
+    bank: Bank,
+    polarities: list[float] | None,
+    seeds: list[int],
+    out: Path,
+    label: int | None,
+    k: int | None,
+    force: bool,
+) -> None:
+    """Write sweep.png and sweep.json into `out`, and print the table."""
+    from tqdm import tqdm
+
+    from polarprior.files import make_folder, write_atomically
+    from polarprior.measure import sweep as measure
+    from polarprior.measure.figures import png_bytes
+
+    if polarities is None:
+        polarities = measure.automatic_polarities(bank, k)
+    make_folder(out)
+    steps = measure.sweep(generator, bank, polarities, seeds, label=label, k=k, force=force)
+    rows = list(tqdm(steps, total=len(polarities), unit="row", desc="sweep"))
+    picture = measure.sweep_picture(rows, seeds, model)
+    write_atomically(out / "sweep.png", png_bytes(picture))
+    reports = [row.diagnostics for row in rows]
+    document = {"model": model, "bank": bank.info.digest, "rows": [report.to_dict() for report in reports]}
+    write_atomically(out / "sweep.json", json.dumps(document, indent=1, sort_keys=True).encode())
+    cells = [
+        (
+            f"{report.rho:g}",
+            f"{report.tilt:.2f}",
+            f"{report.ess:.0f} of {report.rows}",
+            f"{report.k_hat:.2f}",
+            f"{report.max_weight:.2g}",
+            f"{report.distinct:.0f}",
+            f"{report.mean_log_volume:.2f}",
+        )
+        for report in reports
+    ]
+    click.echo(table([HEADS, *cells]))
+    click.echo(f"k {reports[0].k}, limits of rho {reports[0].limits}; distinct: expected in {reports[0].draws} draws")
+    click.echo(f"{out / 'sweep.png'}: {len(rows)} polarities, {len(seeds)} seeds")

@@ -1,0 +1,36 @@
+"""The errors that a user can mend: one sentence of what is wrong, one of what to type."""
+
+
+class PolarPriorError(Exception):
+    """Something that the user can put right.
+
+    Args:
+        message: which argument or file, what it held, what was expected; one line.
+        hint: the next thing to type or to change; one line.
+
+    The command line prints ``error: message`` and ``hint: hint`` and ends with `exit_code`.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}"
+
+
+class UsageError(PolarPriorError):
+    """An argument that can't be right, whatever the files hold. Exit code 2."""
+
+    exit_code = 2
+
+
+class BankError(PolarPriorError):
+    """A bank that can't be read, is damaged, or belongs to another model or other settings."""
+
+
+class PluginError(PolarPriorError):
+    """A plugin is missing, failed, or returned something that breaks its contract."""

@@ -1,0 +1,75 @@
+"""Files that exist only when they are whole."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from polarprior.errors import PolarPriorError
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` and its parents; an error with a hint where that is not allowed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise now, before hours of work, if `path` could not be written later.
+
+    Creates the folder of `path` where it is missing, and leaves no file behind.
+    """
+    make_folder(path.parent)
+    probe = _temporary_name(path)
+    try:
+        probe.touch()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the whole new one.
+
+    The bytes go to a temporary name in the same folder, are flushed to the disk, and the file is then
+    renamed. Whatever goes wrong, the temporary file is removed.
+    """
+    temporary = _temporary_name(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename durable; a no-op where folders can't be opened (Windows)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> PolarPriorError:
+    return PolarPriorError(
+        f"can't write {path}: {error.strerror or error}",
+        "name a folder that you can write to and that has room",
+    )

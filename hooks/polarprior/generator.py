@@ -1,0 +1,190 @@
+"""What a model plugin returns: a Generator, and the LatentPrior of its Latents."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from polarprior.errors import UsageError
+from polarprior.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """A batch of latents.
+
+    Attributes:
+        z: [n, *shape], a row a latent, as the stock script makes it: before normalisation,
+            truncation or class embedding.
+        label: int64 [n], the classes; None where the model has none.
+    """
+
+    z: Tensor
+    label: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, rows: slice | Tensor) -> Latents:
+        return Latents(self.z[rows], None if self.label is None else self.label[rows])
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Latents:
+        """The same latents on `device`, z as `dtype`."""
+        return Latents(
+            self.z.to(device=device, dtype=dtype),
+            None if self.label is None else self.label.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class LatentPrior:
+    """A model's own latent distribution, as a function of seeds.
+
+    Attributes:
+        name: what it is called in banks and messages, such as ``normal``.
+        shape: shape of one latent.
+        rows: seeds int64 [n] to rows [n, *shape]. Row i depends on seeds[i] and on nothing else.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    rows: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def dim(self) -> int:
+        """Numbers in one latent: K."""
+        return prod(self.shape)
+
+    def draw(self, seeds: Any, label: Any = None) -> Latents:
+        """The latents of `seeds`.
+
+        Args:
+            seeds: anything that ``np.asarray(..., int64)`` takes, [n], 0 <= seed < 2**32.
+            label: int [n] or a single class; it never changes z.
+
+        Returns:
+            Latents with z [n, *shape] on the CPU.
+
+        Raises:
+            UsageError: a seed out of range.
+        """
+        seeds = as_seeds(seeds)
+        z = torch.from_numpy(np.ascontiguousarray(self.rows(seeds)))
+        if label is None:
+            return Latents(z)
+        label = np.broadcast_to(np.asarray(label, np.int64), seeds.shape)
+        return Latents(z, torch.from_numpy(label.copy()))
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A pretrained generator, ready to draw from.
+
+    Attributes:
+        plugin: the plugin's name on the command line.
+        version: version of the plugin's distribution.
+        prior: the model's own latent prior.
+        synthesize: (z [n, *shape] of `dtype` on `device`, label int64 [n] | None) to images [n, C, H, W]
+            in [-1, 1] (or any [n, ...] outside image models). Differentiable by torch, deterministic, each
+            row depending on its own latent alone: batch norm in eval mode, noise fixed.
+        fingerprint: sha256 of the weights, see `weights_fingerprint`.
+        device, dtype: where and in what precision `synthesize` works.
+        settings: truncation, temperature, noise mode in force.
+        num_classes: of a class-conditional model, else None.
+        normalizes_latent: the model puts z on a sphere first, so that G(c z) = G(z) for c > 0. Then the
+            Jacobian is taken at |z| = sqrt(K), and its rank is at most K - 1.
+        domains: where latents may live, see `jacobian_fn`; the first is the default.
+        spaces: spaces of its own beside ``pixel``.
+        licence: of the checkpoint, repeated as its authors state it.
+        default_bank: a bank that comes with the plugin, used where none is named.
+        network: the loaded network, for the plugin's own hooks and for the curious.
+    """
+
+    plugin: str
+    version: str
+    prior: LatentPrior
+    synthesize: Callable[[Tensor, Tensor | None], Tensor]
+    fingerprint: str
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+    settings: Settings = field(default_factory=Settings)
+    num_classes: int | None = None
+    normalizes_latent: bool = False
+    domains: tuple[str, ...] = ("z",)
+    spaces: tuple[str, ...] = ()
+    licence: str = ""
+    default_bank: Path | None = None
+    network: nn.Module | None = None
+
+    @property
+    def rank_bound(self) -> int:
+        """The largest rank that the Jacobian in z can have by its input alone."""
+        return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
+
+    def __call__(self, latents: Latents, batch_size: int = 16) -> Tensor:
+        """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
+
+        >>> import torch, polarprior as pp
+        >>> generator = pp.wrap(torch.nn.Linear(4, 6), latent_dim=4)
+        >>> generator(generator.prior.draw(range(5))).shape
+        torch.Size([5, 6])
+        """
+        self.check_label(latents.label)
+        latents = latents.to(self.device, self.dtype)
+        with torch.no_grad():
+            batches = [
+                self.synthesize(batch.z, batch.label)
+                for batch in (latents[i : i + batch_size] for i in range(0, len(latents), batch_size))
+            ]
+        return torch.cat(batches)
+
+    def on(self, device: torch.device) -> Generator:
+        """The same generator on `device`; its network is moved there."""
+        if self.network is not None:
+            self.network.to(device)
+        return replace(self, device=device)
+
+    def check_label(self, label: Tensor | None) -> None:
+        """Raise UsageError unless `label` is what this model needs: None, or classes in range."""
+        if self.num_classes is None:
+            if label is not None:
+                raise UsageError(f"class: {self.plugin} has no classes", "leave the class out")
+        elif label is None:
+            raise UsageError(
+                f"class: {self.plugin} needs one of its {self.num_classes} classes, got none",
+                f"name a class: 0 to {self.num_classes - 1}",
+            )
+        elif len(label) and not (int(label.min()) >= 0 and int(label.max()) < self.num_classes):
+            raise UsageError(
+                f"class: got {int(label.min())} to {int(label.max())}, expected 0 to {self.num_classes - 1}",
+                f"{self.plugin} has {self.num_classes} classes, counted from 0",
+            )
+
+
+def as_seeds(seeds: Any) -> np.ndarray:
+    """`seeds` as int64 [n]; UsageError unless each is 0 <= seed < 2**32.
+
+    >>> as_seeds(range(3))
+    array([0, 1, 2])
+    """
+    array = np.atleast_1d(np.asarray(seeds, np.int64))
+    if array.ndim != 1 or (array.size and not (array.min() >= 0 and array.max() < 2**32)):
+        raise UsageError("seeds: expected a list of whole numbers from 0 to 4294967295", "use such as 0-15")
+    return array
+
+
+def weights_fingerprint(network: nn.Module) -> str:
+    """sha256, as hex, of a network's parameters and buffers with their names, dtypes and shapes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

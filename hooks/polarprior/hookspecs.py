@@ -1,0 +1,106 @@
+"""What a plugin may answer. Arguments are passed by name; a hook may take any of them; None declines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+    import torch
+
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+    from polarprior.prior.sampler import LatentSampler, SamplerOptions
+    from polarprior.settings import Settings
+    from polarprior.stock import StockRepo
+    from polarprior.volume.feature_map import FeatureMap
+    from polarprior.volume.jacobian import JacobianFn
+
+PROJECT = "polarprior"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class HookSpecs:
+    """The hooks. The host asks ONE plugin: the generator's own, then the one named, then its own default."""
+
+    @hookspec
+    def load_generator(self, source: str | None, device: torch.device, settings: Settings) -> Generator | None:
+        """Load a pretrained generator.
+
+        Args:
+            source: what stands behind the colon of ``PLUGIN:SOURCE`` (a file, a folder, a name), or None.
+            device: where to put it.
+            settings: truncation, temperature, noise mode asked for; None fields mean the model's default.
+
+        Returns:
+            A Generator whose `settings` are those in force, in eval mode, on `device`.
+
+        Raises:
+            PolarPriorError: the source can't be loaded, or a setting is one that the model doesn't have.
+        """
+
+    @hookspec
+    def get_latent_sampler(
+        self, generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions
+    ) -> LatentSampler | None:
+        """A sampler of the polarity prior p(z) exp(rho · l(z)) for this generator.
+
+        Args:
+            generator: whose prior is reweighted.
+            bank: spectra of its latents; None for samplers that need none.
+            rho: the polarity; 0 is the model's own prior.
+            options: k, draws, force.
+
+        Returns:
+            A LatentSampler: ``redraw(z [n, *shape], label [n] | None)`` and ``sample(seeds, label)``, both to
+            Latents with z [n, *shape]. A draw depends on the stock latent and its label alone.
+        """
+
+    @hookspec
+    def get_feature_map(self, generator: Generator, space: str) -> FeatureMap | None:
+        """The map to a space in which volume is measured.
+
+        Args:
+            generator: whose images are mapped.
+            space: its name, such as ``pixel`` or ``vgg16``.
+
+        Returns:
+            A FeatureMap: images [n, C, H, W] in [-1, 1] to features [n, D], deterministic, each row on its
+            own, differentiable.
+        """
+
+    @hookspec
+    def jacobian_fn(self, generator: Generator, space: str, domain: str) -> JacobianFn | None:
+        """The Jacobian of the map from a domain to a space.
+
+        Args:
+            generator: the model.
+            space: where volume is measured. A plugin with a fast tangent pass for its images answers
+                ``pixel``; the host composes it with any feature map.
+            domain: where latents live, one of ``generator.domains``.
+
+        Returns:
+            A function of Latents (or of a bare Tensor z [n, *shape] where there are no classes) to a
+            LinearMap: ``jvp`` [n, K, m] to [n, D, m] and ``vjp`` [n, D, m] to [n, K, m]. Where the model
+            normalises z, it is put on the sphere of radius sqrt(K) first (`polarprior.volume.jacobian.prepare`).
+        """
+
+    @hookspec
+    def stock_repos(self) -> list[StockRepo] | None:
+        """The stock repositories whose scripts this plugin can give a polarity prior.
+
+        Returns:
+            A StockRepo for each.
+        """
+
+    @hookspec
+    def register_commands(self, cli: click.Group) -> None:
+        """Add commands to the command line.
+
+        Args:
+            cli: the group of ``polarprior``; use ``@cli.command()``. Called before any command runs, so
+                don't import torch here.
+        """

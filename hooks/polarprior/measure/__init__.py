@@ -1,0 +1,1 @@
+"""What a polarity does, in pictures and figures."""

@@ -1,0 +1,69 @@
+"""Pictures: single images as stock scripts write them, and grids with captions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from polarprior.errors import UsageError
+from polarprior.files import write_atomically
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Images [n, C, H, W] in [-1, 1], C 1 or 3, to uint8 [n, H, W, C]: clamp(127.5 x + 128), as stock does."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise UsageError(
+            f"images: the generator gives {list(images.shape[1:])} a latent, expected [1 or 3, height, width]",
+            "outputs that are no pictures can be had in Python: pp.latent_sampler(...).sample(seeds)",
+        )
+    scaled = (images.detach().float().cpu() * 127.5 + 128).clamp(0, 255)
+    return scaled.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+
+
+def save_png(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 [H, W, C] or [H, W] as PNG, atomically."""
+    write_atomically(path, png_bytes(Image.fromarray(pixels.squeeze())))
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """`image` as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def captioned_grid(
+    rows: Sequence[np.ndarray],
+    captions: Sequence[tuple[str, str]],
+    title: str,
+    heads: Sequence[str],
+) -> Image.Image:
+    """Rows of images with a two-line caption each, a title above, a head over each column.
+
+    Args:
+        rows: uint8 [columns, H, W, C] each.
+        captions: (large, small) for each row.
+        title: one line.
+        heads: one for each column.
+    """
+    count, height, width, _ = rows[0].shape
+    gap, left, top = 2, 150, 62
+    size = (left + count * (width + gap), top + len(rows) * (height + gap))
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    large, small = ImageFont.load_default(17), ImageFont.load_default(11)
+    draw.text((10, 9), title, "black", small)
+    for column, head in enumerate(heads):
+        draw.text((left + column * (width + gap) + width // 2, top - 6), head, "gray", small, anchor="ms")
+    for index, (row, (main, detail)) in enumerate(zip(rows, captions, strict=True)):
+        y = top + index * (height + gap)
+        draw.text((10, y + height // 2 - 4), main, "black", large, anchor="ls")
+        draw.multiline_text((10, y + height // 2 + 2), detail, "gray", small, spacing=1)
+        for column, pixels in enumerate(row):
+            sheet.paste(Image.fromarray(pixels.squeeze()).convert("RGB"), (left + column * (width + gap), y))
+    return sheet

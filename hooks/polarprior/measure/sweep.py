@@ -1,0 +1,76 @@
+"""The same seeds at several polarities: a row of pictures and a line of diagnostics each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from polarprior.bank.bank import Bank
+from polarprior.generator import Generator
+from polarprior.host import default_host
+from polarprior.measure.figures import captioned_grid, to_uint8
+from polarprior.prior.diagnostics import Diagnostics
+from polarprior.prior.limits import floor_to, rho_limits
+
+
+@dataclass(frozen=True, eq=False)
+class SweepRow:
+    """One polarity of a sweep.
+
+    Attributes:
+        diagnostics: of this polarity on the bank.
+        images: uint8 [seeds, H, W, C].
+    """
+
+    diagnostics: Diagnostics
+    images: np.ndarray
+
+
+def automatic_polarities(bank: Bank, k: int | None = None) -> list[float]:
+    """Five polarities: the limits of the bank, half of each, and 0; on a bank of classes those of the
+    narrowest class.
+    """
+    log_volume = bank.log_volume(k)
+    groups = [log_volume] if bank.labels is None else [log_volume[bank.labels == c] for c in set(bank.labels)]
+    limits = [rho_limits(group) for group in groups]
+    lower, upper = max(limit.lower for limit in limits), min(limit.upper for limit in limits)
+    values = {floor_to(rho) for rho in (lower, lower / 2, 0.0, upper / 2, upper)}
+    return sorted(values)
+
+
+def sweep(
+    generator: Generator,
+    bank: Bank,
+    polarities: Sequence[float],
+    seeds: Sequence[int],
+    *,
+    label: int | None = None,
+    **options: Any,
+) -> Iterator[SweepRow]:
+    """Pictures of `seeds` at each polarity, with the diagnostics; `options` as in `Host.latent_sampler`."""
+    for rho in polarities:
+        sampler = default_host().latent_sampler(generator, bank, rho, **options)
+        images = to_uint8(generator(sampler.sample(seeds, label)))
+        yield SweepRow(sampler.diagnostics, images)
+
+
+def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str) -> Image.Image:
+    """One row a polarity, one column a seed."""
+    first = rows[0].diagnostics
+    title = (
+        f"{name}: polarity prior drawn from a bank of {first.rows} latents, k = {first.k}, "
+        f"limits of rho {first.limits}"
+    )
+    captions = [
+        (f"ρ = {row.diagnostics.rho:+g}" if row.diagnostics.rho else "ρ = 0", _detail(row.diagnostics))
+        for row in rows
+    ]
+    return captioned_grid([row.images for row in rows], captions, title, [f"seed {seed}" for seed in seeds])
+
+
+def _detail(diagnostics: Diagnostics) -> str:
+    return f"|ρ|·std {diagnostics.tilt:.2f}\nmean log-vol. {diagnostics.mean_log_volume:.1f}"

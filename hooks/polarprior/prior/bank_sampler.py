@@ -1,0 +1,146 @@
+"""The bank sampler: Algorithm 1 of the polarity paper, in log space, with replacement."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polarprior.bank.bank import Bank
+from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.prior.coupling import coupled_rows
+from polarprior.prior.diagnostics import Diagnostics, diagnose
+from polarprior.prior.hashing import latent_hash, uniforms
+from polarprior.prior.sampler import SamplerOptions
+from polarprior.prior.weights import log_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from polarprior.generator import Generator, Latents
+
+
+class WeightedBank:
+    """A bank at one rho: which row each stock latent becomes. Needs no generator, and no torch.
+
+    Where the bank has classes, weights are within the class: the class marginal never moves.
+
+    Attributes:
+        diagnostics: of the rho asked for; of the class with the lowest ESS where there are classes.
+
+    Raises:
+        UsageError: rho not finite, k more than the bank holds.
+        BankError: a bank without a row of full rank.
+        PolarPriorError: rho outside the limits and `options.force` not set.
+    """
+
+    def __init__(self, bank: Bank, rho: float, options: SamplerOptions | None = None):
+        options = options or SamplerOptions()
+        if not np.isfinite(rho):
+            raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
+        self._bank = bank
+        self._order = np.argsort(bank.latent_hash, kind="stable")
+        k = bank.info.k if options.k is None else options.k
+        log_volume = bank.log_volume(k)
+        self._rows_of: dict[int | None, np.ndarray] = {None: np.arange(len(bank))}
+        if bank.labels is not None:
+            labels = bank.labels
+            self._rows_of = {int(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
+        self._weights: dict[int | None, np.ndarray] = {}
+        reports = []
+        for label, rows in self._rows_of.items():
+            if not np.isfinite(log_volume[rows]).any():
+                raise BankError(
+                    f"bank: no latent has {k} nonzero singular values"
+                    + (f" in class {label}" if label is not None else ""),
+                    "use a smaller k: -k " + str(max(1, k // 2)),
+                )
+            self._weights[label] = np.exp(log_weights(log_volume[rows], rho))
+            reports.append(diagnose(log_volume[rows], rho, k, options.draws, label))
+        self.diagnostics: Diagnostics = min(
+            reports, key=lambda report: (report.within_limits, report.ess / report.rows)
+        )
+        complaint = self.diagnostics.complaint()
+        if complaint and not options.force:
+            raise PolarPriorError(*complaint)
+        if complaint:
+            warnings.warn(complaint[0], stacklevel=3)
+
+    def rows(self, hashes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """The bank's row for each stock latent.
+
+        Args:
+            hashes: `latent_hash` of the stock latents, int64 [n].
+            labels: their classes, int64 [n]; None exactly where the bank has none.
+
+        Returns:
+            int64 [n].
+        """
+        drawn = np.empty(len(hashes), np.int64)
+        u = uniforms(hashes, 2)
+        for label in [None] if labels is None else np.unique(labels).tolist():
+            mine = np.ones(len(hashes), bool) if labels is None else labels == label
+            if label not in self._rows_of:
+                known = ", ".join(str(name) for name in list(self._rows_of)[:10])
+                raise UsageError(f"class: got {label}, the bank has {known}", "build a bank with that --class")
+            rows = self._rows_of[label]
+            own = self._own_rows(hashes[mine], rows)
+            drawn[mine] = rows[coupled_rows(self._weights[label], own, u[mine])]
+        return drawn
+
+    def _own_rows(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Position in `rows` (ascending) of the row with each hash, -1 where there is none."""
+        hashes_there = self._bank.latent_hash[rows]
+        order = self._order if len(rows) == len(self._bank) else np.argsort(hashes_there, kind="stable")
+        at = np.searchsorted(hashes_there, hashes, sorter=order).clip(max=len(rows) - 1)
+        found = order[at]
+        return np.where(hashes_there[found] == hashes, found, -1)
+
+
+class BankSampler:
+    """Latents of the polarity prior, each a row of the bank.
+
+    A stock latent that is a row of the bank stays itself with probability min(1, N w_i) (see
+    `polarprior.prior.coupling`), so that as rho goes to 0 every stock picture stays itself.
+    """
+
+    def __init__(self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions):
+        bank.check_fits(generator)
+        self._generator = generator
+        self._bank = bank
+        self._weighted = WeightedBank(bank, rho, options)
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How far the draws can be trusted."""
+        return self._weighted.diagnostics
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """Latents of the polarity prior for stock latents.
+
+        Args:
+            z: [n, *shape], drawn from the model's own prior.
+            label: int64 [n], exactly where the model has classes; it comes back unchanged.
+
+        Returns:
+            Latents on the device and in the dtype of z.
+        """
+        import torch
+
+        from polarprior.generator import Latents
+
+        self._generator.check_label(label)
+        hashes = latent_hash(z)
+        rows = self._weighted.rows(hashes, None if label is None else label.cpu().numpy())
+        drawn = z.clone()
+        moved = np.flatnonzero(self._bank.latent_hash[rows] != hashes)
+        if moved.size:
+            fresh = self._generator.prior.draw(self._bank.seeds[rows[moved]]).z
+            drawn[torch.from_numpy(moved)] = fresh.to(device=z.device, dtype=z.dtype)
+        return Latents(drawn, label)
+
+    def sample(self, seeds: Any, label: Any = None) -> Latents:
+        """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
+        stock = self._generator.prior.draw(seeds, label)
+        return self.redraw(stock.z, stock.label)

@@ -1,0 +1,109 @@
+"""What a user must know about a polarity prior before trusting its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from polarprior.prior.limits import Limits, floor_to, rho_limits
+from polarprior.prior.psis import TRUSTED, pareto_k_hat
+from polarprior.prior.weights import effective_sample_size, expected_distinct, log_weights
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """The state of one rho on one bank (of the class with the lowest ESS, where there are classes).
+
+    Attributes:
+        rho: the polarity.
+        k: singular values in the log-volume.
+        rows: rows of the bank (of the class).
+        label: the class, or None.
+        std: standard deviation of l_k over the rows, nats.
+        tilt: |rho| · std, what can be compared between models, spaces and k.
+        ess: effective sample size of the weights, 1 to `rows`.
+        k_hat: Pareto shape of their tail; trust below 0.7.
+        max_weight: the largest weight.
+        draws: draws that `distinct` is about.
+        distinct: expected number of different latents in that many draws.
+        mean_log_volume: mean of l_k under the weights, nats.
+        rank_deficient: rows with less than k nonzero singular values; left out.
+        limits: the automatic limits of rho.
+    """
+
+    rho: float
+    k: int
+    rows: int
+    label: int | None
+    std: float
+    tilt: float
+    ess: float
+    k_hat: float
+    max_weight: float
+    draws: int
+    distinct: float
+    mean_log_volume: float
+    rank_deficient: int
+    limits: Limits
+
+    @property
+    def within_limits(self) -> bool:
+        """Whether rho is one that the bank supports."""
+        return self.rho in self.limits
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: limits as a list, what is not finite as None."""
+        values = {**asdict(self), "limits": list(self.limits)}
+        return {name: _finite(value) for name, value in values.items()}
+
+    def __str__(self) -> str:
+        return (
+            f"rho {self.rho:g} (|rho|·std {self.tilt:.2f}), k {self.k}: ESS {self.ess:.0f} of {self.rows}, "
+            f"k-hat {self.k_hat:.2f}, largest weight {self.max_weight:.2g}, "
+            f"{self.distinct:.0f} distinct in {self.draws} draws, limits {self.limits}"
+            + (f", class {self.label}" if self.label is not None else "")
+            + (f", {self.rank_deficient} rank-deficient rows left out" if self.rank_deficient else "")
+        )
+
+    def complaint(self) -> tuple[str, str] | None:
+        """(what is wrong, what to do) where rho is outside the limits, else None."""
+        if self.within_limits:
+            return None
+        lower, upper = floor_to(self.limits.lower), floor_to(self.limits.upper)
+        reason = f"ESS {self.ess:.0f} of {self.rows}, k-hat {self.k_hat:.2f} (trusted below {TRUSTED})"
+        what = f"--polarity: got {self.rho:g}, expected {lower:g} to {upper:g} on this bank: {reason}"
+        if lower == upper == 0:
+            return what, "build a larger bank (-n), or go on with --force"
+        return what, f"use --polarity={lower if self.rho < 0 else upper:g}, or go on with --force"
+
+
+def diagnose(log_volume: np.ndarray, rho: float, k: int, draws: int = 0, label: int | None = None) -> Diagnostics:
+    """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws."""
+    log_w = log_weights(log_volume, rho)
+    finite = np.isfinite(log_volume)
+    std = float(log_volume[finite].std()) if finite.any() else 0.0
+    used = finite & np.isfinite(log_w)
+    return Diagnostics(
+        rho=rho,
+        k=k,
+        rows=log_volume.size,
+        label=label,
+        std=std,
+        tilt=abs(rho) * std,
+        ess=effective_sample_size(log_w),
+        k_hat=pareto_k_hat(log_w[np.isfinite(log_w)]),
+        max_weight=float(np.exp(log_w.max())),
+        draws=draws or log_volume.size,
+        distinct=expected_distinct(log_w, draws or log_volume.size),
+        mean_log_volume=float(np.exp(log_w[used]) @ log_volume[used] / np.exp(log_w[used]).sum()),
+        rank_deficient=int((~finite).sum()),
+        limits=rho_limits(log_volume, draws),
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,39 @@
+"""A latent's own random numbers: what makes a draw depend on the stock latent and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+
+def latent_hash(z: Any) -> np.ndarray:
+    """A 64-bit hash of each row of z.
+
+    Args:
+        z: [n, *shape], a Tensor on any device or an array. Each row is hashed as the little-endian
+            float32 bytes of its numbers, in C order.
+
+    Returns:
+        int64 [n]: blake2b with an 8-byte digest, read as a little-endian signed integer.
+
+    >>> latent_hash(np.zeros((2, 3))).tolist() == 2 * latent_hash(np.zeros((1, 3))).tolist()
+    True
+    """
+    if hasattr(z, "detach"):
+        z = z.detach().cpu().numpy()
+    rows = np.ascontiguousarray(z, "<f4").reshape(len(z), -1)
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    return np.frombuffer(digests, "<i8").astype(np.int64)
+
+
+def uniforms(hashes: np.ndarray, count: int) -> np.ndarray:
+    """`count` numbers, uniform on [0, 1), for each hash: float64 [n, count] from int64 [n].
+
+    Row i is the start of the Philox stream keyed by hashes[i]; it depends on nothing else.
+    """
+    out = np.empty((len(hashes), count))
+    for row, key in zip(out, hashes.astype(np.uint64), strict=True):
+        row[:] = np.random.Generator(np.random.Philox(key=key)).random(count)
+    return out

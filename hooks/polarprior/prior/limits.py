@@ -1,0 +1,73 @@
+"""How far rho may go on a bank: the automatic limits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from polarprior.prior.psis import TRUSTED, pareto_k_hat
+from polarprior.prior.weights import effective_sample_size, log_weights
+
+STEPS = 60
+
+
+class Limits(NamedTuple):
+    """The largest rho a bank supports on each side: lower <= 0 <= upper."""
+
+    lower: float
+    upper: float
+
+    def __contains__(self, rho: object) -> bool:
+        return isinstance(rho, int | float) and self.lower <= rho <= self.upper
+
+    def __str__(self) -> str:
+        return f"[{floor_to(self.lower):g}, {floor_to(self.upper):g}]"
+
+
+def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
+    """The interval around 0 in which every rho has k-hat < 0.7 and ESS >= max(100, draws / 10).
+
+    Args:
+        log_volume: l of the bank's rows, [N]; -inf rows are left out.
+        draws: how many latents will be drawn; 0 where that is not known.
+
+    A bank of under 400 rows is asked for N / 4 instead of 100. The first rho that fails ends the interval,
+    whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
+    latent takes all, and then bisected.
+    """
+    finite = log_volume[np.isfinite(log_volume)]
+    spread = float(finite.std()) if finite.size else 0.0
+    needed = max(min(100.0, finite.size / 4), draws / 10)
+    if finite.size == 0 or finite.size < needed:
+        return Limits(0.0, 0.0)
+    if spread == 0:
+        return Limits(-np.inf, np.inf)
+
+    def trusted(rho: float) -> bool:
+        log_w = log_weights(finite, rho)
+        return effective_sample_size(log_w) >= needed and pareto_k_hat(log_w) < TRUSTED
+
+    def first_failure(sign: int) -> float:
+        step = sign * 2 * np.sqrt(2 * np.log(finite.size)) / spread / STEPS
+        good, bad = 0.0, step
+        while trusted(bad) and abs(bad) < abs(STEPS * step):
+            good, bad = bad, bad + step
+        for _ in range(12):
+            middle = (good + bad) / 2
+            good, bad = (middle, bad) if trusted(middle) else (good, middle)
+        return good
+
+    return Limits(first_failure(-1), first_failure(1))
+
+
+def floor_to(rho: float, digits: int = 2) -> float:
+    """rho rounded towards 0 to `digits` significant digits, so that what is shown is still inside.
+
+    >>> floor_to(-0.1189), floor_to(0.2876)
+    (-0.11, 0.28)
+    """
+    if rho == 0 or not np.isfinite(rho):
+        return rho
+    scale = 10 ** (digits - 1 - int(np.floor(np.log10(abs(rho)))))
+    return float(np.trunc(rho * scale) / scale)

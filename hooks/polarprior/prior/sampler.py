@@ -1,0 +1,45 @@
+"""What a latent sampler is: the answer to `get_latent_sampler`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from polarprior.prior.diagnostics import Diagnostics
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from polarprior.generator import Latents
+
+
+@dataclass(frozen=True)
+class SamplerOptions:
+    """How a sampler is asked to draw.
+
+    Attributes:
+        k: singular values in the log-volume; None for all that the bank holds.
+        draws: how many latents will be drawn, for the diagnostics; 0 where that is not known.
+        force: go beyond the limits of rho, with a warning.
+    """
+
+    k: int | None = None
+    draws: int = 0
+    force: bool = False
+
+
+class LatentSampler(Protocol):
+    """Draws from a polarity prior; each draw depends on the stock latent and its label alone."""
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How far the draws can be trusted."""
+        ...
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """z [n, *shape] from the stock prior (with its labels int64 [n]) to latents of the polarity prior."""
+        ...
+
+    def sample(self, seeds: Any, label: Any = None) -> Latents:
+        """``redraw(prior.draw(seeds, label))``: n latents."""
+        ...

@@ -1,0 +1,45 @@
+"""From log-volumes to the weights of a bank's rows, in log space throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logsumexp
+
+
+def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
+    """log w_i of the polarity prior on a bank: log softmax(rho · l), float64 [N].
+
+    The bank's latents are draws from the model's own prior p, so exp(rho · l_i) alone gives
+    p_rho ∝ p · exp(rho · l) (polarity paper, eq. 3 and Algorithm 1). Any finite rho and any shift of l
+    give finite weights.
+
+    A row whose l is -inf (the Jacobian's rank is less than k there) gets weight 0 at any rho but 0:
+    it is left out rather than let it take everything at rho < 0. At rho = 0 every row weighs 1/N.
+
+    >>> np.exp(log_weights(np.array([0.0, 1.0, -np.inf]), 2.0)).round(3)
+    array([0.119, 0.881, 0.   ])
+    """
+    log_volume = np.asarray(log_volume, np.float64)
+    if rho == 0:
+        return np.full(log_volume.shape, -np.log(log_volume.size))
+    full_rank = np.isfinite(log_volume)
+    tilt = np.full(log_volume.shape, -np.inf)
+    # Centring first keeps rho · l accurate where l has a large common part.
+    tilt[full_rank] = rho * (log_volume[full_rank] - log_volume[full_rank].mean())
+    return tilt - logsumexp(tilt)
+
+
+def effective_sample_size(log_w: np.ndarray) -> float:
+    """ESS = 1 / sum of w_i², from normalised log weights; between 1 and N.
+
+    >>> effective_sample_size(np.log([0.5, 0.5]))
+    2.0
+    """
+    return float(np.exp(-logsumexp(2 * log_w)))
+
+
+def expected_distinct(log_w: np.ndarray, draws: int) -> float:
+    """How many different rows `draws` draws with replacement are expected to hit."""
+    with np.errstate(divide="ignore"):
+        missed = np.exp(draws * np.log1p(-np.minimum(np.exp(log_w), 1.0)))
+    return float((1 - missed).sum())

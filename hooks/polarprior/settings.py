@@ -1,0 +1,48 @@
+"""What changes a Jacobian besides the weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a generator; None is what the model has no notion of, or, when asked for, its default.
+
+    A bank is valid only for the settings that it was built with.
+
+    Attributes:
+        trunc: truncation psi (StyleGAN) or threshold (BigGAN).
+        temperature: of the prior (NVAE).
+        noise_mode: ``const``, ``random`` or ``none`` (StyleGAN2).
+    """
+
+    trunc: float | None = None
+    temperature: float | None = None
+    noise_mode: str | None = None
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Settings:
+        """Settings from untrusted values; ValueError, naming the field, where they aren't settings."""
+        if not isinstance(values, dict):
+            raise ValueError("settings is no object")
+        for name, value in values.items():
+            if name not in cls.__dataclass_fields__:
+                raise ValueError(f"settings has an unknown field {str(name)[:40]!r}")
+            if value is not None and not (isinstance(value, str) if name == "noise_mode" else _is_number(value)):
+                raise ValueError(f"settings field {name!r} is {str(value)[:40]!r}")
+        return cls(**values)
+
+    def given(self) -> dict[str, Any]:
+        """The fields that aren't None, by name."""
+        return {field: value for field, value in asdict(self).items() if value is not None}
+
+    def differences(self, other: Settings) -> list[str]:
+        """Names of the fields in which `other` differs."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

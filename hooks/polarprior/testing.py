@@ -1,0 +1,181 @@
+"""The conformance suite that a plugin's author inherits.
+
+from polarprior.testing import GeneratorPluginTests
+
+class TestMyPlugin(GeneratorPluginTests):
+    model = "my-plugin:checkpoint.pt"
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from polarprior.bank.bank import Bank
+from polarprior.bank.build import build_bank
+from polarprior.bank.verify import verify
+from polarprior.generator import Generator, Latents
+from polarprior.host import Host, default_host
+from polarprior.prior.hashing import latent_hash
+from polarprior.settings import Settings
+from polarprior.volume.spectrum import top_singular_values
+
+
+class GeneratorPluginTests:
+    """Inherit, and set `model`; pytest runs what a model plugin must keep.
+
+    Attributes:
+        model: what the command line takes: ``PLUGIN`` or ``PLUGIN:SOURCE``.
+        k: singular values of the small bank that is built.
+        spaces: where volume is measured; the plugin's own besides ``pixel``.
+        pixel_tolerance: largest difference of an image in [-1, 1] where only its batch differs; 2/255 is
+            one step of a PNG.
+    """
+
+    model: ClassVar[str]
+    k: ClassVar[int] = 4
+    spaces: ClassVar[tuple[str, ...]] = ("pixel",)
+    pixel_tolerance: ClassVar[float] = 2 / 255
+
+    @pytest.fixture(scope="class")
+    def host(self) -> Host:
+        """The host with all installed plugins."""
+        return default_host()
+
+    @pytest.fixture(scope="class")
+    def generator(self, host: Host) -> Generator:
+        """The model under test, on the CPU."""
+        return host.load(self.model, "cpu")
+
+    @pytest.fixture(scope="class")
+    def bank(self, generator: Generator) -> Bank:
+        """A bank of 40 latents."""
+        return build_bank(generator, 40, self.k)
+
+    def test_is_installed_and_loads(self, host: Host) -> None:
+        name = self.model.partition(":")[0]
+        status = next((status for status in host.statuses if status.name == name), None)
+        assert status is not None, f"no entry point {name!r} in the group 'polarprior'"
+        assert status.problem is None
+        assert "load_generator" in status.hooks
+
+    def test_import_is_light(self) -> None:
+        """`polarprior --help` imports every plugin, so importing one must not import torch."""
+        name = self.model.partition(":")[0]
+        code = (
+            "import sys; from importlib.metadata import entry_points; "
+            f"entry_points(group='polarprior')[{name!r}].load(); sys.exit('torch' in sys.modules)"
+        )
+        assert subprocess.run([sys.executable, "-c", code]).returncode == 0, f"importing {name} imports torch"
+
+    def test_names_itself(self, generator: Generator) -> None:
+        assert generator.plugin == self.model.partition(":")[0]
+        assert len(generator.fingerprint) == 64
+        assert generator.settings == Settings.from_dict(generator.settings.given())
+
+    def test_fingerprint_is_that_of_the_weights(self, host: Host, generator: Generator) -> None:
+        assert host.load(self.model, "cpu").fingerprint == generator.fingerprint
+
+    def test_a_seed_determines_a_latent(self, generator: Generator) -> None:
+        rows = generator.prior.draw([3, 0, 2**32 - 1, 2]).z
+        assert tuple(rows.shape) == (4, *generator.prior.shape)
+        assert torch.equal(rows[3], generator.prior.draw([2]).z[0])
+        assert torch.equal(rows[[1, 0]], generator.prior.draw([0, 3]).z)
+        assert len(set(latent_hash(rows).tolist())) == 4
+
+    def test_drawing_leaves_global_random_state_alone(self, generator: Generator) -> None:
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+        generator(self._latents(generator, [0]))
+        assert torch.equal(before[0], torch.get_rng_state())
+        assert (before[1] == np.random.get_state()[1]).all()  # type: ignore[index]  # noqa: NPY002
+
+    def test_images_are_deterministic_and_independent(self, generator: Generator) -> None:
+        latents = self._latents(generator, range(5))
+        images = generator(latents)
+        assert torch.equal(images, generator(latents))
+        alone = torch.cat([generator(latents[i : i + 1]) for i in range(5)])
+        assert (images - alone).abs().max() <= self.pixel_tolerance
+        assert images.abs().max() <= 1.5, "images are meant to be in [-1, 1]"
+
+    def test_feature_map(self, host: Host, generator: Generator) -> None:
+        """get_feature_map: deterministic features, each row on its own."""
+        images = generator(self._latents(generator, range(3)))
+        for space in self.spaces:
+            phi = host.feature_map(generator, space)
+            features = phi(images)
+            assert features.shape[0] == 3
+            assert features.ndim == 2
+            assert torch.equal(features, phi(images))
+            assert torch.allclose(features[1:2], phi(images[1:2]), rtol=1e-4, atol=1e-4)
+
+    def test_jacobian_is_a_derivative(self, host: Host, generator: Generator) -> None:
+        """jacobian_fn: J t is the slope of the output along t, <J t, c> = <t, J' c>."""
+        stream = torch.Generator().manual_seed(0)
+        latents = self._latents(generator, [0, 1])
+        for space in self.spaces:
+            for domain in generator.domains:
+                linear_map = host.jacobian_fn(generator, space, domain)(latents)
+                shape = len(linear_map), linear_map.input_dim
+                t = torch.randn(*shape, 3, generator=stream, dtype=linear_map.value.dtype)
+                c = torch.randn(shape[0], linear_map.output_dim, 3, generator=stream, dtype=t.dtype)
+                pushed, pulled = linear_map.jvp(t), linear_map.vjp(c)
+                assert pushed.shape == c.shape
+                assert pulled.shape == t.shape
+                left, right = (pushed.double() * c).sum(1), (pulled.double() * t).sum(1)
+                size = pushed.double().norm(dim=1) * c.double().norm(dim=1)
+                assert ((left - right).abs() / size).max() < 1e-5
+                assert torch.allclose(pushed @ torch.ones(3, 1), linear_map.jvp(t.sum(-1, True)), atol=1e-2)
+
+    def test_jacobian_agrees_with_autodiff(self, host: Host, generator: Generator) -> None:
+        """A fast tangent pass gives what automatic differentiation of the images gives."""
+        from polarprior.volume.jacobian import pixel_jacobian_fn
+
+        latents = self._latents(generator, [0, 1])
+        own, reference = host.jacobian_fn(generator)(latents), pixel_jacobian_fn(generator)(latents)
+        tangents = torch.randn(2, own.input_dim, 2, generator=torch.Generator().manual_seed(1))
+        pushed, expected = own.jvp(tangents), reference.jvp(tangents)
+        assert (pushed - expected).norm() < 1e-4 * expected.norm()
+
+    def test_scaling_a_normalised_latent_changes_no_log_volume(self, host: Host, generator: Generator) -> None:
+        if not generator.normalizes_latent:
+            pytest.skip("this model does not normalise its latents")
+        latents = self._latents(generator, [0])
+        jacobian_fn = host.jacobian_fn(generator)
+        one = top_singular_values(jacobian_fn(latents), self.k).log_sigma
+        scaled = top_singular_values(jacobian_fn(Latents(latents.z * 3, latents.label)), self.k).log_sigma
+        assert torch.allclose(one, scaled, atol=1e-3)
+
+    def test_bank_belongs_to_the_model(self, generator: Generator, bank: Bank) -> None:
+        bank.check_fits(generator)
+        found = verify(bank, generator)
+        assert found.largest_error is not None
+
+    def test_sampler_redraws(self, host: Host, generator: Generator, bank: Bank) -> None:
+        """get_latent_sampler: bank rows, whatever the order and the company; labels stay."""
+        sampler = host.latent_sampler(generator, bank, rho=0.3, force=True)
+        stock = self._latents(generator, range(30, 60), classes=set(_labels(bank)))
+        drawn = sampler.redraw(stock.z, stock.label)
+        assert set(latent_hash(drawn.z).tolist()) <= set(bank.latent_hash.tolist())
+        assert drawn.z.dtype == stock.z.dtype
+        if stock.label is not None:
+            assert drawn.label is not None
+            assert torch.equal(drawn.label, stock.label)
+        picked = torch.tensor([7, 2])
+        again = sampler.redraw(stock.z[picked], None if stock.label is None else stock.label[picked])
+        assert torch.equal(again.z, drawn.z[picked])
+
+    def _latents(self, generator: Generator, seeds: object, classes: set[int] | None = None) -> Latents:
+        seeds = np.asarray(seeds)
+        if generator.num_classes is None:
+            return generator.prior.draw(seeds)
+        known = sorted(classes) if classes else range(generator.num_classes)
+        return generator.prior.draw(seeds, np.resize(np.asarray(known), len(seeds)))
+
+
+def _labels(bank: Bank) -> list[int]:
+    return [] if bank.labels is None else bank.labels.tolist()

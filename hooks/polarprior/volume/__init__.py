@@ -1,0 +1,1 @@
+"""From a latent to its log-volume."""

@@ -1,0 +1,36 @@
+"""Where volume is measured: a FeatureMap takes images to a space, and gives its Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from polarprior.volume.linear_map import LinearMap
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """phi: images to the features of a space.
+
+    Attributes:
+        space: its name.
+        function: images [n, C, H, W] in [-1, 1] to features [n, D]; deterministic, each row on its own,
+            differentiable by torch. `pixel` takes any [n, ...].
+    """
+
+    space: str
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features [n, D] of `images`."""
+        return self.function(images)
+
+    def at(self, images: Tensor) -> LinearMap:
+        """The Jacobian of phi at each image, for ``phi.at(g.value) @ g``."""
+        return LinearMap.of(self.function, images)
+
+
+PIXEL = FeatureMap("pixel", lambda images: images.flatten(1))
+"""The images themselves."""

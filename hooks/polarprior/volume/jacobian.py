@@ -1,0 +1,70 @@
+"""The Jacobian of a generator in its latent, by automatic differentiation: the host's own `jacobian_fn`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from polarprior.errors import UsageError
+from polarprior.generator import Generator, Latents
+from polarprior.volume.feature_map import FeatureMap
+from polarprior.volume.linear_map import LinearMap
+
+JacobianFn = Callable[[Latents | Tensor], LinearMap]
+
+
+def pixel_jacobian_fn(generator: Generator) -> JacobianFn:
+    """z to the Jacobian of the images, for any generator that torch can differentiate."""
+
+    def jacobian(latents: Latents | Tensor) -> LinearMap:
+        latents = prepare(generator, latents)
+        return LinearMap.of(lambda z: generator.synthesize(z, _labels_for(latents, z)), latents.z)
+
+    return jacobian
+
+
+def through(feature_map: FeatureMap, inner: JacobianFn) -> JacobianFn:
+    """z to the Jacobian of phi∘G, from that of G."""
+
+    def jacobian(latents: Latents | Tensor) -> LinearMap:
+        g = inner(latents)
+        return feature_map.at(g.value) @ g
+
+    return jacobian
+
+
+def prepare(generator: Generator, latents: Latents | Tensor) -> Latents:
+    """`latents` as a Jacobian wants them: on the device, and on the sphere where the model normalises.
+
+    Where G(c z) = G(z), J(c z) = J(z) / c: without this the log-volume would carry -k log |z|, which says
+    nothing about the image. The radius is sqrt(K), the typical length of a normal z.
+
+    Raises:
+        UsageError: a bare Tensor for a class-conditional model, or a class that it doesn't have.
+    """
+    if isinstance(latents, Tensor):
+        latents = Latents(latents)
+    generator.check_label(latents.label)
+    latents = latents.to(generator.device, generator.dtype)
+    if tuple(latents.z.shape[1:]) != generator.prior.shape:
+        raise UsageError(
+            f"latents: got rows of shape {tuple(latents.z.shape[1:])}, expected {generator.prior.shape}",
+            "draw them with generator.prior.draw(seeds)",
+        )
+    if not generator.normalizes_latent:
+        return latents
+    return Latents(on_sphere(latents.z), latents.label)
+
+
+def on_sphere(z: Tensor) -> Tensor:
+    """Rows of z [n, *shape] scaled to length sqrt(K), K the numbers in a row."""
+    flat = z.flatten(1)
+    return (flat * (flat.shape[1] ** 0.5 / flat.norm(dim=1, keepdim=True))).reshape(z.shape)
+
+
+def _labels_for(latents: Latents, z: Tensor) -> Tensor | None:
+    """The labels, repeated where a pass repeats each latent once a tangent."""
+    if latents.label is None or len(z) == len(latents.label):
+        return latents.label
+    return latents.label.repeat_interleave(len(z) // len(latents.label))

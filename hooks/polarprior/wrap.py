@@ -1,0 +1,116 @@
+"""Any torch generator, with no plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.special import ndtr, ndtri
+from torch import Tensor, nn
+
+import polarprior
+from polarprior.errors import UsageError
+from polarprior.generator import Generator, LatentPrior, weights_fingerprint
+from polarprior.volume.jacobian import on_sphere
+
+RowsFn = Callable[[np.ndarray], np.ndarray]
+
+
+def wrap(
+    module: nn.Module,
+    latent_dim: int,
+    prior: str | RowsFn = "normal",
+    num_classes: int | None = None,
+    name: str = "torch",
+) -> Generator:
+    """A Generator from a torch module.
+
+    Args:
+        module: takes z [n, latent_dim] (and, with `num_classes`, a label int64 [n]) to [n, ...]: images
+            [n, C, H, W] in [-1, 1], or points, or anything else; its output is the space ``pixel``. It is
+            put in eval mode and must treat each row on its own.
+        latent_dim: K.
+        prior: ``"normal"``; ``"uniform"`` on [-1, 1]^K; ``"sphere"`` of radius sqrt(K), for a module that
+            is only ever fed normalised latents (volume is then that of the sphere's image, k < K);
+            ``"truncated-normal:T"``, each number a standard normal on [-T, T]; or a function from seeds
+            int64 [n] to latents [n, K], row i from seeds[i] alone.
+        num_classes: of a class-conditional module.
+        name: what error messages call it.
+
+    Raises:
+        UsageError: a prior that isn't one of these.
+
+    >>> import polarprior as pp
+    >>> generator = pp.wrap(torch.nn.Linear(4, 6), latent_dim=4, prior="truncated-normal:2")
+    >>> bool(generator.prior.draw(range(100)).z.abs().max() <= 2)
+    True
+    """
+    module.eval()
+    parameter = next(module.parameters(), torch.empty(0))
+    spherical = prior == "sphere"
+
+    def synthesize(z: Tensor, label: Tensor | None) -> Tensor:
+        z = on_sphere(z) if spherical else z
+        return module(z) if num_classes is None else module(z, label)
+
+    return Generator(
+        plugin=name,
+        version=polarprior.__version__,
+        prior=latent_prior(prior, latent_dim),
+        synthesize=synthesize,
+        fingerprint=weights_fingerprint(module),
+        device=parameter.device,
+        dtype=parameter.dtype,
+        num_classes=num_classes,
+        normalizes_latent=spherical,
+        network=module,
+    )
+
+
+def latent_prior(prior: str | RowsFn, latent_dim: int) -> LatentPrior:
+    """A LatentPrior of rows [K] by its name (see `wrap`), or from a function of seeds."""
+    shape = (latent_dim,)
+    if callable(prior):
+        return LatentPrior(getattr(prior, "__name__", "custom"), shape, prior)
+    kind, _, threshold = prior.partition(":")
+    draws: dict[str, Callable[[np.random.RandomState], np.ndarray]] = {
+        "normal": lambda stream: stream.randn(latent_dim),
+        "sphere": lambda stream: _unit(stream.randn(latent_dim)) * latent_dim**0.5,
+        "uniform": lambda stream: stream.uniform(-1, 1, latent_dim),
+    }
+    if kind == "truncated-normal" and _positive(threshold):
+        draws[prior] = partial(_truncated_normal, float(threshold), latent_dim)
+    if prior not in draws:
+        raise UsageError(
+            f"prior: got {prior!r}, expected normal, uniform, sphere or truncated-normal:T with T > 0",
+            "or pass a function from seeds int64 [n] to latents [n, K]",
+        )
+    draw = draws[prior]
+
+    def rows(seeds: np.ndarray) -> np.ndarray:
+        # RandomState(seed) is what stock scripts use, and numpy keeps its streams for good.
+        out = np.empty((len(seeds), *shape), np.float32)
+        for row, seed in zip(out, seeds, strict=True):
+            row[:] = draw(np.random.RandomState(seed))
+        return out
+
+    return LatentPrior(prior, shape, rows)
+
+
+def _truncated_normal(threshold: float, latent_dim: int, stream: np.random.RandomState) -> np.ndarray:
+    """Standard normal numbers, given that each is within `threshold`, by inversion."""
+    low = ndtr(-threshold)
+    return ndtri(low + (1 - 2 * low) * stream.uniform(size=latent_dim)).clip(-threshold, threshold)
+
+
+def _unit(z: np.ndarray) -> np.ndarray:
+    return z / np.linalg.norm(z)
+
+
+def _positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False

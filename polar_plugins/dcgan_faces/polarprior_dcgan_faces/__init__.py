@@ -1,0 +1,34 @@
+"""A DCGAN of faces, K = 100, 3 x 64 x 64, as a polarprior plugin. Importing it does not import torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polarprior import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+    from polarprior.generator import Generator
+    from polarprior.settings import Settings
+    from polarprior.volume.jacobian import JacobianFn
+
+NAME = "dcgan-faces"
+__version__ = "0.1.0"
+
+
+@hookimpl
+def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
+    """``dcgan-faces``, or ``dcgan-faces:FILE`` with the package's ``weights.tar`` from elsewhere."""
+    from polarprior_dcgan_faces.generator import load
+
+    return load(source, device, settings)
+
+
+@hookimpl
+def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
+    """A tangent pass written by hand: batch norm folded, the activations' masks shared by all tangents."""
+    if generator.plugin != NAME or (space, domain) != ("pixel", "z"):
+        return None
+    from polarprior_dcgan_faces.tangents import folded_jacobian_fn
+
+    return folded_jacobian_fn(generator)

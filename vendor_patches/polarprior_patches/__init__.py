@@ -1,0 +1,1 @@
+"""Recipes that add `--polarity` to stock scripts. None has been written yet."""
