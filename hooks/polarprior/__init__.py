@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from polarprior.volume.feature_map import FeatureMap as FeatureMap
     from polarprior.volume.linear_map import LinearMap as LinearMap
     from polarprior.volume.spectrum import top_singular_values as top_singular_values
-    from polarprior.wrap import wrap as wrap
+    from polarprior.wrapping import wrap as wrap
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,7 @@ _HOME = {
     "StockRepo": "polarprior.stock",
     "build_bank": "polarprior.bank.build",
     "top_singular_values": "polarprior.volume.spectrum",
-    "wrap": "polarprior.wrap",
+    "wrap": "polarprior.wrapping",
 }
 _OF_THE_HOST = ("feature_map", "jacobian_fn", "latent_sampler", "load")
 

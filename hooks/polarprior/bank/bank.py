@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +40,12 @@ class Bank:
 
     @classmethod
     def of(cls, info: BankInfo, tensors: Mapping[str, np.ndarray]) -> Bank:
-        """A bank in memory, from the tensors of the format."""
-        return cls(info, tensors.__getitem__)
+        """A bank in memory, from the tensors of the format; its digest is theirs."""
+        return cls(replace(info, digest=bank_format.tensors_digest(tensors)), tensors.__getitem__)
 
     def save(self, path: str | Path) -> None:
         """Write the bank atomically; the same bank gives the same bytes."""
-        self.info = bank_format.write(Path(path), self.tensors(), self.info)
+        bank_format.write(Path(path), self.tensors(), self.info)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All arrays by name, as they are stored."""
@@ -114,7 +115,7 @@ class Bank:
                 raise BankError(
                     f"{self._name} is for another {_MEANING.get(field, field)}: {field} is "
                     f"{_short(stored)}, {generator.plugin} has {_short(actual)}",
-                    f"build one for this model: polarprior bank build {generator.plugin} -n {len(self)} --out BANK",
+                    f"build one for it: polarprior bank build MODEL -n {len(self)} -k {self.info.k} --out BANK",
                 )
 
     def _damaged(self, what: str) -> BankError:

@@ -17,8 +17,8 @@ from polarprior.host import default_host
 from polarprior.prior.hashing import latent_hash
 from polarprior.volume.spectrum import check_k, top_singular_values
 
-CHUNK = 4
-"""Latents whose Jacobians are taken at once. Part of what fixes a bank's bytes."""
+CHUNK_NUMBERS = 5_000_000
+"""Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
 
 
 def build_bank(
@@ -57,13 +57,16 @@ def build_bank(
     labels = _labels(generator, n, classes)
     check_k(k, generator.rank_bound)
     jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
+    first = jacobian_fn(generator.prior.draw(seeds[:1], None if labels is None else labels[:1]))
+    check_k(k, min(generator.rank_bound, first.output_dim))
+    chunk = max(1, min(4096, CHUNK_NUMBERS // (first.input_dim * first.output_dim)))
 
     spectra = np.empty((n, k), np.float32)
     hashes = np.empty(n, np.int64)
     bar = tqdm(total=n, unit="latent", desc="bank", disable=not progress)
     with bar, _one_thread():
-        for start in range(0, n, CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, n, chunk):
+            rows = slice(start, start + chunk)
             latents = generator.prior.draw(seeds[rows], None if labels is None else labels[rows])
             spectrum = top_singular_values(jacobian_fn(latents), k)
             if not _valid(spectrum.log_sigma):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,9 @@ def tensors_digest(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], info: BankInfo) -> BankInfo:
-    """Write a bank atomically; the same tensors and info give the same bytes. Returns info with its digest."""
-    info = replace(info, digest=tensors_digest(tensors))
+def write(path: Path, tensors: Mapping[str, np.ndarray], info: BankInfo) -> None:
+    """Write a bank atomically; the same tensors and info give the same bytes."""
     write_atomically(path, save(dict(tensors), metadata={METADATA_KEY: info.to_json()}))
-    return info
 
 
 def open_checked(path: Path) -> tuple[Any, BankInfo]:

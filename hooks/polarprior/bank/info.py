@@ -79,7 +79,7 @@ class BankInfo:
             if not isinstance(values[name], kind) or isinstance(values[name], bool):
                 raise _not_a_bank(f"metadata field {name!r} of the wrong type")
         shape = values["latent_shape"]
-        if not all(isinstance(size, int) and size > 0 for size in shape):
+        if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
             raise _not_a_bank("metadata field 'latent_shape' of the wrong type")
         if values["k"] < 1:
             raise _not_a_bank("metadata field 'k' below 1")

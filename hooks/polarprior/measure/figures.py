@@ -42,17 +42,19 @@ def captioned_grid(
     captions: Sequence[tuple[str, str]],
     title: str,
     heads: Sequence[str],
+    marked: Sequence[np.ndarray],
 ) -> Image.Image:
-    """Rows of images with a two-line caption each, a title above, a head over each column.
+    """Rows of images with a caption each, a title above, a head over each column, a bar under some.
 
     Args:
         rows: uint8 [columns, H, W, C] each.
         captions: (large, small) for each row.
         title: one line.
         heads: one for each column.
+        marked: bool [columns] for each row: which images get the bar.
     """
     count, height, width, _ = rows[0].shape
-    gap, left, top = 2, 150, 62
+    gap, left, top = 6, 150, 66
     size = (left + count * (width + gap), top + len(rows) * (height + gap))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
@@ -60,10 +62,13 @@ def captioned_grid(
     draw.text((10, 9), title, "black", small)
     for column, head in enumerate(heads):
         draw.text((left + column * (width + gap) + width // 2, top - 6), head, "gray", small, anchor="ms")
-    for index, (row, (main, detail)) in enumerate(zip(rows, captions, strict=True)):
+    for index, (row, (main, detail), bars) in enumerate(zip(rows, captions, marked, strict=True)):
         y = top + index * (height + gap)
         draw.text((10, y + height // 2 - 4), main, "black", large, anchor="ls")
         draw.multiline_text((10, y + height // 2 + 2), detail, "gray", small, spacing=1)
-        for column, pixels in enumerate(row):
-            sheet.paste(Image.fromarray(pixels.squeeze()).convert("RGB"), (left + column * (width + gap), y))
+        for column, (pixels, bar) in enumerate(zip(row, bars, strict=True)):
+            x = left + column * (width + gap)
+            sheet.paste(Image.fromarray(pixels.squeeze()).convert("RGB"), (x, y))
+            if bar:
+                draw.rectangle((x, y + height, x + width - 1, y + height + 2), "orangered")
     return sheet

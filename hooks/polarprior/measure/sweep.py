@@ -24,10 +24,12 @@ class SweepRow:
     Attributes:
         diagnostics: of this polarity on the bank.
         images: uint8 [seeds, H, W, C].
+        moved: bool [seeds], where the draw is another latent than the seed's own.
     """
 
     diagnostics: Diagnostics
     images: np.ndarray
+    moved: np.ndarray
 
 
 def automatic_polarities(bank: Bank, k: int | None = None) -> list[float]:
@@ -52,25 +54,29 @@ def sweep(
     **options: Any,
 ) -> Iterator[SweepRow]:
     """Pictures of `seeds` at each polarity, with the diagnostics; `options` as in `Host.latent_sampler`."""
+    stock = generator.prior.draw(seeds, label)
     for rho in polarities:
         sampler = default_host().latent_sampler(generator, bank, rho, **options)
-        images = to_uint8(generator(sampler.sample(seeds, label)))
-        yield SweepRow(sampler.diagnostics, images)
+        drawn = sampler.redraw(stock.z, stock.label)
+        moved = (drawn.z != stock.z).flatten(1).any(1).numpy()
+        yield SweepRow(sampler.diagnostics, to_uint8(generator(drawn)), moved)
 
 
 def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str) -> Image.Image:
     """One row a polarity, one column a seed."""
     first = rows[0].diagnostics
     title = (
-        f"{name}: polarity prior drawn from a bank of {first.rows} latents, k = {first.k}, "
-        f"limits of rho {first.limits}"
+        f"{name}: draws from a bank of {first.rows} latents, k = {first.k}, limits of rho {first.limits}.\n"
+        "A bar marks a seed whose own latent the polarity has replaced."
     )
-    captions = [
-        (f"ρ = {row.diagnostics.rho:+g}" if row.diagnostics.rho else "ρ = 0", _detail(row.diagnostics))
-        for row in rows
-    ]
-    return captioned_grid([row.images for row in rows], captions, title, [f"seed {seed}" for seed in seeds])
+    return captioned_grid(
+        rows=[row.images for row in rows],
+        captions=[(f"rho {row.diagnostics.rho:g}", _detail(row.diagnostics)) for row in rows],
+        title=title,
+        heads=[f"seed {seed}" for seed in seeds],
+        marked=[row.moved for row in rows],
+    )
 
 
 def _detail(diagnostics: Diagnostics) -> str:
-    return f"|ρ|·std {diagnostics.tilt:.2f}\nmean log-vol. {diagnostics.mean_log_volume:.1f}"
+    return f"|rho|·std {diagnostics.tilt:.2f}\nmean log-volume {diagnostics.mean_log_volume:.1f}"

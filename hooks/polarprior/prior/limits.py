@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polarprior.prior.psis import TRUSTED, pareto_k_hat
-from polarprior.prior.weights import effective_sample_size, log_weights
+from polarprior.prior.weights import effective_sample_size
 
 STEPS = 60
 
@@ -45,8 +45,7 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
         return Limits(-np.inf, np.inf)
 
     def trusted(rho: float) -> bool:
-        log_w = log_weights(finite, rho)
-        return effective_sample_size(log_w) >= needed and pareto_k_hat(log_w) < TRUSTED
+        return effective_sample_size(rho * finite) >= needed and pareto_k_hat(rho * finite) < TRUSTED
 
     def first_failure(sign: int) -> float:
         step = sign * 2 * np.sqrt(2 * np.log(finite.size)) / spread / STEPS

@@ -9,24 +9,25 @@ TRUSTED = 0.7
 
 
 def pareto_k_hat(log_w: np.ndarray) -> float:
-    """Shape of a generalised Pareto distribution fitted to the largest weights.
+    """Shape of a generalised Pareto distribution fitted to the largest weights, normalised or not.
 
-    The tail holds the ceil(min(N/5, 3 sqrt(N))) largest weights. Below `TRUSTED` the weights are reliable,
+    The tail holds the floor(min(N / 5, 3 sqrt(N))) largest weights. Below `TRUSTED` the weights are reliable,
     at 0.5 their variance ends, at 1 their mean. Equal weights have no tail: 0. A tail of under five weights
     tells nothing: inf.
 
     References:
         Vehtari, Simpson, Gelman, Yao, Gabry: Pareto smoothed importance sampling, JMLR 25 (2024).
     """
-    log_w = np.sort(np.asarray(log_w, np.float64))
-    log_w = log_w - log_w[-1]
-    if log_w[0] == 0:
+    log_w = np.asarray(log_w, np.float64)
+    if log_w.min() == log_w.max():
         return 0.0
-    tail = int(np.ceil(min(log_w.size / 5, 3 * np.sqrt(log_w.size))))
+    tail = int(np.floor(min(log_w.size / 5, 3 * np.sqrt(log_w.size))))
     if tail + 1 > log_w.size:
         return np.inf
-    threshold = max(log_w[-tail - 1], np.log(np.finfo(np.float64).tiny))
-    exceedances = np.exp(log_w[log_w > threshold]) - np.exp(threshold)
+    largest = np.sort(np.partition(log_w, -tail - 1)[-tail - 1 :])
+    largest -= largest[-1]
+    threshold = max(largest[0], np.log(np.finfo(np.float64).tiny))
+    exceedances = np.exp(largest[largest > threshold]) - np.exp(threshold)
     return _generalised_pareto_shape(exceedances) if exceedances.size >= 5 else np.inf
 
 

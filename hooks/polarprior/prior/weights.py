@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
 
 
 def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
@@ -23,19 +22,20 @@ def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
     if rho == 0:
         return np.full(log_volume.shape, -np.log(log_volume.size))
     full_rank = np.isfinite(log_volume)
-    tilt = np.full(log_volume.shape, -np.inf)
-    # Centring first keeps rho · l accurate where l has a large common part.
-    tilt[full_rank] = rho * (log_volume[full_rank] - log_volume[full_rank].mean())
-    return tilt - logsumexp(tilt)
+    # The extreme that will weigh most is taken off first: no overflow, and a common part of l costs no digits.
+    heaviest = log_volume[full_rank].max() if rho > 0 else log_volume[full_rank].min()
+    tilt = np.where(full_rank, rho * (log_volume - heaviest), -np.inf)
+    return tilt - np.log(np.exp(tilt).sum())
 
 
 def effective_sample_size(log_w: np.ndarray) -> float:
-    """ESS = 1 / sum of w_i², from normalised log weights; between 1 and N.
+    """ESS = (sum of w_i)² / sum of w_i², between 1 and N; the log weights need not be normalised.
 
     >>> effective_sample_size(np.log([0.5, 0.5]))
     2.0
     """
-    return float(np.exp(-logsumexp(2 * log_w)))
+    weights = np.exp(log_w - log_w.max())
+    return float(weights.sum() ** 2 / (weights @ weights))
 
 
 def expected_distinct(log_w: np.ndarray, draws: int) -> float:

@@ -11,7 +11,7 @@ import torch
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, weights_fingerprint
 from polarprior.settings import Settings
-from polarprior.wrap import latent_prior
+from polarprior.wrapping import latent_prior
 from torch import Tensor, nn
 
 from polarprior_dcgan_faces import NAME, __version__

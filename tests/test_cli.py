@@ -1,0 +1,324 @@
+"""The command line as a user types it: outputs, exit codes, one line of error and one of hint."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polarprior as pp
+import pytest
+from PIL import Image
+from polarprior.cli.main import main
+from safetensors.numpy import save_file
+from toys import toy_bank
+
+MODEL = "torch:users_generator:make"
+USERS_GENERATOR = """
+import polarprior as pp, torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, width), nn.Linear(width, 3 * 16 * 16)
+    def forward(self, z):
+        return torch.tanh(self.second(torch.nn.functional.leaky_relu(self.first(z), 0.2)) * 3).reshape(-1, 3, 16, 16)
+
+def make(width=12, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return pp.wrap(Net(width), latent_dim=8)
+
+def other(): return make(13)
+def points():
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return pp.wrap(nn.Linear(8, 9), latent_dim=8)
+def crash(): raise KeyError("no such thing")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a user's module and a bank of it."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "users_generator.py").write_text(USERS_GENERATOR)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert main(["bank", "build", MODEL, "--out", "bank.safetensors", "-n", "600", "-k", "5"]) == 0
+        assert main(["bank", "build", "torch:users_generator:points", "--out", "points", "-n", "600", "-k", "5"]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """Run a command in the user's folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def fails(run, folder):
+    """Run a command that must fail cleanly: its error line, its hint line."""
+
+    def fails(*arguments, code):
+        before = sorted(folder.rglob("*"))
+        got, out, err = run(*arguments)
+        lines = [line for line in err.splitlines() if line.startswith(("error:", "hint:"))]
+        assert got == code, err
+        assert len(lines) == 2, err
+        assert lines[0].startswith("error: ")
+        assert lines[1].startswith("hint: ")
+        assert "Traceback" not in err + out
+        assert sorted(folder.rglob("*")) == before, "something was left behind"
+        return lines
+
+    return fails
+
+
+def test_help_is_fast_and_does_not_import_torch():
+    code = (
+        "import sys; from polarprior.cli.main import main\n"
+        "for words in (['--help'], ['bank', 'build', '--help'], ['sample', '--help']): main(words)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_no_command_shows_help(run):
+    code, out, err = run()
+    assert code == 2
+    assert "Commands:" in out + err
+
+
+def test_sample_writes_what_python_draws(run, folder, tmp_path):
+    code, out, _ = run("sample", MODEL, *BANK, "--polarity", "-0.1", "--seeds", "0-3,9", "--out", tmp_path)
+    assert code == 0
+    assert "ESS" in out
+    names = {"seed0000.png", "seed0001.png", "seed0002.png", "seed0003.png", "seed0009.png", "samples.json"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+    generator = pp.load(MODEL)
+    sampler = pp.latent_sampler(generator, pp.Bank.open("bank.safetensors"), rho=-0.1)
+    image = generator(sampler.sample([9]))[0]
+    pixels = np.asarray(Image.open(tmp_path / "seed0009.png")).astype(int)
+    assert abs(pixels - ((image * 127.5 + 128).clamp(0, 255)).numpy().transpose(1, 2, 0).astype(int)).max() <= 1
+
+
+def test_seeds_and_sample_agree(run, tmp_path):
+    code, out, err = run("seeds", "bank.safetensors", "--polarity", "-0.1", "-n", "40")
+    assert code == 0
+    assert "ESS" in err
+    arguments = (*BANK, "--polarity", "-0.1", "--seeds", "0-39", "--out", tmp_path)
+    assert run("sample", MODEL, *arguments)[0] == 0
+    drawn = json.loads((tmp_path / "samples.json").read_text())["drawn"]
+    assert list(map(int, out.split(","))) == [drawn[str(seed)] for seed in range(40)]
+    assert any(int(seed) != row for seed, row in drawn.items())
+
+
+def test_sweep_and_its_table(run, tmp_path):
+    code, out, _ = run("sweep", MODEL, *BANK, "--out", tmp_path, "--seeds", "0-8")
+    assert code == 0
+    document = json.loads((tmp_path / "sweep.json").read_text())
+    rhos = [row["rho"] for row in document["rows"]]
+    assert len(rhos) == 5
+    assert rhos == sorted(rhos)
+    low, high = document["rows"][0]["limits"]
+    assert low <= rhos[0] < rhos[-1] <= high
+    means = [row["mean_log_volume"] for row in document["rows"]]
+    assert means == sorted(means), "log-volume rises with rho"
+    assert "k-hat" in out
+    assert Image.open(tmp_path / "sweep.png").width > 9 * 16
+
+
+def test_demo_keeps_its_bank(run, tmp_path):
+    assert run("demo", MODEL, "-n", "500", "-k", "4", "--out", tmp_path)[0] == 0
+    before = (tmp_path / "bank.safetensors").read_bytes(), (tmp_path / "sweep.png").read_bytes()
+    code, out, _ = run("demo", MODEL, "--out", tmp_path)
+    assert code == 0
+    assert "used as it is" in out
+    assert before == ((tmp_path / "bank.safetensors").read_bytes(), (tmp_path / "sweep.png").read_bytes())
+
+
+def test_info_and_verify(run):
+    code, out, _ = run("bank", "info", "bank.safetensors", "--json")
+    assert code == 0
+    assert json.loads(out)["rows"] == 600
+    code, out, _ = run("bank", "info", "bank.safetensors")
+    assert "limits of rho" in out
+    code, out, _ = run("bank", "verify", "bank.safetensors", "--model", MODEL, "--json")
+    assert code == 0
+    assert json.loads(out)["largest_error"] < 1e-4
+    assert "600 rows" in run("bank", "verify", "bank.safetensors")[1]
+
+
+def test_info_of_a_bank_with_classes(run, tmp_path):
+    toy_bank(rows=800, std=2.0, num_classes=2).save(tmp_path / "classes")
+    code, out, _ = run("bank", "info", tmp_path / "classes", "--json")
+    assert code == 0
+    assert [group["label"] for group in json.loads(out)["groups"]] == [0, 1]
+    assert "class 1:" in run("bank", "info", tmp_path / "classes")[1]
+    code, out, _ = run("seeds", tmp_path / "classes", "--polarity", "0.3", "-n", "5", "--class", "1")
+    assert code == 0
+    assert all(int(seed) % 2 == 1 for seed in out.split(","))
+
+
+def test_plugins_and_doctor(run):
+    code, out, _ = run("plugins", "--json")
+    assert code == 0
+    assert isinstance(json.loads(out), list)
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert "torch" in out
+    assert "device" in out
+
+
+def test_the_same_command_gives_the_same_bytes(run, tmp_path):
+    for name in ("one", "two"):
+        arguments = (*BANK, "--polarity", "0.1", "--seeds", "0-4", "--out", tmp_path / name)
+        assert run("sample", MODEL, *arguments)[0] == 0
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+
+
+BANK = ("--bank", "bank.safetensors")
+BUILD = ("bank", "build", MODEL, "--out", "new", "-n", "5", "-k", "5")
+ONE = ("--polarity", "0", "--seeds", "1", "--out", "p")
+SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((*SAMPLE, "0.1", "--bank", "missing"), 1, "no file missing"),
+        ((*SAMPLE, "0.1"), 2, "--bank: none given"),
+        ((*SAMPLE, "x"), 2, "'x'"),
+        ((*SAMPLE, "nan", *BANK), 2, "finite"),
+        ((*SAMPLE, "5", *BANK), 1, "limits|expected"),
+        ((*SAMPLE, "0.1", *BANK, "-k", "6"), 2, "expected 1 to 5"),
+        ((*SAMPLE, "0.1", *BANK, "-k", "0"), 2, "expected 1 to 5"),
+        ((*SAMPLE, "0.1", *BANK, "--class", "1"), 2, "has no classes"),
+        ((*SAMPLE, "0.1", *BANK, "--sampler", "magic"), 2, "no plugin 'magic'"),
+        ((*SAMPLE, "0.1", *BANK, "--device", "magic"), 2, "--device: got 'magic'"),
+        ((*SAMPLE, "0.1", *BANK, "--bogus"), 2, "--bogus"),
+        ((*SAMPLE, "0.1", "--bank", "."), 1, "no file"),
+        (("sample", MODEL, "--polarity", "0", "--seeds", "3-1", "--out", "p"), 2, "expected numbers and ranges"),
+        (("sample", MODEL, "--polarity", "0", "--seeds", "0-99999999999", "--out", "p"), 2, "expected numbers"),
+        (("sample", MODEL, "--polarity", "0", "--seeds", "4294967296", "--out", "p", *BANK), 2, "seed"),
+        (("sample", "nope", *ONE), 2, "no plugin 'nope'"),
+        (("sample", "torch:users_generator:crash", *ONE), 1, "KeyError"),
+        (("sample", "torch:users_generator:other", *ONE, *BANK), 1, "fingerprint"),
+        (("sample", "torch:users_generator:points", *ONE, "--bank", "points"), 2, "pictures|images"),
+        (("bank", "build", MODEL, "--out", "new", "-n", "5", "-k", "9"), 2, "expected 1 to 8"),
+        (("bank", "build", MODEL, "--out", "new", "-n", "0", "-k", "5"), 2, "-n"),
+        ((*BUILD, "--space", "taste"), 2, "--space: got 'taste'"),
+        ((*BUILD, "--domain", "w"), 2, "--domain: got 'w'"),
+        ((*BUILD, "--trunc", "0.5"), 1, "settings|takes none"),
+        ((*BUILD, "--class", "1"), 2, "no classes"),
+        (("bank", "build", MODEL, "--out", "bank.safetensors", "-n", "5"), 1, "exists already"),
+        (("bank", "build", MODEL, "--out", "bank.safetensors/new", "-n", "5", "-k", "5"), 1, "can't write"),
+        (("bank", "build", MODEL, "--out", "/proc/new", "-n", "5", "-k", "5"), 1, "can't write /proc/new"),
+        ((*BUILD, "--seeds-from", "-1"), 2, "seed"),
+        (("bank", "verify", "bank.safetensors", "--model", "torch:users_generator:other"), 1, "fingerprint"),
+        (("bank", "info", "missing"), 1, "no file"),
+        (("bank", "bogus"), 2, "bogus"),
+        (("bogus",), 2, "bogus"),
+        (("seeds", "bank.safetensors", "--polarity", "0.1", "-n", "601"), 2, "expected 1 to 600"),
+        (("seeds", "bank.safetensors", "--polarity", "0.1", "-n", "1", "--class", "0"), 2, "has no classes"),
+        (("sweep", MODEL, *BANK, "--out", "p", "--polarity", "0,a"), 2, "0,a"),
+        (("demo", "nope"), 2, "no plugin 'nope'"),
+    ],
+)
+def test_bad_input(fails, arguments, code, words):
+    error, _ = fails(*arguments, code=code)
+    assert re.search(words, error), error
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "not safetensors", "empty", "NaN"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bank", "info", "{}"),
+        ("bank", "verify", "{}"),
+        ("seeds", "{}", "--polarity", "0.1", "-n", "3"),
+        ("sample", MODEL, "--bank", "{}", "--polarity", "0.1", "--seeds", "0", "--out", "p"),
+        ("sweep", MODEL, "--bank", "{}", "--out", "p"),
+    ],
+)
+def test_damaged_banks(fails, folder, tmp_path, damage, command):
+    bad = tmp_path / "bad"
+    good = (folder / "bank.safetensors").read_bytes()
+    if damage == "foreign":
+        save_file({"w": np.zeros(3)}, bad)
+    elif damage == "NaN":
+        bank = pp.Bank.open(folder / "bank.safetensors")
+        tensors = {name: array.copy() for name, array in bank.tensors().items()}
+        tensors["log_singular_values"][5, 2] = np.nan
+        pp.Bank.of(bank.info, tensors).save(bad)
+    else:
+        bad.write_bytes({"truncated": good[:-1], "not safetensors": b"<html>" * 99, "empty": b""}[damage])
+    fails(*(word.format(bad) for word in command), code=1)
+
+
+def _as_subprocess(folder, *arguments, file_size=None, obey_permissions=False):
+    """`polarprior ARGUMENTS` in a process of its own, with a limit on the size of files it may write.
+
+    `obey_permissions`: where the tests run as root, without root's right to write where permissions forbid it.
+    """
+
+    def prepare():
+        if file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+        if obey_permissions and os.geteuid() == 0:
+            drop_from_bounding_set, cap_dac_override = 24, 1
+            ctypes.CDLL(None).prctl(drop_from_bounding_set, cap_dac_override, 0, 0, 0)
+
+    return subprocess.run(
+        [sys.executable, "-m", "polarprior.cli", *map(str, arguments)],
+        cwd=folder,
+        preexec_fn=prepare,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_full_disk(folder):
+    """A file-size limit stands for the disk: no room for the bank leaves no bank and no rest of one."""
+    before = sorted(folder.rglob("*"))
+    done = _as_subprocess(folder, "bank", "build", MODEL, "--out", "big", "-n", "600", "-k", "5", file_size=4096)
+    assert done.returncode == 1
+    assert "error: can't write big" in done.stderr
+    assert "hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_folder_without_permission(folder, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    arguments = ("bank", "build", MODEL, "--out", closed / "bank", "-n", "5", "-k", "5")
+    done = _as_subprocess(folder, *arguments, obey_permissions=True)
+    assert done.returncode == 1, done.stderr
+    assert "error: can't write" in done.stderr
+    assert not any(closed.iterdir())
+
+
+def test_debug_shows_the_traceback(folder):
+    done = _as_subprocess(folder, "--debug", "bank", "info", "missing")
+    assert "Traceback" in done.stderr

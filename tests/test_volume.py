@@ -1,0 +1,172 @@
+"""Linear maps and spectra, against matrices of known spectrum and a dense float64 oracle."""
+
+from __future__ import annotations
+
+import polarprior as pp
+import pytest
+import torch
+from cases import SPECTRA, D, K, matrix
+from polarprior.errors import UsageError
+from polarprior.volume.feature_map import FeatureMap
+from polarprior.volume.jacobian import pixel_jacobian_fn, through
+from torch import nn
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("rows", [D, 9])
+def test_exact_finds_a_known_spectrum(name, rows):
+    a = matrix(name, rows)
+    k = min(rows, K)
+    spectrum = pp.top_singular_values(pp.LinearMap.of(lambda z: z @ a.T, torch.zeros(2, K, dtype=a.dtype)), k)
+    expected = torch.tensor(SPECTRA[name][:k], dtype=torch.float64).log()
+    torch.testing.assert_close(spectrum.log_sigma[0], expected, atol=1e-6, rtol=0)
+    assert torch.equal(spectrum.log_sigma[0], spectrum.log_sigma[1])
+    assert spectrum.passes == (K, 0)
+    assert spectrum.log_volume[0] == spectrum.log_sigma[0].sum()
+
+
+@pytest.mark.parametrize("k", [0, -1, 10])
+def test_k_beyond_the_rank_is_refused(k):
+    a = matrix("flat", 9)
+    with pytest.raises(UsageError, match=f"got {k}, expected 1 to 9"):
+        pp.top_singular_values(pp.LinearMap.of(lambda z: z @ a.T, torch.zeros(1, K, dtype=a.dtype)), k)
+
+
+class InPlace(nn.Module):
+    """Activations that write in place, and an indexed write that vmap can't batch."""
+
+    def __init__(self, indexed: bool):
+        super().__init__()
+        self.indexed = indexed
+        self.first, self.second = nn.Linear(6, 8), nn.Linear(8, 8)
+        self.activation = nn.LeakyReLU(0.2, inplace=True)
+
+    def forward(self, z):
+        z = z.mul_(2.0)  # the very input
+        x = self.activation(self.first(z))
+        if self.indexed:
+            frame = torch.zeros(8, 8).unsqueeze(0).repeat(len(x), 1, 1)
+            frame[:, 0, 0] = x[:, 0] * x[:, 1]
+            frame[:, 1] = x
+            x = frame.flatten(1)[:, :8] + self.second(x)
+        return x.tanh()
+
+
+class Normed(nn.Module):
+    """Batch norm, convolution, an image out."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ConvTranspose2d(6, 4, 4),
+            nn.BatchNorm2d(4),
+            nn.ReLU(True),
+            nn.ConvTranspose2d(4, 3, 4, 2, 1),
+            nn.Tanh(),
+        )
+        norm = self.layers[1]
+        norm.running_mean.normal_(generator=torch.Generator().manual_seed(3))
+        norm.running_var.uniform_(0.5, 2, generator=torch.Generator().manual_seed(4))
+
+    def forward(self, z):
+        return self.layers(z[:, :, None, None])
+
+
+@pytest.fixture(params=["in place", "indexed write", "batch norm", "frozen"])
+def generator(request):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
+        module = Normed() if request.param in ("batch norm", "frozen") else InPlace(request.param == "indexed write")
+    module.requires_grad_(request.param != "frozen")
+    return pp.wrap(module, latent_dim=6)
+
+
+def dense_jacobian(generator, z):
+    """float64 [n, D, K] by reverse-mode autograd, a latent at a time."""
+    network = generator.network.double()
+    rows = [
+        torch.autograd.functional.jacobian(lambda x: network(x.clone()[None]).flatten(), row) for row in z.double()
+    ]
+    network.float()
+    return torch.stack(rows)
+
+
+def test_products_and_spectra_agree_with_a_dense_float64_jacobian(generator):
+    latents = generator.prior.draw(range(5))
+    before = latents.z.clone()
+    state = {name: tensor.clone() for name, tensor in generator.network.state_dict().items()}
+    linear_map = pp.jacobian_fn(generator)(latents)
+    jacobian = dense_jacobian(generator, latents.z)
+    tangents = torch.randn(5, 6, 4, generator=torch.Generator().manual_seed(1))
+    cotangents = torch.randn(5, linear_map.output_dim, 4, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(linear_map.jvp(tangents).double(), jacobian @ tangents.double(), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        linear_map.vjp(cotangents).double(), jacobian.mT @ cotangents.double(), atol=1e-5, rtol=1e-4
+    )
+    expected = torch.linalg.svdvals(jacobian)[:, :5].log()
+    torch.testing.assert_close(pp.top_singular_values(linear_map, 5).log_sigma, expected, atol=1e-4, rtol=0)
+    assert torch.equal(latents.z, before), "the caller's latents were written to"
+    for name, tensor in generator.network.state_dict().items():
+        assert torch.equal(tensor, state[name]), f"{name} was written to"
+
+
+def test_adjoint_identity(generator):
+    linear_map = pp.jacobian_fn(generator)(generator.prior.draw(range(3)))
+    t = torch.randn(3, 6, 2, generator=torch.Generator().manual_seed(3))
+    c = torch.randn(3, linear_map.output_dim, 2, generator=torch.Generator().manual_seed(4))
+    left, right = (linear_map.jvp(t) * c).sum(1), (t * linear_map.vjp(c)).sum(1)
+    torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-4)
+
+
+def test_batch_does_not_matter(generator):
+    latents = generator.prior.draw(range(5))
+    jacobian_fn = pp.jacobian_fn(generator)
+    together = pp.top_singular_values(jacobian_fn(latents), 5).log_sigma
+    alone = torch.cat([pp.top_singular_values(jacobian_fn(latents[i : i + 1]), 5).log_sigma for i in range(5)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_a_feature_map_composes_with_any_jacobian():
+    generator = pp.wrap(nn.Linear(6, 10), latent_dim=6)
+    phi = FeatureMap("test", lambda x: x.square()[:, :7])
+    composed = through(phi, pixel_jacobian_fn(generator))(generator.prior.draw(range(3)))
+    direct = pp.LinearMap.of(lambda z: generator.network(z).square()[:, :7], generator.prior.draw(range(3)).z)
+    t = torch.randn(3, 6, 2, generator=torch.Generator().manual_seed(5))
+    torch.testing.assert_close(composed.jvp(t), direct.jvp(t))
+    c = torch.randn(3, 7, 2, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(composed.vjp(c), direct.vjp(c))
+
+
+def test_on_the_sphere_scale_says_nothing_and_the_rank_is_one_less():
+    generator = pp.wrap(nn.Linear(6, 10), latent_dim=6, prior="sphere")
+    z = generator.prior.draw(range(4)).z
+    torch.testing.assert_close(z.norm(dim=1), torch.full((4,), 6.0**0.5))
+    jacobian_fn = pp.jacobian_fn(generator)
+    torch.testing.assert_close(
+        pp.top_singular_values(jacobian_fn(z), 5).log_sigma,
+        pp.top_singular_values(jacobian_fn(7 * z), 5).log_sigma,
+        atol=1e-5,
+        rtol=0,
+    )
+    assert (pp.top_singular_values(jacobian_fn(z), 6).log_sigma[:, 5] == -torch.inf).all()
+    with pytest.raises(UsageError, match="expected 1 to 5"):
+        pp.build_bank(generator, 4, k=6)
+
+
+def test_conditional_generators_get_their_label():
+    class Conditional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor([1.0, 5.0]))
+
+        def forward(self, z, label):
+            return z * self.scale[label][:, None]
+
+    generator = pp.wrap(Conditional(), latent_dim=3, num_classes=2)
+    linear_map = pp.jacobian_fn(generator)(generator.prior.draw([0, 0, 1], [0, 1, 1]))
+    sigma = pp.top_singular_values(linear_map, 3).log_sigma.exp()
+    torch.testing.assert_close(sigma[:, 0], torch.tensor([1.0, 5.0, 5.0], dtype=torch.float64), atol=1e-5, rtol=0)
+    with pytest.raises(UsageError, match="needs one of its 2 classes"):
+        pp.jacobian_fn(generator)(torch.zeros(1, 3))
+    with pytest.raises(UsageError, match="expected 0 to 1"):
+        generator(generator.prior.draw([0], 2))

@@ -1,0 +1,123 @@
+"""Weights, their diagnostics and the limits of rho."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+from polarprior.prior.diagnostics import diagnose
+from polarprior.prior.limits import rho_limits
+from polarprior.prior.psis import pareto_k_hat
+from polarprior.prior.weights import effective_sample_size, expected_distinct, log_weights
+from scipy.stats import genpareto
+
+
+@pytest.fixture(scope="module")
+def log_volume():
+    return np.random.default_rng(0).normal(63, 7.5, 2000)
+
+
+@pytest.mark.parametrize("rho", [-10.0, -1.0, -0.1, 0.001, 0.1, 1.0, 10.0])
+def test_adding_1000_to_every_log_volume_changes_no_probability(log_volume, rho):
+    np.testing.assert_allclose(
+        np.exp(log_weights(log_volume + 1000, rho)), np.exp(log_weights(log_volume, rho)), atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("rho", [-1000.0, -10.0, 10.0, 1000.0])
+def test_extreme_rho_gives_finite_probabilities(log_volume, rho):
+    """Clipping in linear space would tie all of them and turn polarity off."""
+    weights = np.exp(log_weights(log_volume, rho))
+    assert np.isfinite(weights).all()
+    assert weights.sum() == pytest.approx(1)
+    assert weights.argmax() == (log_volume.argmax() if rho > 0 else log_volume.argmin())
+    assert effective_sample_size(np.log(weights, where=weights > 0, out=np.full_like(weights, -np.inf))) < 3
+
+
+def test_weights_are_the_softmax(log_volume):
+    direct = np.exp(0.3 * log_volume.astype(np.longdouble))
+    np.testing.assert_allclose(
+        np.exp(log_weights(log_volume, 0.3)), (direct / direct.sum()).astype(float), rtol=1e-10
+    )
+
+
+def test_rho_0_is_exactly_uniform(log_volume):
+    assert len(set(log_weights(log_volume, 0.0))) == 1
+
+
+def test_a_latent_without_volume_is_counted_and_left_out(log_volume):
+    dead = log_volume.copy()
+    dead[7] = -np.inf
+    for rho in (-1.0, -0.01, 0.01, 1.0):
+        assert log_weights(dead, rho)[7] == -np.inf
+        assert diagnose(dead, rho, 30).rank_deficient == 1
+        assert np.isfinite(diagnose(dead, rho, 30).mean_log_volume)
+
+
+def test_order_of_the_bank_does_not_matter(log_volume):
+    shuffled = np.random.default_rng(1).permutation(log_volume)
+    one, other = diagnose(log_volume, 0.1, 30), diagnose(shuffled, 0.1, 30)
+    assert one.ess == pytest.approx(other.ess)
+    assert one.k_hat == pytest.approx(other.k_hat)
+
+
+def test_ess_falls_with_the_size_of_rho(log_volume):
+    for sign in (-1, 1):
+        ess = [effective_sample_size(log_weights(log_volume, sign * rho)) for rho in (0, 0.02, 0.05, 0.1, 0.2, 1)]
+        assert ess == sorted(ess, reverse=True)
+
+
+def test_expected_distinct_by_simulation():
+    log_w = log_weights(np.arange(50.0) / 10, 1.0)
+    stream = np.random.default_rng(2)
+    seen = [len(set(stream.choice(50, 60, p=np.exp(log_w)))) for _ in range(2000)]
+    assert expected_distinct(log_w, 60) == pytest.approx(np.mean(seen), abs=4 * np.std(seen) / np.sqrt(2000))
+
+
+@pytest.mark.parametrize("shape", [0.1, 0.5, 0.9, 1.5])
+def test_k_hat_finds_the_shape_of_a_pareto_tail(shape):
+    """Weights with a generalised Pareto law have that law's shape in their tail too."""
+    weights = genpareto.rvs(shape, size=40_000, random_state=3)
+    assert pareto_k_hat(np.log(weights)) == pytest.approx(shape, abs=0.15)
+
+
+def test_k_hat_agrees_with_arviz(log_volume):
+    for rows in (25, 100, 512, 2000):
+        for rho in (-0.5, -0.2, -0.05, 0.05, 0.2, 0.5):
+            log_w = log_weights(log_volume[:rows], rho)
+            _, expected = array_stats.psislw(-log_w)  # it takes log likelihoods: minus log weights
+            assert pareto_k_hat(log_w) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_limits_hold_what_they_promise(log_volume):
+    limits = rho_limits(log_volume)
+    for rho in (limits.lower, limits.upper):
+        report = diagnose(log_volume, rho, 30)
+        assert report.within_limits
+        assert report.k_hat < 0.7
+        assert report.ess >= 100
+        assert not diagnose(log_volume, 1.02 * rho, 30).within_limits
+
+
+def test_limits_on_normal_log_volumes_follow_the_theory(log_volume):
+    """ESS = N exp(-(rho s)²) for normal l: 100 effective samples at |rho| = sqrt(ln(N / 100)) / s, k-hat allowing."""
+    theory = np.sqrt(np.log(len(log_volume) / 100)) / log_volume.std()
+    limits = rho_limits(log_volume)
+    assert 0.6 * theory < -limits.lower < 1.5 * theory
+    assert 0.6 * theory < limits.upper < 1.5 * theory
+
+
+def test_a_heavy_lower_tail_narrows_the_negative_side():
+    log_volume = -np.random.default_rng(4).gamma(2.0, 5.0, 3000)
+    limits = rho_limits(log_volume)
+    assert -limits.lower < 0.5 * limits.upper
+
+
+def test_more_draws_ask_for_a_larger_ess(log_volume):
+    assert rho_limits(log_volume, draws=10_000).upper < rho_limits(log_volume).upper
+
+
+def test_limits_of_hopeless_banks():
+    assert rho_limits(np.array([1.0, 2.0])) == (0, 0)
+    assert rho_limits(np.full(10, -np.inf)) == (0, 0)
+    assert rho_limits(np.full(500, 3.0)) == (-np.inf, np.inf)
