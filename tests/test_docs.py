@@ -1,0 +1,89 @@
+"""What the docs show is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import polarprior as pp
+import pytest
+import torch
+from torch import nn
+
+ROOT = Path(__file__).parent.parent
+PLUGIN_PAGE = (ROOT / "docs/writing-a-plugin.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The plugin of docs/writing-a-plugin.md, written from the page and installed by pip into a folder of its own."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, content in re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", PLUGIN_PAGE, re.M | re.S):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "site", folder]
+    subprocess.run([sys.executable, *map(str, install)], check=True)
+    network = nn.Sequential(nn.Linear(16, 32), nn.LeakyReLU(0.2), nn.Linear(32, 3 * 8 * 8))
+    torch.save(network.state_dict(), folder / "tiny.pt")
+    return folder
+
+
+def test_the_plugin_page_runs(tiny):
+    """Its conformance suite passes, and its commands do what they say."""
+    commands = re.search(r"```sh\n(.*?)```", PLUGIN_PAGE, re.S)[1].splitlines()
+    assert len(commands) >= 4
+    # Prepended, so that the checkout's own packages stay importable too.
+    environ = {**os.environ, "PYTHONPATH": str(tiny / "site"), "POLARPRIOR_STRICT_PLUGINS": "1"}
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        module = {"pytest": ["pytest", "-q", "-p", "no:cacheprovider"], "polarprior": ["polarprior.cli"]}[program]
+        done = subprocess.run(
+            [sys.executable, "-m", *module, *arguments], cwd=tiny, env=environ, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert sorted(path.name for path in (tiny / "modes").glob("*.png")) == [f"seed000{i}.png" for i in range(4)]
+
+
+def test_the_fast_jacobian_of_the_plugin_page(tiny, monkeypatch):
+    monkeypatch.syspath_prepend(tiny / "site")
+    from polarprior_tiny.fast import jacobian_fn
+
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = nn.Sequential(nn.Linear(16, 32), nn.LeakyReLU(0.2), nn.Linear(32, 3 * 8 * 8))
+    generator = pp.wrap(network.requires_grad_(False), latent_dim=16)
+    latents = generator.prior.draw(range(3))
+    fast, reference = jacobian_fn(generator)(latents), pp.jacobian_fn(generator)(latents)
+    eye = torch.eye(16).expand(3, 16, 16)
+    torch.testing.assert_close(fast.jvp(eye), reference.jvp(eye))
+    torch.testing.assert_close(fast.vjp(fast.jvp(eye)), reference.vjp(reference.jvp(eye)), atol=1e-4, rtol=1e-4)
+
+
+def test_the_readme_runs(tmp_path, monkeypatch):
+    """Its first Python block, as it stands, and it is no longer than 15 lines."""
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"```python\n(.*?)```", readme, re.S)[1]
+    assert 5 <= len(block.strip().splitlines()) <= 15
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert (tmp_path / "modes.png").is_file()
+
+
+def test_the_readme_first_screen():
+    lines = (ROOT / "README.md").read_text().splitlines()[:45]
+    text = "\n".join(lines)
+    assert "docs/sweep.png" in text
+    assert "make demo" in text
+    assert "```python" in text
+    assert "make test" in (ROOT / "README.md").read_text()
+
+
+def test_links_lead_somewhere():
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
