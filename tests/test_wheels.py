@@ -48,7 +48,8 @@ def test_wheels_and_sdists_hold_what_they_must(built, name):
         name,
         f"{name}-0.1.0.dist-info",
     }
-    assert any(file.endswith("setup.cfg") for file in tarfile.open(sdist).getnames())
+    with tarfile.open(sdist) as archive:
+        assert any(file.endswith("setup.cfg") for file in archive.getnames())
     if name == "polarprior":
         assert "polarprior/py.typed" in inside
         assert any(file.endswith("LICENSE") for file in inside)
