@@ -169,18 +169,20 @@ def test_foreign_files_are_refused(tmp_path, path):
         {"plugin": 3},
         {"extra": 1},
         {"num_classes": 5},
+        {"estimator": {"error": float("nan")}},
     ],
 )
 def test_hostile_metadata_is_refused(tmp_path, bank, change):
     values = {**json.loads(bank.info.to_json()), **change}
     file = tmp_path / "bank.safetensors"
-    save_file(bank.tensors(), file, {"polarprior": json.dumps(values)})
+    save_file(bank.tensors(), file, {"polarprior": json.dumps(values, sort_keys=True, separators=(",", ":"))})
     with pytest.raises(BankError):
         pp.Bank.open(file)
 
 
 def test_metadata_that_is_no_json_or_far_too_deep(tmp_path):
-    for text in ("{", "[" * 100_000, "3", '{"format":1}', " " * (1 << 20) + "{}"):
+    twice = BankInfo.to_json(toy_bank(rows=2, std=1.0).info).replace('"k":3', '"k":9,"k":3')
+    for text in (twice, "{", "[" * 100_000, "3", '{"format":1}', " " * (1 << 20) + "{}"):
         with pytest.raises(BankError):
             BankInfo.from_json(text)
 

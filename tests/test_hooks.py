@@ -8,7 +8,7 @@ from pathlib import Path
 import pluggy
 import pytest
 from polarprior.hookspecs import PROJECT, HookSpecs
-from polarprior.host import Host
+from polarprior.plugins import Plugins
 
 HERE = Path(__file__).parent
 MANAGER = pluggy.PluginManager(PROJECT)
@@ -42,7 +42,7 @@ def test_the_table_of_plugins_is_true():
     for line in lines[2:]:
         name, *cells = [cell.strip() for cell in line.split("|")[1:-1]]
         rows[name.strip("`")] = {hook for hook, cell in zip(heads, cells, strict=True) if cell == "yes"}
-    statuses = Host(environ={}).statuses
+    statuses = Plugins(environ={}).statuses
     assert statuses, "install the plugins: make"
     for status in statuses:
         if status.distribution.startswith("polarprior"):

@@ -11,7 +11,8 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.errors import PluginError, PolarPriorError, UsageError
-from polarprior.host import DISABLE, STRICT, Host
+from polarprior.host import Host
+from polarprior.plugins import DISABLE, STRICT, Plugins
 from torch import nn
 
 GOOD = """
@@ -35,7 +36,7 @@ def make_host(tmp_path, monkeypatch):
             (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
             sys.modules.pop(module, None)
             points.append(EntryPoint(name, module, "polarprior"))
-        return Host(points, environ or {})
+        return Host(Plugins(points, environ or {}))
 
     return make
 
@@ -188,7 +189,7 @@ def test_torch_models_by_module_and_function(tmp_path, monkeypatch):
         "def make(): return pp.wrap(torch.nn.Linear(3, 5), latent_dim=3)\n"
         "def other(): return torch.nn.Linear(3, 5)\n"
     )
-    host = Host([], {})
+    host = Host(Plugins([], {}))
     assert host.load("torch:users_module:make").prior.dim == 3
     for model, message in {
         "torch": "expected torch:MODULE:FUNCTION",
@@ -221,6 +222,17 @@ def test_stock_repos_and_commands_of_plugins(make_host):
     group = click.Group()
     host.register_commands(group)
     assert "extra" in group.commands
+
+
+def test_a_plugin_that_fails_to_register_does_not_disable_the_tool(make_host, capsys):
+    import click
+
+    source = "from polarprior import hookimpl\n@hookimpl\ndef register_commands(cli): cli.bogus()"
+    fine = "from polarprior import hookimpl\n@hookimpl\ndef register_commands(cli): cli.command('fine')(lambda: None)"
+    group = click.Group()
+    make_host(bad=source, good=fine).register_commands(group)
+    assert "fine" in group.commands
+    assert "plugin bad" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class GeneratorPluginTests:
 
     def test_is_installed_and_loads(self, host: Host) -> None:
         name = self.model.partition(":")[0]
-        status = next((status for status in host.statuses if status.name == name), None)
+        status = next((status for status in host.plugins.statuses if status.name == name), None)
         assert status is not None, f"no entry point {name!r} in the group 'polarprior'"
         assert status.problem is None
         assert "load_generator" in status.hooks

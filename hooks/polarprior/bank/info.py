@@ -87,7 +87,14 @@ class BankInfo:
             settings = Settings.from_dict(values["settings"])
         except ValueError as error:
             raise _not_a_bank(f"metadata: {error}") from error
-        return cls(**{**values, "latent_shape": tuple(shape), "settings": settings})
+        info = cls(**{**values, "latent_shape": tuple(shape), "settings": settings})
+        try:
+            canonical = info.to_json() == text
+        except ValueError:  # NaN or infinity somewhere inside
+            canonical = False
+        if not canonical:
+            raise _not_a_bank("metadata that isn't canonical JSON")
+        return info
 
 
 _KINDS: dict[str, type | tuple[type, ...]] = {

@@ -19,7 +19,7 @@ def plugins(as_json: bool) -> None:
     """Installed plugins, the hooks they answer, and why one was skipped."""
     from polarprior.host import default_host
 
-    statuses = default_host().statuses
+    statuses = default_host().plugins.statuses
     if as_json:
         click.echo(json.dumps([asdict(status) for status in statuses], indent=2))
         return
@@ -54,7 +54,7 @@ def doctor() -> None:
 
         cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA; models run on the CPU"
         rows.append(("device", f"{cuda}, {torch.get_num_threads()} threads"))
-    for status in default_host().statuses:
+    for status in default_host().plugins.statuses:
         rows.append((f"plugin {status.name}", (status.problem and f"skipped: {status.problem}") or "ok"))
         if status.hint:
             rows.append(("", status.hint))

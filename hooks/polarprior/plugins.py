@@ -1,0 +1,170 @@
+"""Installed plugins: loaded one by one, a broken one skipped with a line that says what to type."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from polarprior import builtin
+from polarprior.errors import PluginError, PolarPriorError, UsageError
+from polarprior.hookspecs import PROJECT, HookSpecs
+
+DISABLE = "POLARPRIOR_DISABLE_PLUGINS"
+"""Environment variable: plugins not to load, comma-separated, or ``all``."""
+STRICT = "POLARPRIOR_STRICT_PLUGINS"
+"""Environment variable: set to 1, a plugin that fails to load is an error."""
+
+
+@dataclass(frozen=True)
+class PluginStatus:
+    """A plugin, loaded or not.
+
+    Attributes:
+        name: of the entry point; what the command line calls it.
+        distribution, version: what pip calls it.
+        hooks: names of the hooks that it answers.
+        problem: why it was not loaded, or None.
+        hint: what to type then.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+    problem: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        if self.problem is None:
+            return f"{self.name} ({self.distribution} {self.version})"
+        return f"plugin {self.name} ({self.distribution} {self.version}) skipped: {self.problem}; {self.hint}"
+
+
+class Plugins:
+    """The plugins that loaded, and a way to ask ONE of them.
+
+    Args:
+        points: entry points to load; those installed in the group ``polarprior`` where None.
+        environ: where `DISABLE` and `STRICT` are looked up.
+
+    Raises:
+        PluginError: a plugin fails to load and `STRICT` is set.
+
+    A plugin that fails to load is skipped, with one line on stderr; see `statuses`.
+    """
+
+    def __init__(self, points: Iterable[EntryPoint] | None = None, environ: Mapping[str, str] = os.environ):
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(HookSpecs)
+        self._manager.register(builtin, name=builtin.NAME)
+        self.statuses: list[PluginStatus] = []
+        disabled = {name.strip() for name in environ.get(DISABLE, "").split(",")}
+        points = entry_points(group=PROJECT) if points is None else points
+        for point in sorted(points, key=lambda point: point.name):
+            if point.name in disabled or "all" in disabled:
+                status = _status(point, problem=f"disabled by {DISABLE}", hint=f"unset {DISABLE}")
+            else:
+                status = self._load(point)
+                if status.problem is not None:
+                    if environ.get(STRICT, "0") not in ("", "0"):
+                        raise PluginError(*str(status).split("; ", 1))
+                    print(f"warning: {status}", file=sys.stderr)
+            self.statuses.append(status)
+
+    def _load(self, point: EntryPoint) -> PluginStatus:
+        """Import and register one plugin; its status says what went wrong."""
+        status = _status(point)
+        try:
+            plugin = point.load()
+            self._manager.register(plugin, name=point.name)
+            self._manager.check_pending()
+        except Exception as error:
+            if self._manager.has_plugin(point.name):
+                self._manager.unregister(name=point.name)
+            reason = " ".join(str(error).split())[:200]
+            missing = getattr(error, "name", None)
+            if isinstance(error, ImportError) and missing and missing.split(".")[0] != PROJECT:
+                hint = f"type: pip install --upgrade {status.distribution} (it needs {missing})"
+            else:
+                hint = f"type: pip install --upgrade {status.distribution}, or set {DISABLE}={point.name}"
+            return _status(point, problem=f"{type(error).__name__}: {reason}", hint=hint)
+        hooks = tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
+        return _status(point, hooks=hooks)
+
+    def ask(self, name: str, hook: str, **arguments: Any) -> Any:
+        """The answer of the plugin `name` to `hook`, None where it has none or isn't loaded.
+
+        Raises:
+            PluginError: the plugin raised something other than a PolarPriorError.
+        """
+        if not self._manager.has_plugin(name):
+            return None
+        others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name and plugin]
+        try:
+            answers = self._manager.subset_hook_caller(hook, others)(**arguments)
+        except PolarPriorError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise PluginError(
+                f"plugin {self.describe(name)} failed in {hook}: {type(error).__name__}: {reason}",
+                "report it to the plugin's authors, with what --debug prints",
+            ) from error
+        return answers[0] if answers else None
+
+    def first_answer(self, names: Iterable[str], hook: str, **arguments: Any) -> tuple[str, Any]:
+        """(plugin, answer) of the first of `names` that doesn't decline; ("", None) where all do."""
+        for name in dict.fromkeys(names):
+            answer = self.ask(name, hook, **arguments)
+            if answer is not None:
+                return name, answer
+        return "", None
+
+    def describe(self, name: str) -> str:
+        """A plugin's name with its distribution and version."""
+        return next((str(status) for status in self.statuses if status.name == name), name)
+
+    def ask_all(self, hook: str, **arguments: Any) -> list[Any]:
+        """The answers of all plugins to `hook`, in the order of their names; one that fails is left out, with
+        a line on stderr."""
+        answers = []
+        for name, _ in sorted(self._manager.list_name_plugin()):
+            try:
+                answers.append(self.ask(name, hook, **arguments))
+            except PluginError as error:
+                print(f"warning: {error.message}", file=sys.stderr)
+        return [answer for answer in answers if answer is not None]
+
+    def require(self, name: str, hook: str, got: str) -> None:
+        """Raise unless the plugin `name` is loaded and answers `hook`."""
+        loaded = dict(self._manager.list_name_plugin())
+        able = sorted(
+            other
+            for other, plugin in loaded.items()
+            if plugin and any(caller.name == hook for caller in self._manager.get_hookcallers(plugin) or ())
+        )
+        if name in able:
+            return
+        for status in self.statuses:
+            if status.name == name and status.problem is not None:
+                raise PluginError(f"{got}: {str(status).rsplit('; ', 1)[0]}", status.hint or "")
+        raise UsageError(
+            f"no plugin {name!r} with {hook}, got {got!r}, expected one of: {', '.join(able)}",
+            f"type: pip install polarprior-{name}, and see: polarprior plugins",
+        )
+
+
+def _status(point: EntryPoint, **values: Any) -> PluginStatus:
+    distribution = point.dist
+    return PluginStatus(
+        name=point.name,
+        distribution=distribution.name if distribution else "unknown",
+        version=distribution.version if distribution else "0",
+        **values,
+    )
