@@ -11,6 +11,7 @@ import click
 
 from polarprior import __version__
 from polarprior.cli.options import json_option, table
+from polarprior.errors import PolarPriorError
 
 
 @click.command()
@@ -60,7 +61,7 @@ def doctor() -> None:
             rows.append(("", status.hint))
     click.echo(table(rows))
     if missing:
-        raise click.ClickException(f"missing: {', '.join(missing)}")
+        raise PolarPriorError(f"missing: {', '.join(missing)}", f"type: pip install {' '.join(missing)}")
 
 
 COMMANDS = (plugins, doctor)
