@@ -17,10 +17,11 @@ from torch import nn
 
 GOOD = """
     import polarprior as pp, torch
+    from dataclasses import replace
     from polarprior import hookimpl
     @hookimpl
     def load_generator(source, device, settings):
-        return pp.wrap(torch.nn.Linear(3, 5), latent_dim=3, name={name!r})
+        return replace(pp.wrap(torch.nn.Linear(3, 5), latent_dim=3), plugin={name!r})
 """
 
 
@@ -95,22 +96,28 @@ def test_an_unknown_plugin_names_the_known(make_host):
     [
         ("return 3", "returned int, expected a Generator"),
         ("raise ValueError('no\\nluck')", "failed in load_generator: ValueError: no luck"),
-        ("return pp.wrap(N(), 3, prior=lambda seeds: np.zeros((len(seeds), 4)))", "prior.draw of 2 seeds"),
-        ("return pp.wrap(N(), 3, prior=lambda seeds: np.zeros((len(seeds), 3), int))", "expected floats"),
-        ("return pp.wrap(N(), 3, prior=lambda seeds: np.full((len(seeds), 3), np.nan))", "prior.draw holds NaN"),
-        ("return pp.wrap(N(lambda z: z / 0), 3)", "an image holds NaN"),
-        ("return pp.wrap(N(lambda z: z[:1]), 3)", "images of 2 latents"),
-        ("return pp.wrap(N(lambda z: z.int()), 3)", "images of 2 latents are torch.int32"),
+        ("return pp.wrap(N(), 3)", "says that its plugin is 'torch'"),
+        ("return make(prior=lambda seeds: np.zeros((len(seeds), 4)))", "prior.draw of 2 seeds"),
+        ("return make(prior=lambda seeds: np.zeros((len(seeds), 3), int))", "expected floats"),
+        ("return make(prior=lambda seeds: np.full((len(seeds), 3), np.nan))", "prior.draw holds NaN"),
+        ("return make(prior=lambda seeds: 1 / 0)", "failed in load_generator: ZeroDivisionError"),
+        ("return make(lambda z: z / 0)", "an image holds NaN"),
+        ("return make(lambda z: z[:1])", "images of 2 latents"),
+        ("return make(lambda z: z.int())", "images of 2 latents are torch.int32"),
+        ("return make(lambda z: z @ z)", "failed in load_generator: RuntimeError"),
     ],
 )
 def test_what_a_plugin_returns_is_checked_and_the_plugin_blamed(make_host, body, message):
     source = f"""
         import polarprior as pp, torch, numpy as np
+        from dataclasses import replace
         from polarprior import hookimpl
         class N(torch.nn.Module):
             def __init__(self, f=lambda z: z):
                 super().__init__()
                 self.forward = f
+        def make(f=lambda z: z, **options):
+            return replace(pp.wrap(N(f), 3, **options), plugin="bad")
         @hookimpl
         def load_generator(source, device, settings):
             {body}
@@ -128,7 +135,8 @@ def test_jacobians_samplers_and_feature_maps_are_checked(make_host):
     @hookimpl
     def jacobian_fn(generator, space, domain):
         half = lambda latents: pp.LinearMap.of(lambda z: z, latents.z[:1])
-        return {"pixel": lambda latents: 3, "half": half}.get(space)
+        wide = lambda latents: pp.LinearMap(latents.z, 3, jvp=lambda t: t[:, :2], vjp=lambda c: 1 / 0)
+        return {"pixel": lambda latents: 3, "half": half, "wide": wide, "crash": lambda latents: {}[1]}.get(space)
     @hookimpl
     def get_latent_sampler(generator, bank, rho, options):
         return "sampler"
@@ -144,6 +152,13 @@ def test_jacobians_samplers_and_feature_maps_are_checked(make_host):
         host.jacobian_fn(generator)(latents)
     with pytest.raises(PluginError, match="1 Jacobians for 2 latents"):
         host.jacobian_fn(generator, "half")(latents)
+    with pytest.raises(PluginError, match=r"plugin bad .*failed in jacobian_fn: KeyError"):
+        host.jacobian_fn(generator, "crash")(latents)
+    wide = host.jacobian_fn(generator, "wide")(latents)
+    with pytest.raises(PluginError, match=r"jvp gave \[2, 2, 1\], expected \[2, 3, 1\]"):
+        wide.jvp(torch.zeros(2, 3, 1))
+    with pytest.raises(PluginError, match="failed in jacobian_fn: ZeroDivisionError"):
+        wide.vjp(torch.zeros(2, 3, 1))
     with pytest.raises(PluginError, match="str has no redraw"):
         host.latent_sampler(generator, None, 0.1)
     with pytest.raises(PluginError, match="features of 2 images"):
@@ -152,6 +167,61 @@ def test_jacobians_samplers_and_feature_maps_are_checked(make_host):
         host.jacobian_fn(generator, "nowhere")
     with pytest.raises(UsageError, match="--domain: got 'w'"):
         host.jacobian_fn(generator, domain="w")
+
+
+@pytest.mark.parametrize(
+    ("redraw", "message"),
+    [
+        ("1 / 0", "failed in get_latent_sampler: ZeroDivisionError"),
+        ("z", "shape and dtype"),
+        ("pp.Latents(z[:, :2])", "shape and dtype"),
+        ("pp.Latents(z / 0)", "redraw holds NaN"),
+    ],
+)
+def test_a_sampler_is_tried_on_one_latent(make_host, redraw, message):
+    source = (
+        GOOD.format(name="bad")
+        + f"""
+    class Sampler:
+        diagnostics = sample = None
+        def redraw(self, z, label=None): return {redraw}
+    @hookimpl
+    def get_latent_sampler(generator): return Sampler()
+    """
+    )
+    host = make_host(bad=source)
+    with pytest.raises(PluginError, match=message):
+        host.latent_sampler(host.load("bad"), None, 0.1)
+
+
+def test_a_name_that_is_taken_is_skipped(make_host, tmp_path, capsys):
+    """Neither the host's own plugin nor the first of two namesakes is lost."""
+    host = make_host(torch=GOOD.format(name="torch"), a=GOOD.format(name="a"))
+    assert "another plugin is called torch" in capsys.readouterr().err
+    generator = host.load("a")
+    assert host.jacobian_fn(generator)(generator.prior.draw([0])).output_dim == 5
+    points = [EntryPoint("b", f"plugin_{tmp_path.name}_a", "polarprior")] * 2
+    host = Host(Plugins(points, {}))
+    assert [status.problem is None for status in host.plugins.statuses] == [True, False]
+
+
+def test_a_domain_without_a_jacobian_is_blamed(make_host):
+    source = (
+        GOOD.format(name="a")
+        .replace('plugin="a"', 'plugin="a", domains=("z", "w")')
+        .replace("plugin='a'", "plugin='a', domains=('z', 'w')")
+    )
+    host = make_host(a=source)
+    for space in ("pixel", "maps:double"):
+        with pytest.raises(PolarPriorError, match=r"declares the domain 'w'|no plugin 'maps'"):
+            host.jacobian_fn(host.load("a"), space, "w")
+
+
+def test_settings_are_checked(make_host):
+    host = make_host(a=GOOD.format(name="a"))
+    for settings in ({"turnc": 0.7}, {"trunc": "x"}, {"trunc": 10**400}):
+        with pytest.raises(UsageError, match="settings"):
+            host.load("a", **settings)
 
 
 def test_a_space_of_another_plugin_is_named_by_it(make_host):
@@ -168,8 +238,10 @@ def test_a_space_of_another_plugin_is_named_by_it(make_host):
     doubled, pixel = host.jacobian_fn(generator, "maps:double")(z), host.jacobian_fn(generator)(z)
     one = torch.eye(3)[None]
     torch.testing.assert_close(doubled.jvp(one), 2 * pixel.jvp(one))
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="--space: got 'double'"):
         host.jacobian_fn(generator, "double")
+    with pytest.raises(UsageError, match="no plugin 'nope'"):
+        host.jacobian_fn(generator, "nope:pixel")
 
 
 def test_an_unknown_sampler_and_device(make_host):
@@ -191,7 +263,9 @@ def test_torch_models_by_module_and_function(tmp_path, monkeypatch):
     )
     host = Host(Plugins([], {}))
     assert host.load("torch:users_module:make").prior.dim == 3
+    (tmp_path / "users_broken.py").write_text("1 / 0")
     for model, message in {
+        "torch:users_broken:make": "ZeroDivisionError",
         "torch": "expected torch:MODULE:FUNCTION",
         "torch:users_module": "expected torch:MODULE:FUNCTION",
         "torch:users_module:missing": "missing",
@@ -267,11 +341,20 @@ def test_fingerprints_tell_weights_apart():
 
 def test_a_generator_is_checked_before_its_prior_is_replaced():
     generator = pp.wrap(nn.Linear(3, 4), 3)
-    with pytest.raises(UsageError, match="rows of shape"):
+    with pytest.raises(UsageError, match="got shape"):
         pp.jacobian_fn(replace(generator, prior=replace(generator.prior, shape=(7,))))(torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize("seeds", [[-1], [2**32], [[0, 1]], "x"])
+def test_the_fingerprint_of_wrap_tells_layers_apart():
+    """The same weights behind another activation are another model."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first, second = nn.Linear(3, 4), nn.Linear(4, 5)
+    nets = [nn.Sequential(first, activation, second) for activation in (nn.ReLU(), nn.Tanh())]
+    assert len({pp.wrap(net, 3).fingerprint for net in nets}) == 2
+
+
+@pytest.mark.parametrize("seeds", [[-1], [2**32], [2**63], [[0, 1]], [], "x", None])
 def test_seeds_out_of_range(seeds):
-    with pytest.raises((UsageError, ValueError)):
+    with pytest.raises(UsageError, match="seeds"):
         pp.wrap(nn.Linear(3, 4), 3).prior.draw(seeds)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from arviz_stats.base import array_stats
+from polarprior import Bank
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.prior.bank_sampler import WeightedBank
 from polarprior.prior.diagnostics import diagnose
 from polarprior.prior.limits import rho_limits
 from polarprior.prior.psis import pareto_k_hat
+from polarprior.prior.sampler import SamplerOptions
 from polarprior.prior.weights import effective_sample_size, expected_distinct, log_weights
 from scipy.stats import genpareto
+from toys import toy_bank
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +86,9 @@ def test_k_hat_finds_the_shape_of_a_pareto_tail(shape):
 
 
 def test_k_hat_agrees_with_arviz(log_volume):
+    pytest.importorskip("arviz_stats", reason="arviz-stats, the oracle, needs Python 3.11")
+    from arviz_stats.base import array_stats
+
     for rows in (25, 100, 512, 2000):
         for rho in (-0.5, -0.2, -0.05, 0.05, 0.2, 0.5):
             log_w = log_weights(log_volume[:rows], rho)
@@ -117,7 +124,39 @@ def test_more_draws_ask_for_a_larger_ess(log_volume):
     assert rho_limits(log_volume, draws=10_000).upper < rho_limits(log_volume).upper
 
 
+def test_many_rank_deficient_rows_are_a_complaint(log_volume):
+    dead = log_volume.copy()
+    dead[: len(dead) // 2] = -np.inf
+    message, hint = diagnose(dead, 0.001, 30).complaint()
+    assert "1000 of 2000 latents" in message
+    assert "-k 15" in hint
+    assert diagnose(dead, 0.0, 30).complaint() is None
+    dead[5:] = log_volume[5:]
+    assert diagnose(dead, 0.001, 30).complaint() is None
+
+
+def test_limits_are_those_of_the_class_that_is_drawn():
+    """A thin class says nothing about another."""
+    bank = toy_bank(rows=1000, std=2.0, num_classes=2)
+    tensors = {**bank.tensors(), "labels": (np.arange(1000) >= 990).astype(np.int64)}
+    bank = Bank.of(bank.info, tensors)
+    assert WeightedBank(bank, 0.1, SamplerOptions(label=0)).diagnostics.label == 0
+    with pytest.raises(PolarPriorError, match="class 1 of this bank"):
+        WeightedBank(bank, 0.1)
+    with pytest.raises(UsageError, match="class: got 7, the bank has 0, 1"):
+        WeightedBank(bank, 0.1, SamplerOptions(label=7))
+
+
+def test_draws_stay_within_their_class():
+    bank = toy_bank(rows=1200, std=2.0, num_classes=3)
+    labels = np.arange(900) % 3
+    for hashes in (bank.latent_hash[:900], np.arange(900)):
+        rows = WeightedBank(bank, 0.2).rows(hashes, labels)
+        assert (bank.labels[rows] == labels).all()
+
+
 def test_limits_of_hopeless_banks():
     assert rho_limits(np.array([1.0, 2.0])) == (0, 0)
     assert rho_limits(np.full(10, -np.inf)) == (0, 0)
     assert rho_limits(np.full(500, 3.0)) == (-np.inf, np.inf)
+    assert rho_limits(60 + 1e-7 * np.arange(500)) == (-np.inf, np.inf), "rounding is no volume"

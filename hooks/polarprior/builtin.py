@@ -39,10 +39,17 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise PolarPriorError(f"model: torch:{source}: {error}", f"use {_EXAMPLE}") from error
-    generator = function()
+        module = importlib.import_module(module_name)
+        if not hasattr(module, function_name):
+            raise PolarPriorError(f"model: {module_name} has no {function_name}", f"use {_EXAMPLE}")
+        generator = getattr(module, function_name)()
+    except PolarPriorError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise PolarPriorError(
+            f"model: torch:{source} raised {reason}", "polarprior --debug shows where; use " + _EXAMPLE
+        ) from error
     if not isinstance(generator, Generator):
         raise PolarPriorError(
             f"model: torch:{source} returned {type(generator).__name__}, expected a Generator",

@@ -7,74 +7,137 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from polarprior.errors import PluginError
+from polarprior.bank.bank import Bank
+from polarprior.errors import PluginError, blaming
 from polarprior.generator import Generator, Latents
-from polarprior.prior.sampler import LatentSampler
+from polarprior.prior.sampler import LatentSampler, SamplerOptions
 from polarprior.volume.feature_map import FeatureMap
 from polarprior.volume.jacobian import JacobianFn
-from polarprior.volume.linear_map import LinearMap
+from polarprior.volume.linear_map import LinearMap, Products
 
 
-def checked_generator(answer: Any, plugin: str) -> Generator:
-    """`answer` if it is a Generator whose prior and images keep their contract, tried on two seeds."""
+def checked_generator(answer: Any, name: str, plugin: str) -> Generator:
+    """`answer` if it is a Generator of the plugin `name` whose prior and images keep their contract on two seeds."""
+    hook = "load_generator"
     if not isinstance(answer, Generator):
-        raise _broken(plugin, "load_generator", f"returned {type(answer).__name__}, expected a Generator")
-    latents = answer.prior.draw([0, 1], None if answer.num_classes is None else 0)
+        raise _broken(plugin, hook, f"returned {type(answer).__name__}, expected a Generator")
+    if answer.plugin != name:
+        raise _broken(plugin, hook, f"its generator says that its plugin is {answer.plugin!r}")
+    with blaming(plugin, hook):
+        latents = _two_latents(answer)
     if tuple(latents.z.shape) != (2, *answer.prior.shape) or not latents.z.is_floating_point():
-        raise _broken(
-            plugin,
-            "load_generator",
-            f"prior.draw of 2 seeds gave {latents.z.dtype} {list(latents.z.shape)}, "
-            f"expected floats [2, {', '.join(map(str, answer.prior.shape))}]",
-        )
-    _check_tensor(latents.z, plugin, "load_generator", "prior.draw")
-    images = answer(latents)
+        got = f"{latents.z.dtype} {list(latents.z.shape)}"
+        wanted = f"floats {[2, *answer.prior.shape]}"
+        raise _broken(plugin, hook, f"prior.draw of 2 seeds gave {got}, expected {wanted}")
+    _check_finite(latents.z, plugin, hook, "prior.draw")
+    with blaming(plugin, hook):
+        images = answer(latents)
     if len(images) != 2 or not images.is_floating_point():
-        raise _broken(plugin, "load_generator", f"images of 2 latents are {images.dtype} {list(images.shape)}")
-    _check_tensor(images, plugin, "load_generator", "an image")
+        raise _broken(plugin, hook, f"images of 2 latents are {images.dtype} {list(images.shape)}")
+    _check_finite(images, plugin, hook, "an image")
     return answer
 
 
 def checked_feature_map(answer: Any, generator: Generator, plugin: str) -> FeatureMap:
     """`answer` if it is a FeatureMap that gives finite features [n, D]."""
+    hook = "get_feature_map"
     if not isinstance(answer, FeatureMap):
-        raise _broken(plugin, "get_feature_map", f"returned {type(answer).__name__}, expected a FeatureMap")
-    images = generator(generator.prior.draw([0, 1], None if generator.num_classes is None else 0))
-    with torch.no_grad():
+        raise _broken(plugin, hook, f"returned {type(answer).__name__}, expected a FeatureMap")
+    images = generator(_two_latents(generator))
+    with torch.no_grad(), blaming(plugin, hook):
         features = answer(images)
     if features.ndim != 2 or len(features) != 2:
-        raise _broken(plugin, "get_feature_map", f"features of 2 images are {list(features.shape)}")
-    _check_tensor(features, plugin, "get_feature_map", "a feature")
+        raise _broken(plugin, hook, f"features of 2 images are {list(features.shape)}")
+    _check_finite(features, plugin, hook, "a feature")
     return answer
 
 
 def checked_jacobian_fn(answer: Any, generator: Generator, plugin: str) -> JacobianFn:
-    """`answer`, wrapped so that each LinearMap it returns is checked."""
+    """`answer`, wrapped so that each LinearMap it returns, and each product with it, is checked."""
+    hook = "jacobian_fn"
     if not callable(answer):
-        raise _broken(plugin, "jacobian_fn", f"returned {type(answer).__name__}, expected a function")
+        raise _broken(plugin, hook, f"returned {type(answer).__name__}, expected a function")
 
     def jacobian(latents: Latents | Tensor) -> LinearMap:
-        linear_map = answer(latents)
+        with blaming(plugin, hook):
+            linear_map = answer(latents)
         if not isinstance(linear_map, LinearMap):
             kind = type(linear_map).__name__
-            raise _broken(plugin, "jacobian_fn", f"its function returned {kind}, expected a LinearMap")
+            raise _broken(plugin, hook, f"its function returned {kind}, expected a LinearMap")
         if len(linear_map) != len(latents):
-            raise _broken(plugin, "jacobian_fn", f"{len(linear_map)} Jacobians for {len(latents)} latents")
-        _check_tensor(linear_map.value, plugin, "jacobian_fn", "the generator's output")
-        return linear_map
+            raise _broken(plugin, hook, f"{len(linear_map)} Jacobians for {len(latents)} latents")
+        _check_finite(linear_map.value, plugin, hook, "the generator's output")
+        n, inputs, outputs = len(linear_map), linear_map.input_dim, linear_map.output_dim
+        return LinearMap(
+            value=linear_map.value,
+            input_dim=inputs,
+            jvp=checked_products("jvp", linear_map.jvp, (n, inputs), (n, outputs)),
+            vjp=checked_products("vjp", linear_map.vjp, (n, outputs), (n, inputs)),
+        )
+
+    def checked_products(name: str, products: Products, takes: tuple[int, int], gives: tuple[int, int]) -> Products:
+        def checked(directions: Tensor) -> Tensor:
+            if directions.ndim != 3 or tuple(directions.shape[:2]) != takes:
+                raise ValueError(f"{name}: got {list(directions.shape)}, expected [{takes[0]}, {takes[1]}, m]")
+            with blaming(plugin, hook):
+                result = products(directions)
+            if tuple(result.shape) != (*gives, directions.shape[2]):
+                wanted = [*gives, directions.shape[2]]
+                raise _broken(plugin, hook, f"{name} gave {list(result.shape)}, expected {wanted}")
+            return result
+
+        return checked
 
     return jacobian
 
 
-def checked_sampler(answer: Any, generator: Generator, plugin: str) -> LatentSampler:
-    """`answer` if it has what a LatentSampler has and redraws one latent as it must."""
+def checked_sampler(
+    answer: Any, generator: Generator, bank: Bank | None, options: SamplerOptions, plugin: str
+) -> LatentSampler:
+    """`answer` if it has what a LatentSampler has, and redraws one latent to one of the same shape and class."""
+    hook = "get_latent_sampler"
     for name in ("redraw", "sample", "diagnostics"):
         if not hasattr(answer, name):
-            raise _broken(plugin, "get_latent_sampler", f"{type(answer).__name__} has no {name}")
+            raise _broken(plugin, hook, f"{type(answer).__name__} has no {name}")
+    label = options.label
+    if label is None and generator.num_classes is not None:
+        label = 0 if bank is None or bank.labels is None else int(bank.labels[0])
+    stock = generator.prior.draw([0], label)
+    with blaming(plugin, hook):
+        drawn = answer.redraw(stock.z, stock.label)
+    if not isinstance(drawn, Latents) or drawn.z.shape != stock.z.shape or drawn.z.dtype != stock.z.dtype:
+        raise _broken(plugin, hook, "redraw did not give Latents of the shape and dtype that it was given")
+    _check_finite(drawn.z, plugin, hook, "redraw")
+    if stock.label is not None and (drawn.label is None or not torch.equal(drawn.label, stock.label)):
+        raise _broken(plugin, hook, "redraw changed the class")
     return answer
 
 
-def _check_tensor(values: Tensor, plugin: str, hook: str, what: str) -> None:
+def check_behaves(generator: Generator) -> None:
+    """Raise PluginError if `generator` draws noise inside, or lets the latents of a batch see each other.
+
+    Either would make every Jacobian wrong without a word. Two latents are drawn twice, and one alone.
+    """
+    latents = _two_latents(generator)
+    images = generator(latents)
+    scale = float(images.abs().max()) or 1.0
+    if float((generator(latents) - images).abs().max()) > 1e-3 * scale:
+        raise PluginError(
+            f"{generator.plugin}: the same latent gave two different outputs: the model draws noise inside",
+            "fix its noise (a noise mode of const or none), and put it in eval mode",
+        )
+    if float((generator(latents[:1]) - images[:1]).abs().max()) > 1e-3 * scale:
+        raise PluginError(
+            f"{generator.plugin}: an output depends on what else is in its batch",
+            "put the model in eval mode: batch norm must use its stored statistics",
+        )
+
+
+def _two_latents(generator: Generator) -> Latents:
+    return generator.prior.draw([0, 1], None if generator.num_classes is None else 0)
+
+
+def _check_finite(values: Tensor, plugin: str, hook: str, what: str) -> None:
     if not bool(torch.isfinite(values).all()):
         raise _broken(plugin, hook, f"{what} holds NaN or infinity")
 

@@ -1,5 +1,10 @@
 """The errors that a user can mend: one sentence of what is wrong, one of what to type."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PolarPriorError(Exception):
     """Something that the user can put right.
@@ -34,3 +39,18 @@ class BankError(PolarPriorError):
 
 class PluginError(PolarPriorError):
     """A plugin is missing, failed, or returned something that breaks its contract."""
+
+
+@contextmanager
+def blaming(plugin: str, hook: str) -> Iterator[None]:
+    """Turn what the plugin's code raises into a PluginError that names it; a PolarPriorError goes through."""
+    try:
+        yield
+    except PolarPriorError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PluginError(
+            f"plugin {plugin} failed in {hook}: {type(error).__name__}: {reason}",
+            "report it to the plugin's authors, with what --debug prints",
+        ) from error

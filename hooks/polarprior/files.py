@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,28 +19,23 @@ def make_folder(folder: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise now, before hours of work, if `path` could not be written later.
-
-    Creates the folder of `path` where it is missing, and leaves no file behind.
-    """
-    make_folder(path.parent)
-    probe = _temporary_name(path)
+    """Raise now, before hours of work, if `path` could not be written later; leaves nothing behind."""
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
     try:
-        probe.touch()
+        with tempfile.TemporaryFile(dir=existing):
+            pass
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        with suppress(OSError):
-            probe.unlink()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees the old file or the whole new one.
 
     The bytes go to a temporary name in the same folder, are flushed to the disk, and the file is then
-    renamed. Whatever goes wrong, the temporary file is removed.
+    renamed. Whatever goes wrong, the temporary file is removed. A missing folder is created.
     """
-    temporary = _temporary_name(path)
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -52,10 +48,6 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def _temporary_name(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -137,7 +137,7 @@ class Generator:
         >>> generator(generator.prior.draw(range(5))).shape
         torch.Size([5, 6])
         """
-        self.check_label(latents.label)
+        self.check(latents)
         latents = latents.to(self.device, self.dtype)
         with torch.no_grad():
             batches = [
@@ -151,6 +151,19 @@ class Generator:
         if self.network is not None:
             self.network.to(device)
         return replace(self, device=device)
+
+    def check(self, latents: Latents) -> None:
+        """Raise UsageError unless `latents` are rows of this model's prior, with labels where it needs them."""
+        self.check_label(latents.label)
+        if tuple(latents.z.shape[1:]) != tuple(self.prior.shape) or not len(latents):
+            raise UsageError(
+                f"latents: got shape {tuple(latents.z.shape)}, expected (n, {', '.join(map(str, self.prior.shape))})",
+                "draw them with generator.prior.draw(seeds)",
+            )
+        if latents.label is not None and tuple(latents.label.shape) != (len(latents),):
+            raise UsageError(
+                f"class: got shape {tuple(latents.label.shape)} for {len(latents)} latents", "give one a latent"
+            )
 
     def check_label(self, label: Tensor | None) -> None:
         """Raise UsageError unless `label` is what this model needs: None, or classes in range."""
@@ -170,14 +183,17 @@ class Generator:
 
 
 def as_seeds(seeds: Any) -> np.ndarray:
-    """`seeds` as int64 [n]; UsageError unless each is 0 <= seed < 2**32.
+    """`seeds` as int64 [n]; UsageError unless there is one at least, and each is 0 <= seed < 2**32.
 
     >>> as_seeds(range(3))
     array([0, 1, 2])
     """
-    array = np.atleast_1d(np.asarray(seeds, np.int64))
-    if array.ndim != 1 or (array.size and not (array.min() >= 0 and array.max() < 2**32)):
-        raise UsageError("seeds: expected a list of whole numbers from 0 to 4294967295", "use such as 0-15")
+    try:
+        array = np.atleast_1d(np.asarray(seeds, np.int64))
+    except (OverflowError, TypeError, ValueError):
+        array = np.empty(0, np.int64)
+    if array.ndim != 1 or not array.size or array.min() < 0 or array.max() >= 2**32:
+        raise UsageError("seeds: expected whole numbers from 0 to 4294967295, one at least", "use such as 0-15")
     return array
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from polarprior import builtin
-from polarprior.errors import UsageError
+from polarprior.errors import PluginError, UsageError
 from polarprior.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class Host:
 
         name, _, source = model.partition(":")
         self.plugins.require(name, "load_generator", model)
+        try:
+            asked = Settings.from_dict(settings)
+        except ValueError as error:
+            raise UsageError(str(error), "the settings are trunc, temperature, noise_mode") from error
         generator = self.plugins.ask(
-            name,
-            "load_generator",
-            source=source or None,
-            device=_torch_device(device),
-            settings=Settings(**settings),
+            name, "load_generator", source=source or None, device=_torch_device(device), settings=asked
         )
-        return checked_generator(generator, self.plugins.describe(name))
+        return checked_generator(generator, name, self.plugins.describe(name))
 
     def feature_map(self, generator: Generator, space: str) -> FeatureMap:
         """The map to ``SPACE``, one of the generator's own or the host's, or to ``PLUGIN:SPACE``.
@@ -66,8 +66,13 @@ class Host:
         from polarprior.checks import checked_feature_map
 
         plugin, _, named = space.rpartition(":")
+        if plugin:
+            self.plugins.require(plugin, "get_feature_map", space)
         name, answer = self.plugins.first_answer(
-            [generator.plugin, plugin, builtin.NAME], "get_feature_map", generator=generator, space=named
+            [plugin] if plugin else [generator.plugin, builtin.NAME],
+            "get_feature_map",
+            generator=generator,
+            space=named,
         )
         if answer is None:
             spaces = ", ".join(["pixel", *generator.spaces])
@@ -93,6 +98,12 @@ class Host:
         name, answer = self.plugins.first_answer(
             asked, "jacobian_fn", generator=generator, space=space, domain=domain
         )
+        if answer is None and space == "pixel":
+            raise PluginError(
+                f"plugin {self.plugins.describe(generator.plugin)} declares the domain {domain!r}, "
+                "but answers no jacobian_fn for it",
+                "report it to the plugin's authors",
+            )
         if answer is None:
             feature_map = self.feature_map(generator, space)
             return through(feature_map, self.jacobian_fn(generator, "pixel", domain))
@@ -105,9 +116,7 @@ class Host:
         rho: float = 0.0,
         *,
         sampler: str = "bank",
-        k: int | None = None,
-        draws: int = 0,
-        force: bool = False,
+        **options: Any,
     ) -> LatentSampler:
         """A sampler of the polarity prior.
 
@@ -116,9 +125,7 @@ class Host:
             bank: spectra of its latents.
             rho: the polarity; negative towards modes, positive towards anti-modes.
             sampler: ``bank``, or the name of a plugin that gives one.
-            k: singular values in the log-volume; all of the bank's where None.
-            draws: how many latents will be drawn, for the limits and diagnostics.
-            force: go beyond the limits of rho, with a warning.
+            options: fields of `SamplerOptions`: k, draws, label, force.
 
         Raises:
             UsageError: no such sampler, or an argument out of range.
@@ -128,6 +135,7 @@ class Host:
         from polarprior.checks import checked_sampler
         from polarprior.prior.sampler import SamplerOptions
 
+        asked = SamplerOptions(**options)
         if sampler != "bank":
             self.plugins.require(sampler, "get_latent_sampler", sampler)
         name, answer = self.plugins.first_answer(
@@ -136,11 +144,11 @@ class Host:
             generator=generator,
             bank=bank,
             rho=float(rho),
-            options=SamplerOptions(k=k, draws=draws, force=force),
+            options=asked,
         )
         if answer is None:
             raise UsageError(f"--sampler: {sampler} declines {generator.plugin}", "use --sampler bank")
-        return checked_sampler(answer, generator, self.plugins.describe(name))
+        return checked_sampler(answer, generator, bank, asked, self.plugins.describe(name))
 
     def stock_repos(self) -> list[StockRepo]:
         """What all plugins say of stock repositories."""
@@ -165,8 +173,8 @@ def _torch_device(device: str | None) -> Any:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:100]
+        torch.zeros(1, device=chosen).item()
+    except Exception as error:  # each backend has its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise UsageError(f"--device: got {device!r}: {reason}", "use --device cpu") from error
     return chosen

@@ -12,7 +12,7 @@ from typing import Any
 import pluggy
 
 from polarprior import builtin
-from polarprior.errors import PluginError, PolarPriorError, UsageError
+from polarprior.errors import PluginError, PolarPriorError, UsageError, blaming
 from polarprior.hookspecs import PROJECT, HookSpecs
 
 DISABLE = "POLARPRIOR_DISABLE_PLUGINS"
@@ -80,11 +80,13 @@ class Plugins:
     def _load(self, point: EntryPoint) -> PluginStatus:
         """Import and register one plugin; its status says what went wrong."""
         status = _status(point)
+        if self._manager.has_plugin(point.name):
+            hint = f"type: pip uninstall {status.distribution}, or the other distribution"
+            return _status(point, problem=f"another plugin is called {point.name} already", hint=hint)
         try:
             plugin = point.load()
             self._manager.register(plugin, name=point.name)
-            self._manager.check_pending()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self._manager.has_plugin(point.name):
                 self._manager.unregister(name=point.name)
             reason = " ".join(str(error).split())[:200]
@@ -106,16 +108,8 @@ class Plugins:
         if not self._manager.has_plugin(name):
             return None
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name and plugin]
-        try:
+        with blaming(self.describe(name), hook):
             answers = self._manager.subset_hook_caller(hook, others)(**arguments)
-        except PolarPriorError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise PluginError(
-                f"plugin {self.describe(name)} failed in {hook}: {type(error).__name__}: {reason}",
-                "report it to the plugin's authors, with what --debug prints",
-            ) from error
         return answers[0] if answers else None
 
     def first_answer(self, names: Iterable[str], hook: str, **arguments: Any) -> tuple[str, Any]:
@@ -137,7 +131,7 @@ class Plugins:
         for name, _ in sorted(self._manager.list_name_plugin()):
             try:
                 answers.append(self.ask(name, hook, **arguments))
-            except PluginError as error:
+            except PolarPriorError as error:
                 print(f"warning: {error.message}", file=sys.stderr)
         return [answer for answer in answers if answer is not None]
 

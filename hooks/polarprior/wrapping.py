@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 
@@ -11,8 +12,10 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 import polarprior
+from polarprior import builtin
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
+from polarprior.settings import Settings
 from polarprior.volume.jacobian import on_sphere
 
 RowsFn = Callable[[np.ndarray], np.ndarray]
@@ -23,7 +26,7 @@ def wrap(
     latent_dim: int,
     prior: str | RowsFn = "normal",
     num_classes: int | None = None,
-    name: str = "torch",
+    settings: Settings | None = None,
 ) -> Generator:
     """A Generator from a torch module.
 
@@ -37,7 +40,7 @@ def wrap(
             ``"truncated-normal:T"``, each number a standard normal on [-T, T]; or a function from seeds
             int64 [n] to latents [n, K], row i from seeds[i] alone.
         num_classes: of a class-conditional module.
-        name: what error messages call it.
+        settings: truncation, temperature or noise mode that the module works at; a bank holds and compares them.
 
     Raises:
         UsageError: a prior that isn't one of these.
@@ -56,17 +59,25 @@ def wrap(
         return module(z) if num_classes is None else module(z, label)
 
     return Generator(
-        plugin=name,
+        plugin=builtin.NAME,
         version=polarprior.__version__,
         prior=latent_prior(prior, latent_dim),
         synthesize=synthesize,
-        fingerprint=weights_fingerprint(module),
+        fingerprint=_fingerprint(module),
         device=parameter.device,
         dtype=parameter.dtype,
+        settings=settings or Settings(),
         num_classes=num_classes,
         normalizes_latent=spherical,
         network=module,
     )
+
+
+def _fingerprint(module: nn.Module) -> str:
+    """sha256 of the weights and of the classes of all layers: without them, modules that differ in their
+    activations alone would pass for each other."""
+    layers = [(name, type(layer).__qualname__) for name, layer in module.named_modules()]
+    return hashlib.sha256(f"{weights_fingerprint(module)}{layers}".encode()).hexdigest()
 
 
 def latent_prior(prior: str | RowsFn, latent_dim: int) -> LatentPrior:

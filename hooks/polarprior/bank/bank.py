@@ -13,6 +13,7 @@ import numpy as np
 from polarprior.bank import format as bank_format
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
+from polarprior.prior.hashing import latent_hash
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
@@ -24,7 +25,8 @@ class Bank:
     Attributes:
         info: what the bank is valid for, and how it was made.
 
-    Arrays are read when they are first asked for. Row i is the latent of seeds[i].
+    Arrays are read, and checked, when one is first asked for: BankError then where the bank is damaged. Row i
+    is the latent of seeds[i].
     """
 
     def __init__(self, info: BankInfo, read: Callable[[str], np.ndarray], name: str = "bank"):
@@ -41,57 +43,65 @@ class Bank:
     @classmethod
     def of(cls, info: BankInfo, tensors: Mapping[str, np.ndarray]) -> Bank:
         """A bank in memory, from the tensors of the format; its digest is theirs."""
-        return cls(replace(info, digest=bank_format.tensors_digest(tensors)), tensors.__getitem__)
+        return cls(replace(info, digest=bank_format.digest(info, tensors)), tensors.__getitem__)
 
     def save(self, path: str | Path) -> None:
         """Write the bank atomically; the same bank gives the same bytes."""
         bank_format.write(Path(path), self.tensors(), self.info)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """All arrays by name, as they are stored."""
+        """All arrays by name, as they are stored, unchecked."""
         names = ["seeds", "latent_hash", "log_singular_values"]
         return {name: self._read(name) for name in names + ["labels"] * (self.info.num_classes is not None)}
+
+    @cached_property
+    def _checked(self) -> dict[str, np.ndarray]:
+        """The arrays, read and checked once: digest, seeds, labels, finiteness, order; BankError otherwise."""
+        tensors = self.tensors()
+        if bank_format.digest(self.info, tensors) != self.info.digest:
+            raise self._damaged("its digest is not that of its contents")
+        seeds, labels, values = tensors["seeds"], tensors.get("labels"), tensors["log_singular_values"]
+        if (seeds < 0).any() or (seeds >= 2**32).any():
+            raise self._damaged("a seed is outside 0 to 4294967295")
+        if labels is not None and ((labels < 0).any() or (labels >= (self.info.num_classes or 0)).any()):
+            raise self._damaged("a label is outside its classes")
+        invalid = (np.isnan(values) | (values == np.inf)).any(1)
+        if invalid.any():
+            first = np.flatnonzero(invalid)[0]
+            raise self._damaged(f"NaN or infinity in {invalid.sum()} rows, the first at row {first}")
+        disorder = (values[:, 1:] > values[:, :-1]).any(1)
+        if disorder.any():
+            raise self._damaged(f"singular values out of order at row {np.flatnonzero(disorder)[0]}")
+        return tensors
 
     def __len__(self) -> int:
         return len(self.seeds)
 
-    @cached_property
+    @property
     def seeds(self) -> np.ndarray:
         """int64 [N]: ``generator.prior.draw(seeds)`` gives the latents."""
-        return self._read("seeds")
+        return self._checked["seeds"]
 
-    @cached_property
+    @property
     def latent_hash(self) -> np.ndarray:
         """int64 [N]: `latent_hash` of each latent."""
-        return self._read("latent_hash")
+        return self._checked["latent_hash"]
 
-    @cached_property
+    @property
     def labels(self) -> np.ndarray | None:
         """int64 [N], the classes; None where the model has none."""
-        return None if self.info.num_classes is None else self._read("labels")
+        return self._checked.get("labels")
 
-    @cached_property
+    @property
     def log_singular_values(self) -> np.ndarray:
-        """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less.
-
-        Raises:
-            BankError: NaN, +inf, or a row that isn't in order.
-        """
-        values = self._read("log_singular_values")
-        if np.isnan(values).any() or (values == np.inf).any():
-            rows = np.flatnonzero(np.isnan(values).any(1) | (values == np.inf).any(1))
-            raise self._damaged(f"NaN or infinity in {len(rows)} rows, the first at row {rows[0]}")
-        disorder = (values[:, 1:] > values[:, :-1]).any(1)
-        if disorder.any():
-            raise self._damaged(f"singular values out of order at row {np.flatnonzero(disorder)[0]}")
-        return values
+        """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less."""
+        return self._checked["log_singular_values"]
 
     def log_volume(self, k: int | None = None) -> np.ndarray:
         """l_k, the sum of the first k log singular values (all where None): float64 [N], nats.
 
         Raises:
             UsageError: k more than the bank holds, or below 1.
-            BankError: the spectra are damaged.
         """
         k = self.info.k if k is None else k
         if not 1 <= k <= self.info.k:
@@ -106,23 +116,25 @@ class Bank:
         pairs = {
             "fingerprint": (self.info.fingerprint, generator.fingerprint),
             "prior": (self.info.prior, generator.prior.name),
-            "latent_shape": (self.info.latent_shape, generator.prior.shape),
+            "latent_shape": (self.info.latent_shape, tuple(generator.prior.shape)),
             "num_classes": (self.info.num_classes, generator.num_classes),
             "settings": (self.info.settings, generator.settings),
         }
         for field, (stored, actual) in pairs.items():
             if stored != actual:
-                raise BankError(
-                    f"{self._name} is for another {_MEANING.get(field, field)}: {field} is "
-                    f"{_short(stored)}, {generator.plugin} has {_short(actual)}",
-                    f"build one for it: polarprior bank build MODEL -n {len(self)} -k {self.info.k} --out BANK",
-                )
+                raise self._misfit(f"{field} is {_short(stored)}, {generator.plugin} has {_short(actual)}")
+        ends = [0, -1]
+        if (latent_hash(generator.prior.draw(self.seeds[ends]).z) != self.latent_hash[ends]).any():
+            raise self._misfit(f"prior: {generator.plugin} draws other latents for the same seeds")
+
+    def _misfit(self, what: str) -> BankError:
+        return BankError(
+            f"{self._name} is for another model or other settings: {what}",
+            f"build one for it: polarprior bank build MODEL -n {len(self)} -k {self.info.k} --out BANK",
+        )
 
     def _damaged(self, what: str) -> BankError:
         return BankError(f"{self._name} is damaged: {what}", "build it again, or see: polarprior bank verify BANK")
-
-
-_MEANING = {"fingerprint": "model (other weights)", "settings": "choice of settings"}
 
 
 def _short(value: object) -> str:

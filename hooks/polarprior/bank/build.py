@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,10 +10,12 @@ from tqdm import tqdm
 
 from polarprior.bank.bank import Bank
 from polarprior.bank.info import BankInfo
+from polarprior.checks import check_behaves
 from polarprior.errors import PluginError, UsageError
-from polarprior.generator import Generator, as_seeds
+from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.prior.hashing import latent_hash
+from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.spectrum import check_k, top_singular_values
 
 CHUNK_NUMBERS = 5_000_000
@@ -49,22 +50,26 @@ def build_bank(
 
     Raises:
         UsageError: n, k, a class or the space out of range.
-        PluginError: the generator's Jacobian holds NaN or infinity.
+        PluginError: the generator draws noise inside or couples its batch, or its Jacobian holds NaN or infinity.
     """
-    if n < 1:
-        raise UsageError(f"-n: got {n}, expected at least 1", "use such as -n 10000")
-    seeds = as_seeds(np.arange(seeds_from, seeds_from + n))
+    if not (n >= 1 and 0 <= seeds_from <= 2**32 - n):
+        raise UsageError(
+            f"-n, --seeds-from: got {n} seeds from {seeds_from}, expected at least one, within 0 to 4294967295",
+            "use such as -n 10000",
+        )
+    seeds = np.arange(seeds_from, seeds_from + n, dtype=np.int64)
     labels = _labels(generator, n, classes)
     check_k(k, generator.rank_bound)
     jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
     first = jacobian_fn(generator.prior.draw(seeds[:1], None if labels is None else labels[:1]))
     check_k(k, min(generator.rank_bound, first.output_dim))
+    check_behaves(generator)
     chunk = max(1, min(4096, CHUNK_NUMBERS // (first.input_dim * first.output_dim)))
 
     spectra = np.empty((n, k), np.float32)
     hashes = np.empty(n, np.int64)
     bar = tqdm(total=n, unit="latent", desc="bank", disable=not progress)
-    with bar, _one_thread():
+    with bar, exact_arithmetic():
         for start in range(0, n, chunk):
             rows = slice(start, start + chunk)
             latents = generator.prior.draw(seeds[rows], None if labels is None else labels[rows])
@@ -95,7 +100,7 @@ def build_bank(
         torch=torch.__version__,
         licence=generator.licence,
     )
-    tensors = {"seeds": seeds, "latent_hash": hashes, "log_singular_values": spectra}
+    tensors: dict[str, np.ndarray] = {"seeds": seeds, "latent_hash": hashes, "log_singular_values": spectra}
     return Bank.of(info, tensors if labels is None else {**tensors, "labels": labels})
 
 
@@ -104,6 +109,8 @@ def _labels(generator: Generator, n: int, classes: Sequence[int] | None) -> np.n
     if generator.num_classes is None and classes is None:
         return None
     cycle = np.asarray(range(generator.num_classes or 0) if classes is None else classes, np.int64)
+    if not cycle.size:
+        raise UsageError("--class: got no class", "name some, or leave it out for all")
     generator.check_label(torch.from_numpy(cycle))
     return np.resize(cycle, n)
 
@@ -111,14 +118,3 @@ def _labels(generator: Generator, n: int, classes: Sequence[int] | None) -> np.n
 def _valid(log_sigma: torch.Tensor) -> bool:
     """Neither NaN nor +inf; -inf is a rank below k."""
     return bool((log_sigma < torch.inf).all())
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread on the CPU: a bank's bytes must not depend on how many cores the machine has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ HEADER_LIMIT = 4 << 20
 _DTYPES = {"seeds": "I64", "latent_hash": "I64", "log_singular_values": "F32", "labels": "I64"}
 
 
-def tensors_digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """sha256, as hex, over each tensor's name, shape and little-endian bytes, in the order of the names."""
-    digest = hashlib.sha256()
+def digest(info: BankInfo, tensors: Mapping[str, np.ndarray]) -> str:
+    """sha256, as hex, over the metadata (its own field empty) and each tensor's name, shape and little-endian
+    bytes, in the order of the names."""
+    total = hashlib.sha256(replace(info, digest="").to_json().encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
-        digest.update(f"{name}:{array.shape};".encode())
-        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()
+        total.update(f"{name}:{array.shape};".encode())
+        total.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return total.hexdigest()
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], info: BankInfo) -> None:

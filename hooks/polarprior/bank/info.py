@@ -75,14 +75,17 @@ class BankInfo:
         if set(values) != known:
             odd = sorted(set(values) ^ known)
             raise _not_a_bank(f"metadata with missing or unknown fields: {', '.join(odd)[:80]}")
-        for name, kind in _KINDS.items():
-            if not isinstance(values[name], kind) or isinstance(values[name], bool):
-                raise _not_a_bank(f"metadata field {name!r} of the wrong type")
-        shape = values["latent_shape"]
-        if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
-            raise _not_a_bank("metadata field 'latent_shape' of the wrong type")
-        if values["k"] < 1:
-            raise _not_a_bank("metadata field 'k' below 1")
+        shape, estimator = values["latent_shape"], values["estimator"]
+        valid = {
+            **{name: isinstance(values[name], str) and values[name].isprintable() for name in _TEXTS},
+            "k": _counts(values["k"]),
+            "num_classes": values["num_classes"] is None or _counts(values["num_classes"]),
+            "latent_shape": isinstance(shape, list) and bool(shape) and all(map(_counts, shape)),
+            "estimator": isinstance(estimator, dict) and all(map(_is_scalar, estimator.values())),
+        }
+        for name, is_valid in valid.items():
+            if not is_valid:
+                raise _not_a_bank(f"metadata field {name!r} of the wrong type or out of range")
         try:
             settings = Settings.from_dict(values["settings"])
         except ValueError as error:
@@ -97,22 +100,26 @@ class BankInfo:
         return info
 
 
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "plugin": str,
-    "plugin_version": str,
-    "fingerprint": str,
-    "prior": str,
-    "latent_shape": list,
-    "num_classes": (int, type(None)),
-    "domain": str,
-    "space": str,
-    "k": int,
-    "estimator": dict,
-    "dtype": str,
-    "torch": str,
-    "licence": str,
-    "digest": str,
-}
+_TEXTS = (
+    "plugin",
+    "plugin_version",
+    "fingerprint",
+    "prior",
+    "domain",
+    "space",
+    "dtype",
+    "torch",
+    "licence",
+    "digest",
+)
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.isprintable())
 
 
 def _not_a_bank(what: str) -> BankError:

@@ -50,7 +50,7 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     rows = np.arange(len(bank)) if bank.labels is None else np.flatnonzero(bank.labels == label)
     if not 1 <= n <= len(rows):
         raise UsageError(f"-n: got {n}, expected 1 to {len(rows)}, the rows of the bank", "build a larger bank")
-    weighted = WeightedBank(bank, rho, SamplerOptions(k=k, draws=n, force=force))
+    weighted = WeightedBank(bank, rho, SamplerOptions(k=k, draws=n, label=label, force=force))
     labels = None if bank.labels is None else bank.labels[rows[:n]]
     drawn = weighted.rows(bank.latent_hash[rows[:n]], labels)
     click.echo(",".join(map(str, bank.seeds[drawn])))
@@ -92,7 +92,7 @@ def sample(
 
     generator, bank = open_model_and_bank(model, bank_path, device)
     drawer = default_host().latent_sampler(
-        generator, bank, rho, sampler=sampler, k=k, draws=len(seed_list), force=force
+        generator, bank, rho, sampler=sampler, k=k, draws=len(seed_list), label=label, force=force
     )
     latents = drawer.sample(seed_list, label)
     with tqdm(total=len(seed_list), unit="image", desc="sample") as bar:

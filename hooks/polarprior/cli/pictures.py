@@ -103,11 +103,11 @@ def _draw_sweep(
     from polarprior.measure.figures import png_bytes
 
     if polarities is None:
-        polarities = measure.automatic_polarities(bank, k)
-    make_folder(out)
+        polarities = measure.automatic_polarities(bank, k, label)
     steps = measure.sweep(generator, bank, polarities, seeds, label=label, k=k, force=force)
     rows = list(tqdm(steps, total=len(polarities), unit="row", desc="sweep"))
     picture = measure.sweep_picture(rows, seeds, model)
+    make_folder(out)
     write_atomically(out / "sweep.png", png_bytes(picture))
     reports = [row.diagnostics for row in rows]
     document = {"model": model, "bank": bank.info.digest, "rows": [report.to_dict() for report in reports]}

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from polarprior.bank.bank import Bank
+from polarprior.errors import UsageError
 from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.measure.figures import captioned_grid, to_uint8
@@ -32,14 +33,19 @@ class SweepRow:
     moved: np.ndarray
 
 
-def automatic_polarities(bank: Bank, k: int | None = None) -> list[float]:
-    """Five polarities: the limits of the bank, half of each, and 0; on a bank of classes those of the
-    narrowest class.
+def automatic_polarities(bank: Bank, k: int | None = None, label: int | None = None) -> list[float]:
+    """Five polarities: the limits of the bank (of the class `label`), half of each, and 0.
+
+    Raises:
+        UsageError: the log-volume is the same everywhere, so that polarity changes nothing.
     """
     log_volume = bank.log_volume(k)
-    groups = [log_volume] if bank.labels is None else [log_volume[bank.labels == c] for c in set(bank.labels)]
-    limits = [rho_limits(group) for group in groups]
-    lower, upper = max(limit.lower for limit in limits), min(limit.upper for limit in limits)
+    lower, upper = rho_limits(log_volume if label is None else log_volume[bank.labels == label])
+    if not np.isfinite([lower, upper]).all():
+        raise UsageError(
+            "--polarity: none given, and the log-volume is the same everywhere: polarity changes nothing here",
+            "measure volume in another --space, or with another -k",
+        )
     values = {floor_to(rho) for rho in (lower, lower / 2, 0.0, upper / 2, upper)}
     return sorted(values)
 
@@ -56,7 +62,7 @@ def sweep(
     """Pictures of `seeds` at each polarity, with the diagnostics; `options` as in `Host.latent_sampler`."""
     stock = generator.prior.draw(seeds, label)
     for rho in polarities:
-        sampler = default_host().latent_sampler(generator, bank, rho, **options)
+        sampler = default_host().latent_sampler(generator, bank, rho, label=label, **options)
         drawn = sampler.redraw(stock.z, stock.label)
         moved = (drawn.z != stock.z).flatten(1).any(1).numpy()
         yield SweepRow(sampler.diagnostics, to_uint8(generator(drawn)), moved)

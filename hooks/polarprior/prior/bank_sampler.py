@@ -27,7 +27,8 @@ class WeightedBank:
     Where the bank has classes, weights are within the class: the class marginal never moves.
 
     Attributes:
-        diagnostics: of the rho asked for; of the class with the lowest ESS where there are classes.
+        diagnostics: of the rho asked for; of ``options.label``, or of the class that can be trusted least
+            (outside its limits, then lowest ESS a row) where there are classes and none is named.
 
     Raises:
         UsageError: rho not finite, k more than the bank holds.
@@ -46,10 +47,13 @@ class WeightedBank:
         self._rows_of: dict[int | None, np.ndarray] = {None: np.arange(len(bank))}
         if bank.labels is not None:
             labels = bank.labels
-            self._rows_of = {int(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
+            wanted = np.unique(labels).tolist() if options.label is None else [options.label]
+            self._rows_of = {label: np.flatnonzero(labels == label) for label in wanted}
         self._weights: dict[int | None, np.ndarray] = {}
         reports = []
         for label, rows in self._rows_of.items():
+            if not rows.size:
+                raise _no_such_class(label, bank)
             if not np.isfinite(log_volume[rows]).any():
                 raise BankError(
                     f"bank: no latent has {k} nonzero singular values"
@@ -82,8 +86,7 @@ class WeightedBank:
         for label in [None] if labels is None else np.unique(labels).tolist():
             mine = np.ones(len(hashes), bool) if labels is None else labels == label
             if label not in self._rows_of:
-                known = ", ".join(str(name) for name in list(self._rows_of)[:10])
-                raise UsageError(f"class: got {label}, the bank has {known}", "build a bank with that --class")
+                raise _no_such_class(label, self._bank)
             rows = self._rows_of[label]
             own = self._own_rows(hashes[mine], rows)
             drawn[mine] = rows[coupled_rows(self._weights[label], own, u[mine])]
@@ -96,6 +99,12 @@ class WeightedBank:
         at = np.searchsorted(hashes_there, hashes, sorter=order).clip(max=len(rows) - 1)
         found = order[at]
         return np.where(hashes_there[found] == hashes, found, -1)
+
+
+def _no_such_class(label: int | None, bank: Bank) -> UsageError:
+    known = [] if bank.labels is None else np.unique(bank.labels).tolist()
+    listed = ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "")
+    return UsageError(f"class: got {label}, the bank has {listed}", "build a bank with that --class")
 
 
 class BankSampler:
@@ -130,7 +139,7 @@ class BankSampler:
 
         from polarprior.generator import Latents
 
-        self._generator.check_label(label)
+        self._generator.check(Latents(z, label))
         hashes = latent_hash(z)
         rows = self._weighted.rows(hashes, None if label is None else label.cpu().numpy())
         drawn = z.clone()

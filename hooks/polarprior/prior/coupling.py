@@ -22,13 +22,15 @@ def coupled_rows(weights: np.ndarray, own: np.ndarray, u: np.ndarray) -> np.ndar
     (Thorisson, Coupling, Stationarity, and Regeneration, 2000, chapter 1).
     """
     known = own >= 0
+    residual = np.maximum(weights - 1 / weights.size, 0)
     stay_probability = np.where(known, weights.size * weights[np.where(known, own, 0)], 0.0)
-    stays = u[:, 0] < stay_probability
+    # Equal weights leave no residual: everything stays, whatever the rounding of N w says.
+    stays = known & ((u[:, 0] < stay_probability) | (residual.sum() == 0))
     moves = known & ~stays
     drawn = np.where(stays, own, -1)
     drawn[~known] = _inverse_cdf(weights, u[~known, 1])
     if moves.any():
-        drawn[moves] = _inverse_cdf(np.maximum(weights - 1 / weights.size, 0), u[moves, 1])
+        drawn[moves] = _inverse_cdf(residual, u[moves, 1])
     return drawn
 
 

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from polarprior.prior.limits import Limits, floor_to, rho_limits
+from polarprior.prior.limits import Limits, floor_to, needed_ess, rho_limits
 from polarprior.prior.psis import TRUSTED, pareto_k_hat
 from polarprior.prior.weights import effective_sample_size, expected_distinct, log_weights
+
+DEFICIENT_SHARE = 0.01
+"""Rank-deficient rows are never drawn at rho other than 0; above this share of them, the target is another one."""
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """The state of one rho on one bank (of the class with the lowest ESS, where there are classes).
+    """The state of one rho on one bank, or on one class of it.
 
     Attributes:
         rho: the polarity.
@@ -24,6 +27,7 @@ class Diagnostics:
         std: standard deviation of l_k over the rows, nats.
         tilt: |rho| · std, what can be compared between models, spaces and k.
         ess: effective sample size of the weights, 1 to `rows`.
+        ess_needed: what the limits ask for.
         k_hat: Pareto shape of their tail; trust below 0.7.
         max_weight: the largest weight.
         draws: draws that `distinct` is about.
@@ -40,6 +44,7 @@ class Diagnostics:
     std: float
     tilt: float
     ess: float
+    ess_needed: float
     k_hat: float
     max_weight: float
     draws: int
@@ -68,12 +73,22 @@ class Diagnostics:
         )
 
     def complaint(self) -> tuple[str, str] | None:
-        """(what is wrong, what to do) where rho is outside the limits, else None."""
+        """(what is wrong, what to do) where the draws can't be trusted, else None."""
+        if self.rho and self.rank_deficient > DEFICIENT_SHARE * self.rows:
+            return (
+                f"-k: {self.rank_deficient} of {self.rows} latents have less than {self.k} nonzero singular values, "
+                "and would never be drawn",
+                f"use a smaller one, such as -k {max(1, self.k // 2)}, or go on with --force",
+            )
         if self.within_limits:
             return None
         lower, upper = floor_to(self.limits.lower), floor_to(self.limits.upper)
-        reason = f"ESS {self.ess:.0f} of {self.rows}, k-hat {self.k_hat:.2f} (trusted below {TRUSTED})"
-        what = f"--polarity: got {self.rho:g}, expected {lower:g} to {upper:g} on this bank: {reason}"
+        reason = (
+            f"ESS {self.ess:.0f} of {self.rows} ({self.ess_needed:.0f} needed), "
+            f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED})"
+        )
+        where = "this bank" if self.label is None else f"class {self.label} of this bank"
+        what = f"--polarity: got {self.rho:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
         if lower == upper == 0:
             return what, "build a larger bank (-n), or go on with --force"
         return what, f"use --polarity={lower if self.rho < 0 else upper:g}, or go on with --force"
@@ -93,6 +108,7 @@ def diagnose(log_volume: np.ndarray, rho: float, k: int, draws: int = 0, label: 
         std=std,
         tilt=abs(rho) * std,
         ess=effective_sample_size(log_w),
+        ess_needed=needed_ess(int(finite.sum()), draws),
         k_hat=pareto_k_hat(log_w[np.isfinite(log_w)]),
         max_weight=float(np.exp(log_w.max())),
         draws=draws or log_volume.size,

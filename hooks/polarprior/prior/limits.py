@@ -10,6 +10,8 @@ from polarprior.prior.psis import TRUSTED, pareto_k_hat
 from polarprior.prior.weights import effective_sample_size
 
 STEPS = 60
+ROUNDING = 1e-6
+"""Log-volumes that differ by less, relative to their size, are all the same: polarity changes nothing."""
 
 
 class Limits(NamedTuple):
@@ -34,14 +36,14 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
 
     A bank of under 400 rows is asked for N / 4 instead of 100. The first rho that fails ends the interval,
     whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
-    latent takes all, and then bisected.
+    latent takes all, and then bisected. Where l is constant the limits are infinite.
     """
     finite = log_volume[np.isfinite(log_volume)]
-    spread = float(finite.std()) if finite.size else 0.0
-    needed = max(min(100.0, finite.size / 4), draws / 10)
+    needed = needed_ess(finite.size, draws)
     if finite.size == 0 or finite.size < needed:
         return Limits(0.0, 0.0)
-    if spread == 0:
+    spread = float(finite.std())
+    if spread < ROUNDING * max(1.0, float(np.abs(finite).max())):
         return Limits(-np.inf, np.inf)
 
     def trusted(rho: float) -> bool:
@@ -58,6 +60,11 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
         return good
 
     return Limits(first_failure(-1), first_failure(1))
+
+
+def needed_ess(rows: int, draws: int) -> float:
+    """The ESS that a bank of `rows` is asked for, for `draws` draws: max(min(100, rows / 4), draws / 10)."""
+    return max(min(100.0, rows / 4), draws / 10)
 
 
 def floor_to(rho: float, digits: int = 2) -> float:

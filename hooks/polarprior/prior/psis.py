@@ -21,9 +21,7 @@ def pareto_k_hat(log_w: np.ndarray) -> float:
     log_w = np.asarray(log_w, np.float64)
     if log_w.min() == log_w.max():
         return 0.0
-    tail = int(np.floor(min(log_w.size / 5, 3 * np.sqrt(log_w.size))))
-    if tail + 1 > log_w.size:
-        return np.inf
+    tail = int(min(log_w.size / 5, 3 * np.sqrt(log_w.size)))
     largest = np.sort(np.partition(log_w, -tail - 1)[-tail - 1 :])
     largest -= largest[-1]
     threshold = max(largest[0], np.log(np.finfo(np.float64).tiny))

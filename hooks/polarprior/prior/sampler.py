@@ -20,11 +20,13 @@ class SamplerOptions:
     Attributes:
         k: singular values in the log-volume; None for all that the bank holds.
         draws: how many latents will be drawn, for the diagnostics; 0 where that is not known.
+        label: the class that will be drawn, for the limits and diagnostics; all classes of the bank where None.
         force: go beyond the limits of rho, with a warning.
     """
 
     k: int | None = None
     draws: int = 0
+    label: int | None = None
     force: bool = False
 
 

@@ -8,24 +8,35 @@ from torch import Tensor
 from polarprior.volume.linear_map import LinearMap
 
 ROWS_AT_ONCE = 8192
-RESOLUTION = 1e-6
-"""Singular values below RESOLUTION · sigma_1 are rounding noise of a float32 Jacobian: they count as zero."""
+
+
+def resolution(dtype: torch.dtype) -> float:
+    """Singular values below this share of sigma_1 are rounding noise of a Jacobian in `dtype`: they count as zero.
+
+    Eight times its epsilon (in float32 1e-6; null directions of networks were measured at up to two), but no
+    less than 1e-7, which is what squaring in float64 leaves.
+    """
+    return max(8 * torch.finfo(dtype).eps, 1e-7)
 
 
 def exact(linear_map: LinearMap, k: int) -> Tensor:
     """log sigma_1 >= ... >= log sigma_k of every J, float64 [n, k] on the CPU.
 
     J is pushed through all K directions of the latent; sigma_i² are the eigenvalues of J'J (polarity
-    paper, section 3.3), which is summed in float64, so that squaring costs no accuracy down to
-    RESOLUTION · sigma_1. A singular value below that is -inf: the Jacobian's rank is less than k there.
+    paper, section 3.3), which is summed in float64, so that squaring costs no accuracy down to `resolution`.
+    A singular value below that is -inf: the Jacobian's rank is less than k there. A Jacobian that holds NaN or
+    infinity gives NaN.
     """
     n, input_dim = len(linear_map), linear_map.input_dim
     value = linear_map.value
     identity = torch.eye(input_dim, dtype=value.dtype, device=value.device)
     jacobian = linear_map.jvp(identity.expand(n, input_dim, input_dim))
-    eigenvalues = torch.linalg.eigvalsh(_gram(jacobian)).flip(-1)[:, :k].cpu()
+    gram = _gram(jacobian)
+    finite = gram.isfinite().flatten(1).all(1)
+    eigenvalues = torch.linalg.eigvalsh(gram.where(finite[:, None, None], 0.0)).flip(-1)[:, :k]
     sigma = eigenvalues.clamp(min=0).sqrt()
-    return torch.where(sigma > RESOLUTION * sigma[:, :1], sigma, 0.0).log()
+    log_sigma = torch.where(sigma > resolution(value.dtype) * sigma[:, :1], sigma, 0.0).log()
+    return log_sigma.where(finite[:, None], torch.nan).cpu()
 
 
 def _gram(jacobian: Tensor) -> Tensor:

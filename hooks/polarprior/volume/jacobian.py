@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from polarprior.errors import UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.volume.feature_map import FeatureMap
 from polarprior.volume.linear_map import LinearMap
@@ -41,17 +40,13 @@ def prepare(generator: Generator, latents: Latents | Tensor) -> Latents:
     nothing about the image. The radius is sqrt(K), the typical length of a normal z.
 
     Raises:
-        UsageError: a bare Tensor for a class-conditional model, or a class that it doesn't have.
+        UsageError: rows of another shape, a bare Tensor for a class-conditional model, a class that it doesn't
+            have.
     """
     if isinstance(latents, Tensor):
         latents = Latents(latents)
-    generator.check_label(latents.label)
+    generator.check(latents)
     latents = latents.to(generator.device, generator.dtype)
-    if tuple(latents.z.shape[1:]) != generator.prior.shape:
-        raise UsageError(
-            f"latents: got rows of shape {tuple(latents.z.shape[1:])}, expected {generator.prior.shape}",
-            "draw them with generator.prior.draw(seeds)",
-        )
     if not generator.normalizes_latent:
         return latents
     return Latents(on_sphere(latents.z), latents.label)

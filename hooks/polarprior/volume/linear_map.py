@@ -101,11 +101,21 @@ class _FirstThatWorks:
             while len(self._passes) > 1:
                 try:
                     return self._passes[0](function, points, directions)
-                except torch.OutOfMemoryError:
-                    raise
-                except RuntimeError:
+                except RuntimeError as error:
+                    if _is_no_matter_of_vmap(error):
+                        raise
                     self._passes.pop(0)
             return self._passes[0](function, points, directions)
+
+
+def _is_no_matter_of_vmap(error: RuntimeError) -> bool:
+    """Out of memory, or random numbers inside the function: repeating rows would make it worse, or hide it."""
+    message = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError)
+        or "can't allocate memory" in message
+        or "random operation" in message
+    )
 
 
 def _vmapped_tangents(function: Function, points: Tensor, tangents: Tensor) -> Tensor:

@@ -66,7 +66,8 @@ def test_the_shipped_bank_is_the_models_own(faces, shipped):
 
 
 def test_limits_of_the_shipped_bank_are_those_of_the_facts(shipped):
-    """Measured before on another bank of this model (N = 1,700): k-hat < 0.7 on [-0.12, 0.28]."""
+    """Measured before on another bank of this model (N = 1,700): k-hat < 0.7 on [-0.12, 0.28]. The lower tail is
+    heavy, so that a larger bank narrows the negative side."""
     limits = WeightedBank(shipped, 0.0).diagnostics.limits
     assert -0.2 < limits.lower < -0.08
     assert 0.2 < limits.upper < 0.4
@@ -87,8 +88,8 @@ def test_the_slope_of_the_mean_contrast_is_a_covariance(faces, shipped):
     covariance = products.mean()
     own = (contrast[:half] - contrast[:half].mean()) * (one.log_volume() - one.log_volume().mean())
     error = np.hypot(products.std() / half**0.5, own.std() / half**0.5)
-    assert abs(slope - covariance) < 2 * error, (slope, covariance, error)
-    assert slope > 10 * error / 2, "the test must be able to see the slope"
+    assert abs(slope - covariance) < error, (slope, covariance, error)
+    assert slope > 5 * error, "the test must be able to see the slope"
 
 
 def _part(bank, rows):
@@ -104,22 +105,22 @@ def test_at_a_tiny_rho_nearly_all_bank_rows_keep_their_picture(shipped):
 def test_negative_polarity_has_the_lower_volume(faces, shipped):
     """Of freshly computed Jacobians, not of the bank's: the sign of rho can't be flipped unseen."""
     volumes = []
-    for rho in (-0.1, 0.1):
+    for rho in (-0.08, 0.08):
         latents = pp.latent_sampler(faces, shipped, rho).sample(range(2**20, 2**20 + 24))
         volumes.append(pp.top_singular_values(pixel_jacobian_fn(faces)(latents), 30).log_volume.mean())
-    assert volumes[0] + 4 < volumes[1]
+    assert volumes[0] + 3 < volumes[1]
 
 
 def test_one_seed_is_the_same_latent_in_any_company(faces, shipped):
-    sampler = pp.latent_sampler(faces, shipped, -0.1)
+    sampler = pp.latent_sampler(faces, shipped, -0.08)
     together = sampler.sample([0, 1, 2, 3])
     assert torch.equal(sampler.sample([2]).z[0], together.z[2])
     assert torch.equal(sampler.sample([3, 2, 1, 0]).z.flip(0), together.z)
-    again = pp.latent_sampler(faces, shipped, -0.1).redraw(faces.prior.draw([2]).z.double())
+    again = pp.latent_sampler(faces, shipped, -0.08).redraw(faces.prior.draw([2]).z.double())
     assert torch.equal(again.z[0].float(), together.z[2])
     code = (
         "import polarprior as pp, sys; g = pp.load('dcgan-faces', 'cpu');"
-        "s = pp.latent_sampler(g, pp.Bank.open(g.default_bank), -0.1);"
+        "s = pp.latent_sampler(g, pp.Bank.open(g.default_bank), -0.08);"
         "sys.stdout.buffer.write(s.sample([2]).z.numpy().tobytes())"
     )
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
