@@ -32,8 +32,40 @@ def test_k_beyond_the_rank_is_refused(k):
         pp.top_singular_values(pp.LinearMap.of(lambda z: z @ a.T, torch.zeros(1, K, dtype=a.dtype)), k)
 
 
+class Cube(torch.autograd.Function):
+    """x³ as a custom operator: derivatives both ways, but neither can be vmapped (no rule; a look at the data)."""
+
+    @staticmethod
+    def forward(x):
+        return x**3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        if not bool(cotangent.any()):
+            return torch.zeros_like(cotangent)
+        return 3 * ctx.saved_tensors[0] ** 2 * cotangent
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return 3 * ctx.saved_tensors[0] ** 2 * tangent
+
+
+class Custom(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 8), nn.Linear(8, 8)
+
+    def forward(self, z):
+        return self.second(Cube.apply(self.first(z)))
+
+
 class InPlace(nn.Module):
-    """Activations that write in place, and an indexed write that vmap can't batch."""
+    """Activations that write in place, the input among them, and an indexed write."""
 
     def __init__(self, indexed: bool):
         super().__init__()
@@ -72,11 +104,15 @@ class Normed(nn.Module):
         return self.layers(z[:, :, None, None])
 
 
-@pytest.fixture(params=["in place", "indexed write", "batch norm", "frozen"])
+@pytest.fixture(params=["in place", "indexed write", "batch norm", "frozen", "custom operator"])
 def generator(request):
     with torch.random.fork_rng():
         torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
-        module = Normed() if request.param in ("batch norm", "frozen") else InPlace(request.param == "indexed write")
+        module = {
+            "in place": lambda: InPlace(indexed=False),
+            "indexed write": lambda: InPlace(indexed=True),
+            "custom operator": Custom,
+        }.get(request.param, Normed)()
     module.requires_grad_(request.param != "frozen")
     return pp.wrap(module, latent_dim=6)
 
