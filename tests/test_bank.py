@@ -137,6 +137,32 @@ def test_noise_inside_and_coupled_batches_are_found_before_a_build():
         pp.jacobian_fn(generator)(generator.prior.draw([0, 1])).jvp(torch.zeros(2, 4, 3))
 
 
+def test_a_prior_that_is_no_function_of_the_seed_is_found():
+    stream = np.random.default_rng(0)
+    generator = pp.wrap(nn.Linear(4, 5), latent_dim=4, prior=lambda seeds: stream.normal(size=(len(seeds), 4)))
+    with pytest.raises(PluginError, match="different latents for the same seed"):
+        pp.build_bank(generator, 5, k=2)
+
+
+def test_an_output_without_a_derivative_is_found_at_once():
+    class Detached(nn.Module):
+        def forward(self, z):
+            return z.detach()
+
+    with pytest.raises(PluginError, match="does not depend on the latent"):
+        pp.build_bank(pp.wrap(Detached(), latent_dim=4), 10**6, k=2)
+
+
+def test_a_bank_that_is_not_there(generator):
+    with pytest.raises(BankError, match="got None"):
+        pp.Bank.open(None)
+
+
+def test_a_bank_of_another_domain_is_refused(generator, bank):
+    with pytest.raises(BankError, match="domain is w"):
+        pp.Bank.of(replace(bank.info, domain="w"), bank.tensors()).check_fits(generator)
+
+
 def test_damage_is_found_when_a_bank_is_used(generator, bank):
     """Not by verify alone: a bank whose seeds were shuffled would draw from another law."""
     tensors = {**bank.tensors(), "seeds": bank.seeds[::-1].copy()}
@@ -213,8 +239,12 @@ def test_foreign_files_are_refused(tmp_path, path):
         pp.Bank.open(foreign)
     with pytest.raises(BankError, match="no file"):
         pp.Bank.open(tmp_path / "missing")
-    with pytest.raises(BankError, match="no file"):
+    with pytest.raises(BankError, match="is a folder"):
         pp.Bank.open(tmp_path)
+    bank = pp.Bank.open(path)
+    save_file(bank.tensors(), foreign, {"polarprior": bank.info.to_json(), "other": "x"})
+    with pytest.raises(BankError, match="not a bank"):
+        pp.Bank.open(foreign)
     for size in (0, 5, 100, path.stat().st_size - 1):
         foreign.write_bytes(path.read_bytes()[:size])
         with pytest.raises(BankError, match=r"truncated|no safetensors"):

@@ -42,6 +42,19 @@ def points():
         torch.manual_seed(1)
         return pp.wrap(nn.Linear(8, 9), latent_dim=8)
 def crash(): raise KeyError("no such thing")
+
+class Conditional(Net):
+    def forward(self, z, label):
+        return super().forward(z) * (0.5 + 0.25 * label[:, None, None, None])
+
+def conditional():
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        return pp.wrap(Conditional(12), latent_dim=8, num_classes=3)
+
+class Bright(nn.Module):
+    def forward(self, z): return 255 * z[:, :, None, None].repeat(1, 3, 2, 2)[:, :3]
+def bright(): return pp.wrap(Bright(), latent_dim=3)
 """
 
 
@@ -149,7 +162,8 @@ def test_sweep_and_its_table(run, tmp_path):
 def test_demo_keeps_its_bank(run, tmp_path):
     assert run("demo", MODEL, "-n", "500", "-k", "4", "--out", tmp_path)[0] == 0
     before = (tmp_path / "bank.safetensors").read_bytes(), (tmp_path / "sweep.png").read_bytes()
-    code, out, _ = run("demo", MODEL, "--out", tmp_path)
+    assert "asked for 400, k 4" in run("demo", MODEL, "-n", "400", "-k", "4", "--out", tmp_path)[2]
+    code, out, _ = run("demo", MODEL, "-n", "500", "-k", "4", "--out", tmp_path)
     assert code == 0
     assert "used as it is" in out
     assert before == ((tmp_path / "bank.safetensors").read_bytes(), (tmp_path / "sweep.png").read_bytes())
@@ -176,6 +190,42 @@ def test_info_of_a_bank_with_classes(run, tmp_path):
     code, out, _ = run("seeds", tmp_path / "classes", "--polarity", "0.3", "-n", "5", "--class", "1")
     assert code == 0
     assert all(int(seed) % 2 == 1 for seed in out.split(","))
+
+
+CONDITIONAL = "torch:users_generator:conditional"
+
+
+def test_a_model_with_classes(run, fails, tmp_path):
+    bank = tmp_path / "classes"
+    assert run("bank", "build", CONDITIONAL, "--out", bank, "-n", "1200", "-k", "4")[0] == 0
+    code, _, _ = run("sweep", CONDITIONAL, "--bank", bank, "--class", "1", "--out", tmp_path / "sweep")
+    assert code == 0
+    rows = json.loads((tmp_path / "sweep/sweep.json").read_text())["rows"]
+    assert {row["label"] for row in rows} == {1}
+    arguments = ("--bank", bank, "--class", "2", "--polarity", "0", "--seeds", "2,5,0", "--out", tmp_path / "out")
+    code, out, _ = run("sample", CONDITIONAL, *arguments)
+    assert code == 0
+    assert "1 of the seeds are no rows of this bank" in out
+    drawn = json.loads((tmp_path / "out/samples.json").read_text())["drawn"]
+    assert (drawn["2"], drawn["5"]) == (2, 5), "at rho 0 the rows of the class stay themselves"
+    assert drawn["0"] % 3 == 2, "another seed becomes a row of the class"
+    for command in (
+        ("sweep", CONDITIONAL, "--bank", bank, "--out", "p"),
+        ("sample", CONDITIONAL, "--bank", bank, "--polarity", "0", "--seeds", "0", "--out", "p"),
+        ("demo", CONDITIONAL, "--out", "p"),
+    ):
+        assert "needs one of its 3 classes" in fails(*command, code=2)[0]
+    assert "got 7" in fails("seeds", bank, "--polarity", "0", "-n", "1", "--class", "7", code=2)[0]
+    assert run("demo", CONDITIONAL, "--class", "1", "-n", "300", "-k", "3", "--out", tmp_path / "demo")[0] == 0
+
+
+def test_sampling_into_a_folder_with_other_pictures(run, tmp_path):
+    arguments = ("sample", MODEL, *BANK, "--out", tmp_path, "--polarity", "0.1", "--seeds")
+    assert run(*arguments, "0-3")[0] == 0
+    code, _, err = run(*arguments, "2-5")
+    assert code == 0
+    assert "holds 2 pictures of other draws" in err
+    assert set(json.loads((tmp_path / "samples.json").read_text())["drawn"]) == {"2", "3", "4", "5"}
 
 
 def test_plugins_and_doctor(run):
@@ -216,7 +266,7 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         ((*SAMPLE, "0.1", *BANK, "--sampler", "magic"), 2, "no plugin 'magic'"),
         ((*SAMPLE, "0.1", *BANK, "--device", "magic"), 2, "--device: got 'magic'"),
         ((*SAMPLE, "0.1", *BANK, "--bogus"), 2, "--bogus"),
-        ((*SAMPLE, "0.1", "--bank", "."), 1, "no file"),
+        ((*SAMPLE, "0.1", "--bank", "."), 1, "is a folder"),
         (("sample", MODEL, "--polarity", "0", "--seeds", "3-1", "--out", "p"), 2, "expected numbers and ranges"),
         (("sample", MODEL, "--polarity", "0", "--seeds", "0-99999999999", "--out", "p"), 2, "expected numbers"),
         (("sample", MODEL, "--polarity", "0", "--seeds", "4294967296", "--out", "p", *BANK), 2, "seed"),
@@ -228,7 +278,7 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         (("bank", "build", MODEL, "--out", "new", "-n", "0", "-k", "5"), 2, "-n"),
         ((*BUILD, "--space", "taste"), 2, "--space: got 'taste'"),
         ((*BUILD, "--domain", "w"), 2, "--domain: got 'w'"),
-        ((*BUILD, "--trunc", "0.5"), 1, "settings|takes none"),
+        ((*BUILD, "--trunc", "0.5"), 2, "takes none"),
         ((*BUILD, "--class", "1"), 2, "no classes"),
         (("bank", "build", MODEL, "--out", "bank.safetensors", "-n", "5"), 1, "exists already"),
         (("bank", "build", MODEL, "--out", "bank.safetensors/new", "-n", "5", "-k", "5"), 1, "can't write"),
@@ -242,6 +292,11 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         (("seeds", "bank.safetensors", "--polarity", "0.1", "-n", "1", "--class", "0"), 2, "has no classes"),
         (("sweep", MODEL, *BANK, "--out", "p", "--polarity", "0,a"), 2, "0,a"),
         (("demo", "nope"), 2, "no plugin 'nope'"),
+        (("torch",), 2, "torch"),
+        (("sample", "torch", *ONE), 2, "expected torch:MODULE:FUNCTION"),
+        (("bank", "info", "x" * 300), 1, "x"),
+        (("bank", "build", MODEL, "--out", "x" * 300, "-n", "5", "-k", "5"), 1, "x"),
+        (("bank", "info", "."), 1, "is a folder"),
         (("sweep", MODEL, *BANK, "--out", "p", "--polarity", "5"), 1, "needed"),
         (("sweep", "torch:users_generator:points", "--bank", "points", "--out", "p"), 2, "changes nothing"),
         (("bank", "build", MODEL, "--out", "new/folder/bank", "-n", "5", "-k", "50"), 2, "expected 1 to 8"),

@@ -54,6 +54,11 @@ def test_one_plugin_is_asked_by_name(make_host):
         ("import not_there", ["skipped", "ModuleNotFoundError", "pip install --upgrade", "not_there"]),
         ("1 / 0", ["skipped", "ZeroDivisionError", "unknown 0", DISABLE]),
         ("def (", ["skipped", "SyntaxError"]),
+        ("raise SystemExit(0)", ["skipped", "SystemExit"]),
+        (
+            "from polarprior import hookimpl\n@hookimpl\ndef load_generatr(source): pass",
+            ["skipped", "PluginValidationError", "load_generatr"],
+        ),
         ("from polarprior import nothing", ["skipped", "ImportError", DISABLE]),
         (
             "from polarprior import hookimpl\n@hookimpl\ndef load_generator(nonsense): pass",
@@ -83,6 +88,21 @@ def test_plugins_can_be_disabled(make_host, capsys, value):
     assert not capsys.readouterr().err
     with pytest.raises(PluginError, match=DISABLE):
         host.load("bad")
+
+
+def test_a_plugin_without_that_hook_is_not_said_to_be_missing(make_host):
+    host = make_host(a="import polarprior")
+    with pytest.raises(PluginError, match="answers no load_generator"):
+        host.load("a")
+
+
+def test_what_a_plugin_prints_goes_to_stderr(make_host, capsys):
+    noisy = "print('hello')" + GOOD.format(name="noisy").replace("return replace", "print('again'); return replace")
+    make_host(noisy=textwrap.dedent(noisy.replace("print('hello')", "    print('hello')", 1))).load("noisy")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "hello" in captured.err
+    assert "again" in captured.err
 
 
 def test_an_unknown_plugin_names_the_known(make_host):
@@ -125,7 +145,7 @@ def test_what_a_plugin_returns_is_checked_and_the_plugin_blamed(make_host, body,
     with pytest.raises(PluginError, match=message) as error:
         make_host(bad=source).load("bad")
     assert "plugin bad" in str(error.value)
-    assert "plugin's authors" in error.value.hint
+    assert "its authors" in error.value.hint
 
 
 def test_jacobians_samplers_and_feature_maps_are_checked(make_host):
@@ -260,12 +280,14 @@ def test_torch_models_by_module_and_function(tmp_path, monkeypatch):
         "import polarprior as pp, torch\n"
         "def make(): return pp.wrap(torch.nn.Linear(3, 5), latent_dim=3)\n"
         "def other(): return torch.nn.Linear(3, 5)\n"
+        "def leave(): raise SystemExit(0)\n"
     )
     host = Host(Plugins([], {}))
     assert host.load("torch:users_module:make").prior.dim == 3
     (tmp_path / "users_broken.py").write_text("1 / 0")
     for model, message in {
         "torch:users_broken:make": "ZeroDivisionError",
+        "torch:users_module:leave": "SystemExit",
         "torch": "expected torch:MODULE:FUNCTION",
         "torch:users_module": "expected torch:MODULE:FUNCTION",
         "torch:users_module:missing": "missing",
@@ -302,11 +324,14 @@ def test_a_plugin_that_fails_to_register_does_not_disable_the_tool(make_host, ca
     import click
 
     source = "from polarprior import hookimpl\n@hookimpl\ndef register_commands(cli): cli.bogus()"
+    rude = "from polarprior import hookimpl\n@hookimpl\ndef register_commands(cli): raise SystemExit(0)"
     fine = "from polarprior import hookimpl\n@hookimpl\ndef register_commands(cli): cli.command('fine')(lambda: None)"
     group = click.Group()
-    make_host(bad=source, good=fine).register_commands(group)
+    make_host(bad=source, rude=rude, good=fine).register_commands(group)
     assert "fine" in group.commands
-    assert "plugin bad" in capsys.readouterr().err
+    lines = capsys.readouterr().err
+    assert "plugin bad" in lines
+    assert "plugin rude" in lines
 
 
 @pytest.mark.parametrize(
@@ -350,8 +375,9 @@ def test_the_fingerprint_of_wrap_tells_layers_apart():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         first, second = nn.Linear(3, 4), nn.Linear(4, 5)
-    nets = [nn.Sequential(first, activation, second) for activation in (nn.ReLU(), nn.Tanh())]
-    assert len({pp.wrap(net, 3).fingerprint for net in nets}) == 2
+    activations = (nn.ReLU(), nn.Tanh(), nn.LeakyReLU(0.2), nn.LeakyReLU(0.9))
+    nets = [nn.Sequential(first, activation, second) for activation in activations]
+    assert len({pp.wrap(net, 3).fingerprint for net in nets}) == 4
 
 
 @pytest.mark.parametrize("seeds", [[-1], [2**32], [2**63], [[0, 1]], [], "x", None])

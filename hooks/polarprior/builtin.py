@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polarprior.errors import BankError, PolarPriorError
+from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 
     module_name, _, function_name = (source or "").partition(":")
     if not module_name or not function_name:
-        raise PolarPriorError(f"model: got torch:{source or ''}, expected torch:MODULE:FUNCTION", f"use {_EXAMPLE}")
+        raise UsageError(f"model: got torch:{source or ''}, expected torch:MODULE:FUNCTION", f"use {_EXAMPLE}")
     if settings != Settings():
-        raise PolarPriorError("settings: a torch: model takes none", "set them in your function")
+        raise UsageError("settings: a torch: model takes none", "set them in your function")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -45,7 +45,7 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
         generator = getattr(module, function_name)()
     except PolarPriorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise PolarPriorError(
             f"model: torch:{source} raised {reason}", "polarprior --debug shows where; use " + _EXAMPLE

@@ -114,11 +114,18 @@ def checked_sampler(
 
 
 def check_behaves(generator: Generator) -> None:
-    """Raise PluginError if `generator` draws noise inside, or lets the latents of a batch see each other.
+    """Raise PluginError if `generator` draws noise inside, lets the latents of a batch see each other, or has a
+    prior whose latents depend on more than their seeds.
 
-    Either would make every Jacobian wrong without a word. Two latents are drawn twice, and one alone.
+    Any of these would make a bank wrong without a word. Two latents are drawn twice, and one alone.
     """
     latents = _two_latents(generator)
+    again, alone = _two_latents(generator).z, generator.prior.draw([1]).z
+    if not (torch.equal(latents.z, again) and torch.equal(latents.z[1:], alone)):
+        raise PluginError(
+            f"{generator.plugin}: its prior drew different latents for the same seed",
+            "row i must depend on seeds[i] alone: make a random generator from each seed",
+        )
     images = generator(latents)
     scale = float(images.abs().max()) or 1.0
     if float((generator(latents) - images).abs().max()) > 1e-3 * scale:
@@ -145,5 +152,5 @@ def _check_finite(values: Tensor, plugin: str, hook: str, what: str) -> None:
 def _broken(plugin: str, hook: str, what: str) -> PluginError:
     return PluginError(
         f"plugin {plugin} breaks the contract of {hook}: {what}",
-        "report it to the plugin's authors; polarprior.testing is the suite it must pass",
+        "polarprior.testing is the suite it must pass; where the plugin isn't yours, report it to its authors",
     )

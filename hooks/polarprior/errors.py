@@ -48,9 +48,9 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
         yield
     except PolarPriorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())[:200]
         raise PluginError(
             f"plugin {plugin} failed in {hook}: {type(error).__name__}: {reason}",
-            "report it to the plugin's authors, with what --debug prints",
+            "polarprior --debug shows where; where the plugin isn't yours, report it to its authors",
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -84,8 +85,10 @@ class Plugins:
             hint = f"type: pip uninstall {status.distribution}, or the other distribution"
             return _status(point, problem=f"another plugin is called {point.name} already", hint=hint)
         try:
-            plugin = point.load()
+            with redirect_stdout(sys.stderr):
+                plugin = point.load()
             self._manager.register(plugin, name=point.name)
+            self._manager.check_pending()  # a misspelt hook would never be asked
         except (Exception, SystemExit) as error:
             if self._manager.has_plugin(point.name):
                 self._manager.unregister(name=point.name)
@@ -108,7 +111,8 @@ class Plugins:
         if not self._manager.has_plugin(name):
             return None
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name and plugin]
-        with blaming(self.describe(name), hook):
+        # What a plugin prints must not end up in the middle of a --json document.
+        with blaming(self.describe(name), hook), redirect_stdout(sys.stderr):
             answers = self._manager.subset_hook_caller(hook, others)(**arguments)
         return answers[0] if answers else None
 
@@ -148,6 +152,10 @@ class Plugins:
         for status in self.statuses:
             if status.name == name and status.problem is not None:
                 raise PluginError(f"{got}: {str(status).rsplit('; ', 1)[0]}", status.hint or "")
+        if name in loaded:
+            raise PluginError(
+                f"{got}: plugin {self.describe(name)} answers no {hook}", f"use one of: {', '.join(able)}"
+            )
         raise UsageError(
             f"no plugin {name!r} with {hook}, got {got!r}, expected one of: {', '.join(able)}",
             f"type: pip install polarprior-{name}, and see: polarprior plugins",

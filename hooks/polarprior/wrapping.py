@@ -74,9 +74,10 @@ def wrap(
 
 
 def _fingerprint(module: nn.Module) -> str:
-    """sha256 of the weights and of the classes of all layers: without them, modules that differ in their
-    activations alone would pass for each other."""
-    layers = [(name, type(layer).__qualname__) for name, layer in module.named_modules()]
+    """sha256 of the weights and of all layers with their settings as torch prints them: without these, modules
+    that differ in their activations alone would pass for each other. What else a forward pass depends on
+    belongs in `settings`."""
+    layers = [(name, type(layer).__qualname__, layer.extra_repr()) for name, layer in module.named_modules()]
     return hashlib.sha256(f"{weights_fingerprint(module)}{layers}".encode()).hexdigest()
 
 

@@ -35,8 +35,10 @@ class Bank:
         self._name = name
 
     @classmethod
-    def open(cls, path: str | Path) -> Bank:
+    def open(cls, path: str | Path | None) -> Bank:
         """Open a bank file; BankError where it is missing, damaged or foreign. Reads no tensor yet."""
+        if path is None:
+            raise BankError("bank: got None, expected a path", "build one: pp.build_bank(generator, n=2000, k=30)")
         handle, info = bank_format.open_checked(Path(path))
         return cls(info, handle.get_tensor, str(path))
 
@@ -107,9 +109,22 @@ class Bank:
         if not 1 <= k <= self.info.k:
             raise UsageError(
                 f"-k: got {k}, expected 1 to {self.info.k}, what this bank holds",
-                f"use at most -k {self.info.k}, or build a bank with -k {k}",
+                f"use -k {self.info.k}, or build a bank that holds more",
             )
         return self.log_singular_values[:, :k].sum(1, dtype=np.float64)
+
+    def rows_of(self, label: int | None) -> np.ndarray:
+        """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""
+        if label is None:
+            return np.arange(len(self))
+        rows = np.flatnonzero(self.labels == label) if self.labels is not None else np.empty(0, np.int64)
+        if not rows.size:
+            known = [] if self.labels is None else np.unique(self.labels).tolist()
+            listed = ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "")
+            raise UsageError(
+                f"--class: got {label}, the bank has {listed or 'no classes'}", "use one that it has, or none"
+            )
+        return rows
 
     def check_fits(self, generator: Generator) -> None:
         """Raise BankError, naming the field, unless the bank was built for this model and these settings."""
@@ -123,6 +138,8 @@ class Bank:
         for field, (stored, actual) in pairs.items():
             if stored != actual:
                 raise self._misfit(f"{field} is {_short(stored)}, {generator.plugin} has {_short(actual)}")
+        if self.info.domain not in generator.domains:
+            raise self._misfit(f"domain is {_short(self.info.domain)}, {generator.plugin} has no such domain")
         ends = [0, -1]
         if (latent_hash(generator.prior.draw(self.seeds[ends]).z) != self.latent_hash[ends]).any():
             raise self._misfit(f"prior: {generator.plugin} draws other latents for the same seeds")

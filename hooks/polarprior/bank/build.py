@@ -80,6 +80,11 @@ def build_bank(
                     f"{len(latents) - 1} after it holds NaN or infinity",
                     "look at that seed's picture; the model may need float32 or other settings",
                 )
+            if start == 0 and bool((spectrum.log_sigma[:, 0] == -torch.inf).all()):
+                raise PluginError(
+                    f"{generator.plugin}: the first Jacobians are zero: the output does not depend on the latent",
+                    "look for .detach(), inference_mode or a step function in the model",
+                )
             spectra[rows] = spectrum.log_sigma.numpy()
             hashes[rows] = latent_hash(latents.z)
             bar.update(len(latents))

@@ -46,6 +46,8 @@ def open_checked(path: Path) -> tuple[Any, BankInfo]:
     Raises:
         BankError: the file is missing, truncated, foreign, or not a bank.
     """
+    if path.is_dir():
+        raise BankError(f"bank: {path} is a folder", "name the file in it")
     if not path.is_file():
         raise BankError(f"bank: no file {path}", f"build one: polarprior bank build MODEL -n 10000 --out {path}")
     try:
@@ -70,9 +72,9 @@ def open_checked(path: Path) -> tuple[Any, BankInfo]:
         ) from error
     except OSError as error:
         raise BankError(f"bank: can't read {path}: {error.strerror or error}", "check the file") from error
-    if METADATA_KEY not in metadata:
+    if list(metadata) != [METADATA_KEY]:
         raise BankError(
-            f"bank: {path} is a safetensors file, but not a bank (no {METADATA_KEY!r} metadata)",
+            f"bank: {path} is a safetensors file, but not a bank (its metadata are not {METADATA_KEY!r} alone)",
             "name a file that polarprior bank build wrote",
         )
     info = BankInfo.from_json(metadata[METADATA_KEY])

@@ -18,7 +18,7 @@ def bank() -> None:
 
 @bank.command()
 @model_argument
-@click.option("--out", "out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--out", "out", required=True, type=click.Path(path_type=Path, readable=False), help="File to write.")
 @click.option("-n", "n", required=True, type=int, help="Latents in all.")
 @click.option("-k", "k", type=int, default=30, show_default=True, help="Singular values a latent.")
 @click.option("--space", default="pixel", show_default=True, help="Where volume is measured.")
@@ -64,7 +64,7 @@ def build(
 
 
 @bank.command()
-@click.argument("path", metavar="BANK", type=click.Path(path_type=Path))
+@click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
 @json_option
 def info(path: Path, as_json: bool) -> None:
     """What a bank holds, what it is valid for, and how far rho may go on it."""
@@ -110,7 +110,7 @@ def info(path: Path, as_json: bool) -> None:
 
 
 @bank.command()
-@click.argument("path", metavar="BANK", type=click.Path(path_type=Path))
+@click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
 @click.option("--model", help="Recompute a few rows with this model.")
 @device_option
 @json_option

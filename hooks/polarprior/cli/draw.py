@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,11 @@ from polarprior.cli.options import (
     open_model_and_bank,
 )
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from polarprior.bank.bank import Bank
+
 polarity_option = click.option(
     "--polarity", "rho", required=True, type=float, help="rho: below 0 modes, above 0 anti-modes."
 )
@@ -25,7 +31,7 @@ BATCH = 16
 
 
 @click.command()
-@click.argument("path", metavar="BANK", type=click.Path(path_type=Path))
+@click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
 @polarity_option
 @click.option("-n", "n", required=True, type=int, help="How many.")
 @class_option
@@ -36,18 +42,15 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
 
     They are what the bank's first N seeds become, so they agree with `polarprior sample` on those seeds.
     """
-    import numpy as np
-
     from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
     from polarprior.prior.bank_sampler import WeightedBank
     from polarprior.prior.sampler import SamplerOptions
 
     bank = Bank.open(path)
-    if (label is None) != (bank.labels is None):
-        has = "has no classes" if bank.labels is None else "has classes"
-        raise UsageError(f"--class: got {label}, the bank {has}", "give --class exactly where it has some")
-    rows = np.arange(len(bank)) if bank.labels is None else np.flatnonzero(bank.labels == label)
+    if label is None and bank.labels is not None:
+        raise UsageError("--class: got none, the bank has classes", "name one of them")
+    rows = bank.rows_of(label)
     if not 1 <= n <= len(rows):
         raise UsageError(f"-n: got {n}, expected 1 to {len(rows)}, the rows of the bank", "build a larger bank")
     weighted = WeightedBank(bank, rho, SamplerOptions(k=k, draws=n, label=label, force=force))
@@ -62,7 +65,9 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
 @bank_option
 @polarity_option
 @click.option("--seeds", "seed_list", type=NumberList(), required=True, help="Stock seeds, such as 0-15.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the pictures.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder for the pictures."
+)
 @class_option
 @click.option("--sampler", default="bank", show_default=True, help="bank, or a plugin that has a sampler.")
 @k_option
@@ -84,17 +89,26 @@ def sample(
 
     OUT/samples.json says which bank seed each stock seed became, and how far the draws can be trusted.
     """
+    import warnings
+
+    import numpy as np
     from tqdm import tqdm
 
     from polarprior.files import make_folder, write_atomically
     from polarprior.host import default_host
     from polarprior.measure.figures import save_png, to_uint8
+    from polarprior.prior.hashing import latent_hash
 
-    generator, bank = open_model_and_bank(model, bank_path, device)
+    generator, bank = open_model_and_bank(model, bank_path, device, label)
     drawer = default_host().latent_sampler(
         generator, bank, rho, sampler=sampler, k=k, draws=len(seed_list), label=label, force=force
     )
     latents = drawer.sample(seed_list, label)
+    (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
+    names = {f"seed{seed:04d}.png" for seed in seed_list}
+    others = sum(path.name not in names for path in out.glob("seed*.png"))
+    if others:
+        warnings.warn(f"--out: {out} holds {others} pictures of other draws", stacklevel=1)
     with tqdm(total=len(seed_list), unit="image", desc="sample") as bar:
         for start in range(0, len(latents), BATCH):
             images = to_uint8(generator(latents[start : start + BATCH]))
@@ -112,13 +126,16 @@ def sample(
     }
     write_atomically(out / "samples.json", json.dumps(document, indent=1, sort_keys=True).encode())
     click.echo(f"{out}: {len(seed_list)} pictures\n{drawer.diagnostics}")
+    rows = np.isin(latent_hash(generator.prior.draw(seed_list).z), bank.latent_hash[bank.rows_of(label)]).sum()
+    if rows < len(seed_list):
+        click.echo(
+            f"{len(seed_list) - rows} of the seeds are no rows of this bank: they are drawn from it at any rho"
+        )
 
 
-def _bank_seeds(bank: object, z: object) -> list[int | None]:
+def _bank_seeds(bank: Bank, z: Tensor) -> list[int | None]:
     """The bank seed of each latent, None for a latent that is no row of the bank."""
-    from polarprior.bank.bank import Bank
     from polarprior.prior.hashing import latent_hash
 
-    assert isinstance(bank, Bank)
     seed_of = dict(zip(bank.latent_hash.tolist(), bank.seeds.tolist(), strict=True))
     return [seed_of.get(key) for key in latent_hash(z).tolist()]

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments[:1]
     warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
     try:
-        cli.main(arguments, prog_name="polarprior", standalone_mode=False)
+        code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -71,10 +71,17 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         return _fail(error.message, error.hint, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", "nothing was left half-written; run it again", 1)
+        return _fail("interrupted", "every file that was written is whole; run the same command again", 1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; Python would complain about it at exit
         return 1
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", "check that path: its folder, rights and room", 1)
+    except MemoryError:
+        return _fail("out of memory", "ask for less at once: fewer latents or a smaller model", 1)
     except Exception as error:
         if debug:
             raise
@@ -84,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
             "this is a bug or a broken model: polarprior --debug COMMAND shows where",
             1,
         )
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _fail(message: str, hint: str, exit_code: int) -> int:

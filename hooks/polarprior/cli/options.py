@@ -54,7 +54,7 @@ device_option = click.option("--device", help="Torch device; CUDA where there is
 bank_option = click.option(
     "--bank",
     "bank_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Bank of the model's latents; the plugin's own where it brings one.",
 )
 k_option = click.option("-k", "k", type=int, help="Use the top K singular values; all of the bank's if not given.")
@@ -63,8 +63,15 @@ class_option = click.option("--class", "label", type=int, help="Class, for a cla
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-def open_model_and_bank(model: str, bank_path: Path | None, device: str | None) -> tuple[Generator, Bank]:
-    """The generator with the settings of its bank, and the bank; the plugin's own bank where none is named."""
+def open_model_and_bank(
+    model: str, bank_path: Path | None, device: str | None, label: int | None
+) -> tuple[Generator, Bank]:
+    """The generator with the settings of its bank, and the bank; the plugin's own bank where none is named.
+
+    Raises:
+        UsageError: no bank, or a `label` where the model has no classes, or none where it has.
+        BankError: the bank is damaged, or doesn't fit.
+    """
     from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
     from polarprior.host import default_host
@@ -81,6 +88,7 @@ def open_model_and_bank(model: str, bank_path: Path | None, device: str | None) 
             )
         bank = Bank.open(generator.default_bank)
     bank.check_fits(generator)
+    generator.check(generator.prior.draw([0], label))
     return generator, bank
 
 

@@ -32,8 +32,8 @@ HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mea
 @model_argument
 @bank_option
 @click.option("--polarity", "polarities", type=RhoList(), help="rho values; five inside the limits if not given.")
-@click.option("--seeds", "seed_list", type=NumberList(), default="0-7", show_default=True, help="Columns.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for sweep.png.")
+@click.option("--seeds", "seed_list", type=NumberList(), help="Columns; the bank's first eight if not given.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder for sweep.png.")
 @class_option
 @k_option
 @force_option
@@ -42,7 +42,7 @@ def sweep(
     model: str,
     bank_path: Path | None,
     polarities: list[float] | None,
-    seed_list: list[int],
+    seed_list: list[int] | None,
     out: Path,
     label: int | None,
     k: int | None,
@@ -50,38 +50,54 @@ def sweep(
     device: str | None,
 ) -> None:
     """Pictures of MODEL over a range of polarities, with their diagnostics: OUT/sweep.png and sweep.json."""
-    generator, bank = open_model_and_bank(model, bank_path, device)
-    _draw_sweep(model, generator, bank, polarities, seed_list, out, label, k, force)
+    generator, bank = open_model_and_bank(model, bank_path, device, label)
+    seeds = seed_list or _first_seeds(bank, label, 8)
+    _draw_sweep(model, generator, bank, polarities, seeds, out, label, k, force)
 
 
 @click.command()
 @click.argument("model", default="dcgan-faces")
-@click.option("--out", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, readable=False), default="demo", show_default=True, help="Folder."
+)
 @click.option("-n", "n", type=int, default=512, show_default=True, help="Latents in the bank.")
 @click.option("-k", "k", type=int, default=30, show_default=True, help="Singular values a latent.")
-def demo(model: str, out: Path, n: int, k: int) -> None:
+@class_option
+def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
     """Build a small bank of MODEL and look at what polarity does: OUT/bank.safetensors, OUT/sweep.png.
 
     A bank of that name that is already there, and fits, is used as it is.
     """
     from polarprior.bank.bank import Bank
     from polarprior.bank.build import build_bank
+    from polarprior.errors import UsageError
     from polarprior.files import check_writable
     from polarprior.host import default_host
 
     path = out / "bank.safetensors"
     generator = default_host().load(model)
+    generator.check(generator.prior.draw([0], label))
     if path.exists():
         bank = Bank.open(path)
         bank.check_fits(generator)
+        if (len(bank), bank.info.k) != (n, k):
+            raise UsageError(
+                f"--out: {path} has {len(bank)} latents, k {bank.info.k}; asked for {n}, k {k}",
+                "remove it, or name another --out",
+            )
         click.echo(f"{path}: {len(bank)} latents, used as it is")
     else:
         check_writable(path)
-        bank = build_bank(generator, n, k, progress=True)
+        bank = build_bank(generator, n, k, classes=None if label is None else [label], progress=True)
         bank.save(path)
         click.echo(f"{path}: {len(bank)} latents, k {k}")
-    _draw_sweep(model, generator, bank, None, list(range(10)), out, None, None, False)
+    _draw_sweep(model, generator, bank, None, _first_seeds(bank, label, 10), out, label, None, False)
     click.echo(f"next: polarprior sample {model} --polarity=-0.05 --bank {path} --seeds 0-15 --out {out}/modes")
+
+
+def _first_seeds(bank: Bank, label: int | None, count: int) -> list[int]:
+    """The first seeds of the bank, of the class `label`: rows, so that a column changes only where rho changes it."""
+    return bank.seeds[bank.rows_of(label)[:count]].tolist()
 
 
 def _draw_sweep(
@@ -101,6 +117,7 @@ def _draw_sweep(
     from polarprior.files import make_folder, write_atomically
     from polarprior.measure import sweep as measure
     from polarprior.measure.figures import png_bytes
+    from polarprior.prior.limits import floor_to
 
     if polarities is None:
         polarities = measure.automatic_polarities(bank, k, label)
@@ -115,9 +132,9 @@ def _draw_sweep(
     cells = [
         (
             f"{report.rho:g}",
-            f"{report.tilt:.2f}",
+            f"{report.tilt:.3g}",
             f"{report.ess:.0f} of {report.rows}",
-            f"{report.k_hat:.2f}",
+            f"{floor_to(report.k_hat):.2f}",
             f"{report.max_weight:.2g}",
             f"{report.distinct:.0f}",
             f"{report.mean_log_volume:.2f}",

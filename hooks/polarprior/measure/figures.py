@@ -21,13 +21,23 @@ def to_uint8(images: Tensor) -> np.ndarray:
             f"images: the generator gives {list(images.shape[1:])} a latent, expected [1 or 3, height, width]",
             "outputs that are no pictures can be had in Python: pp.latent_sampler(...).sample(seeds)",
         )
+    largest = float(images.abs().max())
+    if largest > 2:
+        raise UsageError(
+            f"images: values of up to {largest:.3g}, expected -1 to 1", "scale the generator's output: x / 127.5 - 1"
+        )
     scaled = (images.detach().float().cpu() * 127.5 + 128).clamp(0, 255)
     return scaled.permute(0, 2, 3, 1).numpy().astype(np.uint8)
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 [H, W, C] or [H, W] as PNG, atomically."""
-    write_atomically(path, png_bytes(Image.fromarray(pixels.squeeze())))
+    """Write uint8 [H, W, C], C 1 or 3, as PNG, atomically."""
+    write_atomically(path, png_bytes(as_image(pixels)))
+
+
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """uint8 [H, W, C], C 1 or 3, as a picture."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -55,20 +65,22 @@ def captioned_grid(
     """
     count, height, width, _ = rows[0].shape
     gap, left, top = 6, 150, 66
-    size = (left + count * (width + gap), top + len(rows) * (height + gap))
+    large, small = ImageFont.load_default(17), ImageFont.load_default(11)
+    title_width = max(int(small.getlength(line)) for line in title.splitlines())
+    pitch = max(height, 52) + gap  # a caption needs room beside small images
+    size = (max(left + count * (width + gap), title_width + 20), top + len(rows) * pitch)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    large, small = ImageFont.load_default(17), ImageFont.load_default(11)
     draw.text((10, 9), title, "black", small)
     for column, head in enumerate(heads):
         draw.text((left + column * (width + gap) + width // 2, top - 6), head, "gray", small, anchor="ms")
     for index, (row, (main, detail), bars) in enumerate(zip(rows, captions, marked, strict=True)):
-        y = top + index * (height + gap)
+        y = top + index * pitch
         draw.text((10, y + height // 2 - 4), main, "black", large, anchor="ls")
         draw.multiline_text((10, y + height // 2 + 2), detail, "gray", small, spacing=1)
         for column, (pixels, bar) in enumerate(zip(row, bars, strict=True)):
             x = left + column * (width + gap)
-            sheet.paste(Image.fromarray(pixels.squeeze()).convert("RGB"), (x, y))
+            sheet.paste(as_image(pixels).convert("RGB"), (x, y))
             if bar:
                 draw.rectangle((x, y + height, x + width - 1, y + height + 2), "orangered")
     return sheet

@@ -39,8 +39,7 @@ def automatic_polarities(bank: Bank, k: int | None = None, label: int | None = N
     Raises:
         UsageError: the log-volume is the same everywhere, so that polarity changes nothing.
     """
-    log_volume = bank.log_volume(k)
-    lower, upper = rho_limits(log_volume if label is None else log_volume[bank.labels == label])
+    lower, upper = rho_limits(bank.log_volume(k)[bank.rows_of(label)])
     if not np.isfinite([lower, upper]).all():
         raise UsageError(
             "--polarity: none given, and the log-volume is the same everywhere: polarity changes nothing here",

@@ -44,16 +44,13 @@ class WeightedBank:
         self._order = np.argsort(bank.latent_hash, kind="stable")
         k = bank.info.k if options.k is None else options.k
         log_volume = bank.log_volume(k)
-        self._rows_of: dict[int | None, np.ndarray] = {None: np.arange(len(bank))}
-        if bank.labels is not None:
-            labels = bank.labels
-            wanted = np.unique(labels).tolist() if options.label is None else [options.label]
-            self._rows_of = {label: np.flatnonzero(labels == label) for label in wanted}
+        wanted = [options.label]
+        if bank.labels is not None and options.label is None:
+            wanted = np.unique(bank.labels).tolist()
+        self._rows_of = {label: bank.rows_of(label) for label in wanted}
         self._weights: dict[int | None, np.ndarray] = {}
         reports = []
         for label, rows in self._rows_of.items():
-            if not rows.size:
-                raise _no_such_class(label, bank)
             if not np.isfinite(log_volume[rows]).any():
                 raise BankError(
                     f"bank: no latent has {k} nonzero singular values"
@@ -86,7 +83,8 @@ class WeightedBank:
         for label in [None] if labels is None else np.unique(labels).tolist():
             mine = np.ones(len(hashes), bool) if labels is None else labels == label
             if label not in self._rows_of:
-                raise _no_such_class(label, self._bank)
+                self._bank.rows_of(label)  # says so where the bank has no such class
+                raise UsageError(f"class: got {label}, asked for {list(self._rows_of)}", "ask for all: label=None")
             rows = self._rows_of[label]
             own = self._own_rows(hashes[mine], rows)
             drawn[mine] = rows[coupled_rows(self._weights[label], own, u[mine])]
@@ -99,12 +97,6 @@ class WeightedBank:
         at = np.searchsorted(hashes_there, hashes, sorter=order).clip(max=len(rows) - 1)
         found = order[at]
         return np.where(hashes_there[found] == hashes, found, -1)
-
-
-def _no_such_class(label: int | None, bank: Bank) -> UsageError:
-    known = [] if bank.labels is None else np.unique(bank.labels).tolist()
-    listed = ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "")
-    return UsageError(f"class: got {label}, the bank has {listed}", "build a bank with that --class")
 
 
 class BankSampler:

@@ -113,7 +113,7 @@ def diagnose(log_volume: np.ndarray, rho: float, k: int, draws: int = 0, label: 
         max_weight=float(np.exp(log_w.max())),
         draws=draws or log_volume.size,
         distinct=expected_distinct(log_w, draws or log_volume.size),
-        mean_log_volume=float(np.exp(log_w[used]) @ log_volume[used] / np.exp(log_w[used]).sum()),
+        mean_log_volume=float(np.average(log_volume[used], weights=np.exp(log_w[used]))) if used.any() else -np.inf,
         rank_deficient=int((~finite).sum()),
         limits=rho_limits(log_volume, draws),
     )

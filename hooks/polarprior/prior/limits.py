@@ -10,6 +10,8 @@ from polarprior.prior.psis import TRUSTED, pareto_k_hat
 from polarprior.prior.weights import effective_sample_size
 
 STEPS = 60
+SMALLEST = 25
+"""Rows below which the tail of the weights can't be judged, so that no rho but 0 is supported."""
 ROUNDING = 1e-6
 """Log-volumes that differ by less, relative to their size, are all the same: polarity changes nothing."""
 
@@ -40,7 +42,7 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
     """
     finite = log_volume[np.isfinite(log_volume)]
     needed = needed_ess(finite.size, draws)
-    if finite.size == 0 or finite.size < needed:
+    if finite.size < max(SMALLEST, needed):
         return Limits(0.0, 0.0)
     spread = float(finite.std())
     if spread < ROUNDING * max(1.0, float(np.abs(finite).max())):

@@ -60,5 +60,5 @@ def check_k(k: int, rank_bound: int) -> None:
     if not 1 <= k <= rank_bound:
         raise UsageError(
             f"-k: got {k}, expected 1 to {rank_bound}, the largest rank that this Jacobian can have",
-            f"use -k {min(30, rank_bound)}",
+            f"use -k {max(1, min(30, rank_bound))}",
         )
