@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from polarprior.generator import Generator, Latents
+
+
+class _Class(NamedTuple):
+    """The rows of a class, int64 [n]; their order by hash; their weights, float64 [n], summing to 1."""
+
+    rows: np.ndarray
+    by_hash: np.ndarray
+    weights: np.ndarray
 
 
 class WeightedBank:
@@ -41,23 +49,23 @@ class WeightedBank:
         if not np.isfinite(rho):
             raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
         self._bank = bank
-        self._order = np.argsort(bank.latent_hash, kind="stable")
         k = bank.info.k if options.k is None else options.k
         log_volume = bank.log_volume(k)
         wanted = [options.label]
         if bank.labels is not None and options.label is None:
             wanted = np.unique(bank.labels).tolist()
-        self._rows_of = {label: bank.rows_of(label) for label in wanted}
-        self._weights: dict[int | None, np.ndarray] = {}
+        self._classes: dict[int | None, _Class] = {}
         reports = []
-        for label, rows in self._rows_of.items():
+        for label in wanted:
+            rows = bank.rows_of(label)
             if not np.isfinite(log_volume[rows]).any():
                 raise BankError(
                     f"bank: no latent has {k} nonzero singular values"
                     + (f" in class {label}" if label is not None else ""),
                     "use a smaller k: -k " + str(max(1, k // 2)),
                 )
-            self._weights[label] = np.exp(log_weights(log_volume[rows], rho))
+            weights = np.exp(log_weights(log_volume[rows], rho))
+            self._classes[label] = _Class(rows, np.argsort(bank.latent_hash[rows]), weights)
             reports.append(diagnose(log_volume[rows], rho, k, options.draws, label))
         self.diagnostics: Diagnostics = min(
             reports, key=lambda report: (report.within_limits, report.ess / report.rows)
@@ -82,21 +90,19 @@ class WeightedBank:
         u = uniforms(hashes, 2)
         for label in [None] if labels is None else np.unique(labels).tolist():
             mine = np.ones(len(hashes), bool) if labels is None else labels == label
-            if label not in self._rows_of:
+            if label not in self._classes:
                 self._bank.rows_of(label)  # says so where the bank has no such class
-                raise UsageError(f"class: got {label}, asked for {list(self._rows_of)}", "ask for all: label=None")
-            rows = self._rows_of[label]
-            own = self._own_rows(hashes[mine], rows)
-            drawn[mine] = rows[coupled_rows(self._weights[label], own, u[mine])]
+                raise UsageError(f"class: got {label}, asked for {list(self._classes)}", "ask for all: label=None")
+            rows, _, weights = self._classes[label]
+            drawn[mine] = rows[coupled_rows(weights, self._own(hashes[mine], label), u[mine])]
         return drawn
 
-    def _own_rows(self, hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Position in `rows` (ascending) of the row with each hash, -1 where there is none."""
-        hashes_there = self._bank.latent_hash[rows]
-        order = self._order if len(rows) == len(self._bank) else np.argsort(hashes_there, kind="stable")
-        at = np.searchsorted(hashes_there, hashes, sorter=order).clip(max=len(rows) - 1)
-        found = order[at]
-        return np.where(hashes_there[found] == hashes, found, -1)
+    def _own(self, hashes: np.ndarray, label: int | None) -> np.ndarray:
+        """Which row of the class each hash is, counted within the class; -1 where it is none."""
+        rows, by_hash, _ = self._classes[label]
+        known = self._bank.latent_hash[rows]
+        found = by_hash[np.searchsorted(known, hashes, sorter=by_hash).clip(max=len(rows) - 1)]
+        return np.where(known[found] == hashes, found, -1)
 
 
 class BankSampler:
