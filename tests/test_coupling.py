@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polarprior.hashing import uniforms
 from polarprior.prior.coupling import coupled_rows
-from polarprior.prior.hashing import uniforms
 from polarprior.prior.weights import log_weights
 from scipy.stats import chisquare
 

@@ -21,8 +21,8 @@ from polarprior.bank.bank import Bank
 from polarprior.bank.build import build_bank
 from polarprior.bank.verify import verify
 from polarprior.generator import Generator, Latents
+from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host
-from polarprior.prior.hashing import latent_hash
 from polarprior.settings import Settings
 from polarprior.volume.jacobian import pixel_jacobian_fn
 from polarprior.volume.spectrum import top_singular_values

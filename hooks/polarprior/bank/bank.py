@@ -13,7 +13,7 @@ import numpy as np
 from polarprior.bank import format as bank_format
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
-from polarprior.prior.hashing import latent_hash
+from polarprior.hashing import latent_hash
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator

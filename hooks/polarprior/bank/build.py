@@ -13,8 +13,8 @@ from polarprior.bank.info import BankInfo
 from polarprior.checks import check_behaves
 from polarprior.errors import PluginError, UsageError
 from polarprior.generator import Generator
+from polarprior.hashing import latent_hash
 from polarprior.host import default_host
-from polarprior.prior.hashing import latent_hash
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.spectrum import check_k, top_singular_values
 

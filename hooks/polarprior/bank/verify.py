@@ -9,8 +9,8 @@ import numpy as np
 
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError
+from polarprior.hashing import latent_hash
 from polarprior.host import default_host
-from polarprior.prior.hashing import latent_hash
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.spectrum import top_singular_values
 

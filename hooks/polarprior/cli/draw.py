@@ -95,9 +95,9 @@ def sample(
     from tqdm import tqdm
 
     from polarprior.files import make_folder, write_atomically
+    from polarprior.hashing import latent_hash
     from polarprior.host import default_host
     from polarprior.measure.figures import save_png, to_uint8
-    from polarprior.prior.hashing import latent_hash
 
     generator, bank = open_model_and_bank(model, bank_path, device, label)
     drawer = default_host().latent_sampler(
@@ -135,7 +135,7 @@ def sample(
 
 def _bank_seeds(bank: Bank, z: Tensor) -> list[int | None]:
     """The bank seed of each latent, None for a latent that is no row of the bank."""
-    from polarprior.prior.hashing import latent_hash
+    from polarprior.hashing import latent_hash
 
     seed_of = dict(zip(bank.latent_hash.tolist(), bank.seeds.tolist(), strict=True))
     return [seed_of.get(key) for key in latent_hash(z).tolist()]

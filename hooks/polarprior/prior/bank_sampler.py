@@ -9,9 +9,9 @@ import numpy as np
 
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.hashing import latent_hash, uniforms
 from polarprior.prior.coupling import coupled_rows
 from polarprior.prior.diagnostics import Diagnostics, diagnose
-from polarprior.prior.hashing import latent_hash, uniforms
 from polarprior.prior.sampler import SamplerOptions
 from polarprior.prior.weights import log_weights
 
