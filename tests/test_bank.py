@@ -53,6 +53,13 @@ def test_what_is_read_is_what_was_written(bank, path):
     assert verify(opened).rows == 50
 
 
+def test_what_a_notebook_shows(generator, bank):
+    assert repr(bank) == "Bank(bank: 50 latents of torch, space pixel, k 3)"
+    assert "Linear" not in repr(generator)
+    assert {"load", "Bank", "wrap", "latent_sampler"} <= set(dir(pp))
+    assert all(hasattr(pp, name) for name in dir(pp))
+
+
 def test_rows_are_stock_seeds(generator, bank):
     assert bank.seeds.tolist() == list(range(50))
     shifted = pp.build_bank(generator, 5, k=3, seeds_from=20)

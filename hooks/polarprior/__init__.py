@@ -44,6 +44,10 @@ _OF_THE_HOST = ("feature_map", "jacobian_fn", "latent_sampler", "load")
 __all__ = [*sorted(_HOME), *_OF_THE_HOST, "hookimpl", "hookspec"]
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 

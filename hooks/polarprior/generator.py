@@ -56,7 +56,7 @@ class LatentPrior:
 
     name: str
     shape: tuple[int, ...]
-    rows: Callable[[np.ndarray], np.ndarray]
+    rows: Callable[[np.ndarray], np.ndarray] = field(repr=False)
 
     @property
     def dim(self) -> int:
@@ -111,7 +111,7 @@ class Generator:
     plugin: str
     version: str
     prior: LatentPrior
-    synthesize: Callable[[Tensor, Tensor | None], Tensor]
+    synthesize: Callable[[Tensor, Tensor | None], Tensor] = field(repr=False)
     fingerprint: str
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
@@ -122,7 +122,7 @@ class Generator:
     spaces: tuple[str, ...] = ()
     licence: str = ""
     default_bank: Path | None = None
-    network: nn.Module | None = None
+    network: nn.Module | None = field(default=None, repr=False)
 
     @property
     def rank_bound(self) -> int:

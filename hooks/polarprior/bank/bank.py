@@ -76,6 +76,10 @@ class Bank:
             raise self._damaged(f"singular values out of order at row {np.flatnonzero(disorder)[0]}")
         return tensors
 
+    def __repr__(self) -> str:
+        info = self.info
+        return f"Bank({self._name}: {len(self)} latents of {info.plugin}, space {info.space}, k {info.k})"
+
     def __len__(self) -> int:
         return len(self.seeds)
 
