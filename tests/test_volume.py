@@ -2,27 +2,99 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polarprior as pp
 import pytest
 import torch
 from cases import SPECTRA, D, K, matrix
 from polarprior.errors import UsageError
+from polarprior.volume.block_lanczos import TOLERANCE
+from polarprior.volume.calibration import Calibration
+from polarprior.volume.estimators import ESTIMATORS
 from polarprior.volume.feature_map import FeatureMap
 from polarprior.volume.jacobian import pixel_jacobian_fn, through
 from torch import nn
 
 
+def linear(a):
+    """z to a z, at two points."""
+    return pp.LinearMap.of(lambda z: z @ a.T, torch.zeros(2, K, dtype=a.dtype))
+
+
+def calibrated(a):
+    """The calibration whose subspace is that of a itself."""
+    subspace = torch.linalg.eigh(a.T @ a)[1].flip(-1)
+    return Calibration(subspace, np.arange(1), torch.zeros(1, 1, dtype=torch.float64))
+
+
+def tilted(a):
+    """A calibration that is off: the subspace of another matrix near a."""
+    noise = torch.randn(a.shape, generator=torch.Generator().manual_seed(7), dtype=a.dtype)
+    return calibrated(a + 0.05 * a.abs().max() * noise)
+
+
 @pytest.mark.parametrize("name", SPECTRA)
 @pytest.mark.parametrize("rows", [D, 9])
-def test_exact_finds_a_known_spectrum(name, rows):
+@pytest.mark.parametrize("estimator", ["exact", "balanced", "tangent-only", "block-lanczos"])
+def test_a_known_spectrum_is_found(name, rows, estimator):
+    """By exact always; by the others where their subspace is the right one (K < k + 10 among the cases)."""
     a = matrix(name, rows)
-    k = min(rows, K)
-    spectrum = pp.top_singular_values(pp.LinearMap.of(lambda z: z @ a.T, torch.zeros(2, K, dtype=a.dtype)), k)
-    expected = torch.tensor(SPECTRA[name][:k], dtype=torch.float64).log()
-    torch.testing.assert_close(spectrum.log_sigma[0], expected, atol=1e-6, rtol=0)
-    assert torch.equal(spectrum.log_sigma[0], spectrum.log_sigma[1])
-    assert spectrum.passes == (K, 0)
-    assert spectrum.log_volume[0] == spectrum.log_sigma[0].sum()
+    for k in (min(rows, K), 5):
+        spectrum = pp.top_singular_values(linear(a), k, calibration=calibrated(a), estimator=estimator)
+        expected = torch.tensor(SPECTRA[name][:k], dtype=torch.float64).log()
+        tolerance = TOLERANCE if estimator == "block-lanczos" else 1e-6
+        torch.testing.assert_close(spectrum.log_sigma[0], expected, atol=tolerance, rtol=0)
+        torch.testing.assert_close(spectrum.log_sigma[0], spectrum.log_sigma[1], atol=1e-12, rtol=0)
+        assert spectrum.log_volume[0] == spectrum.log_sigma[0].sum()
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_no_estimator_exceeds_the_truth(name, estimator):
+    """All are Rayleigh-Ritz values or sketches by orthonormal columns: none is above sigma_i."""
+    a = matrix(name)
+    spectrum = pp.top_singular_values(linear(a), 5, calibration=tilted(a), estimator=estimator)
+    expected = torch.tensor(SPECTRA[name][:5], dtype=torch.float64).log()
+    assert (spectrum.log_sigma[0] <= expected + 1e-9).all()
+    assert spectrum.log_sigma.shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", ["fast decay", "clusters", "tiny"])
+def test_more_passes_are_more_accurate(name):
+    a = matrix(name)
+    truth = torch.tensor(SPECTRA[name][:3], dtype=torch.float64).log().sum()
+    shortfall = [
+        float(truth - pp.top_singular_values(linear(a), 3, calibration=tilted(a), estimator=estimator).log_volume[0])
+        for estimator in ("tangent-only", "balanced", "exact")
+    ]
+    assert shortfall[0] >= shortfall[1] - 1e-6 >= shortfall[2] - 2e-6
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_block_lanczos_knows_its_error(name):
+    """From a random start: what it reports is at least what it missed, to a factor of two."""
+    a = matrix(name)
+    spectrum = pp.top_singular_values(linear(a), 6, estimator="block-lanczos")
+    truth = torch.tensor(SPECTRA[name][:6], dtype=torch.float64).log().sum()
+    if torch.isfinite(truth):
+        assert abs(float(spectrum.log_volume[0] - truth)) <= 2 * float(spectrum.error[0]) + 1e-6
+        assert float(spectrum.error[0]) <= 0.01
+
+
+def test_power_iteration_converges_where_the_spectrum_decays():
+    a = matrix("fast decay")
+    spectrum = pp.top_singular_values(linear(a), 5, estimator="paper-power-iteration")
+    torch.testing.assert_close(
+        spectrum.log_sigma[0], torch.tensor(SPECTRA["fast decay"][:5], dtype=torch.float64).log(), atol=1e-3, rtol=0
+    )
+    assert spectrum.passes == (50, 50)
+
+
+def test_estimators_that_are_not_there():
+    with pytest.raises(UsageError, match="expected one of exact, balanced"):
+        pp.top_singular_values(linear(matrix("flat")), 3, estimator="magic")
+    with pytest.raises(UsageError, match="needs a calibration"):
+        pp.top_singular_values(linear(matrix("flat")), 3, estimator="tangent-only")
 
 
 @pytest.mark.parametrize("k", [0, -1, 10])
@@ -206,3 +278,34 @@ def test_conditional_generators_get_their_label():
         pp.jacobian_fn(generator)(torch.zeros(1, 3))
     with pytest.raises(UsageError, match="expected 0 to 1"):
         generator(generator.prior.draw([0], 2))
+
+
+def test_calibration_solves_latents_that_no_bank_holds():
+    generator = pp.wrap(nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 9)), latent_dim=6)
+    calibration = pp.calibrate(generator, k=4, n=5)
+    assert calibration.seeds.tolist() == list(range(2**32 - 5, 2**32))
+    torch.testing.assert_close(calibration.subspace.T @ calibration.subspace, torch.eye(6), atol=1e-5, rtol=0)
+    linear_map = pp.jacobian_fn(generator)(generator.prior.draw(calibration.seeds))
+    torch.testing.assert_close(
+        calibration.log_sigma, pp.top_singular_values(linear_map, 4).log_sigma, atol=1e-5, rtol=0
+    )
+    stretched = linear_map.jvp(calibration.subspace.expand(5, -1, -1)).square().sum((0, 1))
+    assert (stretched[:-1] >= stretched[1:] - 1e-5).all(), "the most stretched direction comes first"
+    with pytest.raises(UsageError, match="expected 1 to 6"):
+        pp.calibrate(generator, k=7)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_estimators_do_not_depend_on_the_batch(estimator):
+    generator = pp.wrap(nn.Sequential(nn.Linear(20, 40), nn.Tanh(), nn.Linear(40, 200)), latent_dim=20)
+    calibration, jacobian_fn = pp.calibrate(generator, k=3, n=5), pp.jacobian_fn(generator)
+    latents = generator.prior.draw(range(4))
+
+    def spectrum(rows):
+        return pp.top_singular_values(jacobian_fn(latents[rows]), 3, calibration=calibration, estimator=estimator)
+
+    together = spectrum(slice(None)).log_sigma
+    alone = torch.cat([spectrum(slice(i, i + 1)).log_sigma for i in range(4)])
+    # Lanczos goes on for a batch until its slowest latent is done.
+    tolerance = TOLERANCE if estimator == "block-lanczos" else 1e-5
+    torch.testing.assert_close(together, alone, atol=tolerance, rtol=0)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from polarprior.generator import Latents as Latents
     from polarprior.settings import Settings as Settings
     from polarprior.stock import StockRepo as StockRepo
+    from polarprior.volume.calibration import calibrate as calibrate
+    from polarprior.volume.estimators import top_singular_values as top_singular_values
     from polarprior.volume.feature_map import FeatureMap as FeatureMap
     from polarprior.volume.linear_map import LinearMap as LinearMap
-    from polarprior.volume.spectrum import top_singular_values as top_singular_values
     from polarprior.wrapping import wrap as wrap
 
 __version__ = "0.1.0"
@@ -36,7 +37,8 @@ _HOME = {
     "Settings": "polarprior.settings",
     "StockRepo": "polarprior.stock",
     "build_bank": "polarprior.bank.build",
-    "top_singular_values": "polarprior.volume.spectrum",
+    "calibrate": "polarprior.volume.calibration",
+    "top_singular_values": "polarprior.volume.estimators",
     "wrap": "polarprior.wrapping",
 }
 _OF_THE_HOST = ("feature_map", "jacobian_fn", "latent_sampler", "load")

@@ -24,8 +24,8 @@ from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host
 from polarprior.settings import Settings
+from polarprior.volume.estimators import top_singular_values
 from polarprior.volume.jacobian import pixel_jacobian_fn
-from polarprior.volume.spectrum import top_singular_values
 
 
 class GeneratorPluginTests:

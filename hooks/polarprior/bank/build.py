@@ -16,7 +16,8 @@ from polarprior.generator import Generator
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.spectrum import check_k, top_singular_values
+from polarprior.volume.estimators import top_singular_values
+from polarprior.volume.spectrum import check_k
 
 CHUNK_NUMBERS = 5_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""

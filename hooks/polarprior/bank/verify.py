@@ -12,7 +12,7 @@ from polarprior.errors import BankError
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.spectrum import top_singular_values
+from polarprior.volume.estimators import top_singular_values
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
