@@ -10,14 +10,6 @@ from pathlib import Path
 from polarprior.errors import PolarPriorError
 
 
-def make_folder(folder: Path) -> None:
-    """Create `folder` and its parents; an error with a hint where that is not allowed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
 def check_writable(path: Path) -> None:
     """Raise now, before hours of work, if `path` could not be written later; leaves nothing behind."""
     existing = next(folder for folder in path.absolute().parents if folder.exists())
@@ -34,9 +26,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     The bytes go to a temporary name in the same folder, are flushed to the disk, and the file is then
     renamed. Whatever goes wrong, the temporary file is removed. A missing folder is created.
     """
-    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()

@@ -94,7 +94,7 @@ def sample(
     import numpy as np
     from tqdm import tqdm
 
-    from polarprior.files import make_folder, write_atomically
+    from polarprior.files import write_atomically
     from polarprior.hashing import latent_hash
     from polarprior.host import default_host
     from polarprior.measure.figures import save_png, to_uint8
@@ -112,7 +112,6 @@ def sample(
     with tqdm(total=len(seed_list), unit="image", desc="sample") as bar:
         for start in range(0, len(latents), BATCH):
             images = to_uint8(generator(latents[start : start + BATCH]))
-            make_folder(out)  # not before the first pictures: a failure leaves no empty folder
             for seed, pixels in zip(seed_list[start : start + BATCH], images, strict=True):
                 save_png(out / f"seed{seed:04d}.png", pixels)
             bar.update(len(images))

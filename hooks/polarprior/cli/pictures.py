@@ -114,7 +114,7 @@ def _draw_sweep(
     """Write sweep.png and sweep.json into `out`, and print the table."""
     from tqdm import tqdm
 
-    from polarprior.files import make_folder, write_atomically
+    from polarprior.files import write_atomically
     from polarprior.measure import sweep as measure
     from polarprior.measure.figures import png_bytes
     from polarprior.prior.limits import floor_to
@@ -124,7 +124,6 @@ def _draw_sweep(
     steps = measure.sweep(generator, bank, polarities, seeds, label=label, k=k, force=force)
     rows = list(tqdm(steps, total=len(polarities), unit="row", desc="sweep"))
     picture = measure.sweep_picture(rows, seeds, model)
-    make_folder(out)
     write_atomically(out / "sweep.png", png_bytes(picture))
     reports = [row.diagnostics for row in rows]
     document = {"model": model, "bank": bank.info.digest, "rows": [report.to_dict() for report in reports]}

@@ -51,7 +51,7 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
     def trusted(rho: float) -> bool:
         return effective_sample_size(rho * finite) >= needed and pareto_k_hat(rho * finite) < TRUSTED
 
-    def first_failure(sign: int) -> float:
+    def last_trusted(sign: int) -> float:
         step = sign * 2 * np.sqrt(2 * np.log(finite.size)) / spread / STEPS
         good, bad = 0.0, step
         while trusted(bad) and abs(bad) < abs(STEPS * step):
@@ -61,7 +61,7 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
             good, bad = (middle, bad) if trusted(middle) else (good, middle)
         return good
 
-    return Limits(first_failure(-1), first_failure(1))
+    return Limits(last_trusted(-1), last_trusted(1))
 
 
 def needed_ess(rows: int, draws: int) -> float:

@@ -11,7 +11,8 @@ from torch import Tensor
 from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.orthogonal import gram, log_top
+from polarprior.volume.exact import full_gram
+from polarprior.volume.orthogonal import log_top
 from polarprior.volume.spectrum import check_k
 
 LAST_SEED = 2**32
@@ -57,8 +58,7 @@ def calibrate(
             linear_map = jacobian_fn(generator.prior.draw([seed], label))
             value = linear_map.value
             check_k(k, min(generator.rank_bound, linear_map.output_dim))
-            identity = torch.eye(linear_map.input_dim, dtype=value.dtype, device=value.device)
-            matrix = gram(linear_map.jvp(identity[None]))
+            matrix = full_gram(linear_map)
             total = total + matrix[0]
             spectra.append(log_top(matrix, k, value.dtype))
     subspace = torch.linalg.eigh(total)[1].flip(-1).to(value.dtype)

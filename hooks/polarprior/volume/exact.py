@@ -15,12 +15,15 @@ def exact(linear_map: LinearMap, k: int, start: Tensor | None = None) -> TopSing
 
     Source: polarity paper, section 3.3 and Algorithm 1. `start` is not used. Exact to rounding.
     """
-    n, input_dim = len(linear_map), linear_map.input_dim
-    value = linear_map.value
-    identity = torch.eye(input_dim, dtype=value.dtype, device=value.device)
-    jacobian = linear_map.jvp(identity.expand(n, input_dim, input_dim))
     return TopSingularValues(
-        log_sigma=log_top(gram(jacobian), k, value.dtype),
-        error=torch.zeros(n, dtype=torch.float64),
-        passes=(input_dim, 0),
+        log_sigma=log_top(full_gram(linear_map), k, linear_map.value.dtype),
+        error=torch.zeros(len(linear_map), dtype=torch.float64),
+        passes=(linear_map.input_dim, 0),
     )
+
+
+def full_gram(linear_map: LinearMap) -> Tensor:
+    """J'J of every J, float64 [n, K, K], at K JVPs each."""
+    n, input_dim, value = len(linear_map), linear_map.input_dim, linear_map.value
+    identity = torch.eye(input_dim, dtype=value.dtype, device=value.device)
+    return gram(linear_map.jvp(identity.expand(n, input_dim, input_dim)))
