@@ -216,7 +216,10 @@ def test_a_model_with_classes(run, fails, tmp_path):
     ):
         assert "needs one of its 3 classes" in fails(*command, code=2)[0]
     assert "got 7" in fails("seeds", bank, "--polarity", "0", "-n", "1", "--class", "7", code=2)[0]
-    assert run("demo", CONDITIONAL, "--class", "1", "-n", "300", "-k", "3", "--out", tmp_path / "demo")[0] == 0
+    code, out, _ = run("demo", CONDITIONAL, "--class", "1", "-n", "300", "-k", "3", "--out", tmp_path / "demo")
+    assert code == 0
+    following = out.split("next: polarprior ")[1].split()
+    assert run(*following)[0] == 0, "the next command that it names works"
 
 
 def test_sampling_into_a_folder_with_other_pictures(run, tmp_path):

@@ -73,6 +73,7 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
     from polarprior.errors import UsageError
     from polarprior.files import check_writable
     from polarprior.host import default_host
+    from polarprior.measure.sweep import automatic_polarities
 
     path = out / "bank.safetensors"
     generator = default_host().load(model)
@@ -91,8 +92,13 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
         bank = build_bank(generator, n, k, classes=None if label is None else [label], progress=True)
         bank.save(path)
         click.echo(f"{path}: {len(bank)} latents, k {k}")
-    _draw_sweep(model, generator, bank, None, _first_seeds(bank, label, 10), out, label, None, False)
-    click.echo(f"next: polarprior sample {model} --polarity=-0.05 --bank {path} --seeds 0-15 --out {out}/modes")
+    polarities = automatic_polarities(bank, label=label)
+    _draw_sweep(model, generator, bank, polarities, _first_seeds(bank, label, 10), out, label, None, False)
+    gentle = polarities[min(1, len(polarities) - 1)]  # half of the lower limit
+    with_class = "" if label is None else f" --class {label}"
+    click.echo(
+        f"next: polarprior sample {model} --polarity={gentle:g} --bank {path} --seeds 0-15{with_class} --out {out}/modes"
+    )
 
 
 def _first_seeds(bank: Bank, label: int | None, count: int) -> list[int]:
