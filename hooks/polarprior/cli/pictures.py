@@ -95,10 +95,8 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
     polarities = automatic_polarities(bank, label=label)
     _draw_sweep(model, generator, bank, polarities, _first_seeds(bank, label, 10), out, label, None, False)
     gentle = polarities[min(1, len(polarities) - 1)]  # half of the lower limit
-    with_class = "" if label is None else f" --class {label}"
-    click.echo(
-        f"next: polarprior sample {model} --polarity={gentle:g} --bank {path} --seeds 0-15{with_class} --out {out}/modes"
-    )
+    command = f"polarprior sample {model} --polarity={gentle:g} --bank {path} --seeds 0-15 --out {out}/modes"
+    click.echo(f"next: {command}" + ("" if label is None else f" --class {label}"))
 
 
 def _first_seeds(bank: Bank, label: int | None, count: int) -> list[int]:
