@@ -8,11 +8,11 @@ import pytest
 import torch
 from cases import SPECTRA, D, K, matrix
 from polarprior.errors import UsageError
+from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.jacobian.of_generator import pixel_jacobian_fn, through
 from polarprior.volume.block_lanczos import TOLERANCE
 from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import ESTIMATORS
-from polarprior.volume.feature_map import FeatureMap
-from polarprior.volume.jacobian import pixel_jacobian_fn, through
 from torch import nn
 
 

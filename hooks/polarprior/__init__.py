@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from polarprior.generator import Generator as Generator
     from polarprior.generator import LatentPrior as LatentPrior
     from polarprior.generator import Latents as Latents
+    from polarprior.jacobian.feature_map import FeatureMap as FeatureMap
+    from polarprior.jacobian.linear_map import LinearMap as LinearMap
     from polarprior.settings import Settings as Settings
     from polarprior.stock import StockRepo as StockRepo
     from polarprior.volume.calibration import calibrate as calibrate
     from polarprior.volume.estimators import top_singular_values as top_singular_values
-    from polarprior.volume.feature_map import FeatureMap as FeatureMap
-    from polarprior.volume.linear_map import LinearMap as LinearMap
     from polarprior.wrapping import wrap as wrap
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Bank": "polarprior.bank.bank",
-    "FeatureMap": "polarprior.volume.feature_map",
+    "FeatureMap": "polarprior.jacobian.feature_map",
     "Generator": "polarprior.generator",
     "LatentPrior": "polarprior.generator",
     "Latents": "polarprior.generator",
-    "LinearMap": "polarprior.volume.linear_map",
+    "LinearMap": "polarprior.jacobian.linear_map",
     "PolarPriorError": "polarprior.errors",
     "Settings": "polarprior.settings",
     "StockRepo": "polarprior.stock",

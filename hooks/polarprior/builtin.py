@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
+    from polarprior.jacobian.feature_map import FeatureMap
+    from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.prior.sampler import LatentSampler, SamplerOptions
     from polarprior.settings import Settings
-    from polarprior.volume.feature_map import FeatureMap
-    from polarprior.volume.jacobian import JacobianFn
 
 NAME = "torch"
 _EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that returns pp.wrap(...)"
@@ -61,7 +61,7 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 @hookimpl
 def get_feature_map(space: str) -> FeatureMap | None:
     """`pixel`: the images themselves."""
-    from polarprior.volume.feature_map import PIXEL
+    from polarprior.jacobian.feature_map import PIXEL
 
     return PIXEL if space == PIXEL.space else None
 
@@ -69,8 +69,8 @@ def get_feature_map(space: str) -> FeatureMap | None:
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
     """Automatic differentiation of the images in z."""
-    from polarprior.volume.feature_map import PIXEL
-    from polarprior.volume.jacobian import pixel_jacobian_fn
+    from polarprior.jacobian.feature_map import PIXEL
+    from polarprior.jacobian.of_generator import pixel_jacobian_fn
 
     return pixel_jacobian_fn(generator) if (space, domain) == (PIXEL.space, "z") else None
 

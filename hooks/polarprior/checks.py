@@ -10,10 +10,10 @@ from torch import Tensor
 from polarprior.bank.bank import Bank
 from polarprior.errors import PluginError, blaming
 from polarprior.generator import Generator, Latents
+from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.jacobian.linear_map import LinearMap, Products
+from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.prior.sampler import LatentSampler, SamplerOptions
-from polarprior.volume.feature_map import FeatureMap
-from polarprior.volume.jacobian import JacobianFn
-from polarprior.volume.linear_map import LinearMap, Products
 
 
 def checked_generator(answer: Any, name: str, plugin: str) -> Generator:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
+    from polarprior.jacobian.feature_map import FeatureMap
+    from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.prior.sampler import LatentSampler, SamplerOptions
     from polarprior.settings import Settings
     from polarprior.stock import StockRepo
-    from polarprior.volume.feature_map import FeatureMap
-    from polarprior.volume.jacobian import JacobianFn
 
 PROJECT = "polarprior"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -85,7 +85,7 @@ class HookSpecs:
         Returns:
             A function of Latents (or of a bare Tensor z [n, *shape] where there are no classes) to a
             LinearMap: ``jvp`` [n, K, m] to [n, D, m] and ``vjp`` [n, D, m] to [n, K, m]. Where the model
-            normalises z, it is put on the sphere of radius sqrt(K) first (`polarprior.volume.jacobian.prepare`).
+            normalises z, it is put on the sphere of radius sqrt(K) first (`polarprior.jacobian.of_generator.prepare`).
         """
 
     @hookspec

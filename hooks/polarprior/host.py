@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
+    from polarprior.jacobian.feature_map import FeatureMap
+    from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.prior.sampler import LatentSampler
     from polarprior.stock import StockRepo
-    from polarprior.volume.feature_map import FeatureMap
-    from polarprior.volume.jacobian import JacobianFn
 
 
 class Host:
@@ -87,7 +87,7 @@ class Host:
             UsageError: the model doesn't have that domain, or nobody knows that space.
         """
         from polarprior.checks import checked_jacobian_fn
-        from polarprior.volume.jacobian import through
+        from polarprior.jacobian.of_generator import through
 
         if domain not in generator.domains:
             raise UsageError(

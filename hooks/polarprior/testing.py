@@ -23,9 +23,9 @@ from polarprior.bank.verify import verify
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host
+from polarprior.jacobian.of_generator import pixel_jacobian_fn
 from polarprior.settings import Settings
 from polarprior.volume.estimators import top_singular_values
-from polarprior.volume.jacobian import pixel_jacobian_fn
 
 
 class GeneratorPluginTests:

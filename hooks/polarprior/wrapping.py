@@ -15,8 +15,8 @@ import polarprior
 from polarprior import builtin
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
+from polarprior.jacobian.of_generator import on_sphere
 from polarprior.settings import Settings
-from polarprior.volume.jacobian import on_sphere
 
 RowsFn = Callable[[np.ndarray], np.ndarray]
 

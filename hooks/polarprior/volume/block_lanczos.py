@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from polarprior.volume.linear_map import LinearMap
+from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, log_top, orthonormal
 from polarprior.volume.spectrum import TopSingularValues
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from polarprior.errors import UsageError
+from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.balanced import balanced
 from polarprior.volume.block_lanczos import block_lanczos
 from polarprior.volume.exact import exact
-from polarprior.volume.linear_map import LinearMap
 from polarprior.volume.paper_power_iteration import paper_power_iteration
 from polarprior.volume.paper_projection import paper_projection
 from polarprior.volume.spectrum import TopSingularValues, check_k

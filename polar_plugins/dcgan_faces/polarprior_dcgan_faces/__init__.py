@@ -9,8 +9,8 @@ from polarprior import hookimpl
 if TYPE_CHECKING:
     import torch
     from polarprior.generator import Generator
+    from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.settings import Settings
-    from polarprior.volume.jacobian import JacobianFn
 
 NAME = "dcgan-faces"
 __version__ = "0.1.0"

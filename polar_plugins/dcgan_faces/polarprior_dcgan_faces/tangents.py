@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from polarprior.generator import Generator, Latents
-from polarprior.volume.jacobian import JacobianFn, prepare
-from polarprior.volume.linear_map import LinearMap
+from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.of_generator import JacobianFn, prepare
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 

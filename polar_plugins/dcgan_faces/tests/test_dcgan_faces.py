@@ -11,9 +11,9 @@ import pytest
 import torch
 from polarprior.bank.verify import verify
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.jacobian.of_generator import pixel_jacobian_fn
 from polarprior.prior.bank_sampler import WeightedBank
 from polarprior.testing import GeneratorPluginTests
-from polarprior.volume.jacobian import pixel_jacobian_fn
 from polarprior_dcgan_faces import generator as plugin
 
 

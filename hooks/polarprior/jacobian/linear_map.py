@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
+from polarprior.jacobian.memory import halving, is_out_of_memory
+
 Products = Callable[[Tensor], Tensor]
 
 
@@ -54,16 +56,19 @@ class LinearMap:
         )
 
     @classmethod
-    def of(cls, function: Callable[[Tensor], Tensor], points: Tensor) -> LinearMap:
+    def of(cls, function: Callable[..., Tensor], points: Tensor, *context: Tensor) -> LinearMap:
         """The Jacobian of a torch function at each row of `points`, by automatic differentiation.
 
         Args:
-            function: [n, *input shape] to [n, *output shape], every row on its own (no batch statistics).
-                It may write in place, and its parameters may or may not ask for gradients.
+            function: points [n, *input shape] and context tensors [n, ...] to [n, *output shape], every row on its
+                own (no batch statistics). It may write in place, and its parameters may or may not ask for
+                gradients.
             points: [n, *input shape].
+            context: tensors [n, ...] that are not differentiated, such as classes.
 
-        The tangents of one call go through the network as one batch, under `vmap` where the function
-        allows it and otherwise as repeated rows (some in-place writes can't be vmapped).
+        The tangents of one call go through the network as one batch: under `vmap` where the function allows it,
+        else as repeated rows (some in-place writes can't be vmapped), else by differentiating backwards twice
+        (some operations can't be differentiated forwards).
         """
         points = points.detach()
         n, shape = len(points), points.shape[1:]
@@ -71,12 +76,14 @@ class LinearMap:
 
         def flat(z: Tensor) -> Tensor:
             # A copy: a first layer that works in place must not write into the caller's points.
-            return function(z.reshape(-1, *shape).clone()).flatten(1)
+            repeats = len(z) // n
+            rows = context if repeats == 1 else [each.repeat_interleave(repeats, 0) for each in context]
+            return function(z.reshape(-1, *shape).clone(), *rows).flatten(1)
 
         with torch.no_grad():
-            value = function(points.clone())
+            value = function(points.clone(), *context)
         z = points.reshape(n, input_dim)
-        forward = _FirstThatWorks(_vmapped_tangents, _repeated_tangents)
+        forward = _FirstThatWorks(_vmapped_tangents, _repeated_tangents, _twice_backward)
         backward = _FirstThatWorks(_vmapped_cotangents, _repeated_cotangents)
         return cls(
             value=value,
@@ -97,25 +104,24 @@ class _FirstThatWorks:
         self._passes = list(passes)
 
     def __call__(self, function: Function, points: Tensor, directions: Tensor) -> Tensor:
-        with torch.no_grad():
-            while len(self._passes) > 1:
-                try:
+        def run(at_once: int) -> Tensor:
+            blocks = directions.split(at_once, -1)
+            return torch.cat([self._run(function, points, block) for block in blocks], -1)
+
+        return halving(run, directions.shape[-1])
+
+    def _run(self, function: Function, points: Tensor, directions: Tensor) -> Tensor:
+        while len(self._passes) > 1:
+            try:
+                with torch.no_grad():
                     return self._passes[0](function, points, directions)
-                except RuntimeError as error:
-                    if _is_no_matter_of_vmap(error):
-                        raise
-                    self._passes.pop(0)
+            except RuntimeError as error:
+                # Repeated rows would hide random numbers.
+                if is_out_of_memory(error) or "random operation" in str(error):
+                    raise
+                self._passes.pop(0)
+        with torch.no_grad():
             return self._passes[0](function, points, directions)
-
-
-def _is_no_matter_of_vmap(error: RuntimeError) -> bool:
-    """Out of memory, or random numbers inside the function: repeating rows would make it worse, or hide it."""
-    message = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError)
-        or "can't allocate memory" in message
-        or "random operation" in message
-    )
 
 
 def _vmapped_tangents(function: Function, points: Tensor, tangents: Tensor) -> Tensor:
@@ -126,10 +132,18 @@ def _vmapped_tangents(function: Function, points: Tensor, tangents: Tensor) -> T
 
 def _repeated_tangents(function: Function, points: Tensor, tangents: Tensor) -> Tensor:
     """[n, K, m] to [n, D, m], the primal repeated for each tangent."""
-    n, _, m = tangents.shape
-    rows = tangents.movedim(-1, 1).reshape(n * m, -1)
-    pushed = jvp(function, (points.repeat_interleave(m, 0),), (rows,))[1]
-    return pushed.reshape(n, m, -1).movedim(1, -1)
+    rows = _as_rows(tangents)
+    return _as_columns(jvp(function, (_repeated(points, tangents),), (rows,))[1], tangents)
+
+
+def _twice_backward(function: Function, points: Tensor, tangents: Tensor) -> Tensor:
+    """[n, K, m] to [n, D, m]: J' c is linear in c, and its own backward pass takes t to J t."""
+    with torch.enable_grad():
+        repeated = _repeated(points, tangents).requires_grad_(True)
+        value = function(repeated)
+        cotangents = torch.zeros_like(value, requires_grad=True)
+        pulled = torch.autograd.grad(value, repeated, cotangents, create_graph=True)[0]
+        return _as_columns(torch.autograd.grad(pulled, cotangents, _as_rows(tangents))[0], tangents)
 
 
 def _vmapped_cotangents(function: Function, points: Tensor, cotangents: Tensor) -> Tensor:
@@ -140,7 +154,22 @@ def _vmapped_cotangents(function: Function, points: Tensor, cotangents: Tensor) 
 
 def _repeated_cotangents(function: Function, points: Tensor, cotangents: Tensor) -> Tensor:
     """[n, D, m] to [n, K, m], the forward pass repeated for each cotangent."""
-    n, _, m = cotangents.shape
-    rows = cotangents.movedim(-1, 1).reshape(n * m, -1)
-    pulled = vjp(function, points.repeat_interleave(m, 0))[1](rows)[0]
-    return pulled.reshape(n, m, -1).movedim(1, -1)
+    with torch.enable_grad():
+        repeated = _repeated(points, cotangents).requires_grad_(True)
+        pulled = torch.autograd.grad(function(repeated), repeated, _as_rows(cotangents))[0]
+    return _as_columns(pulled, cotangents)
+
+
+def _repeated(points: Tensor, directions: Tensor) -> Tensor:
+    return points.repeat_interleave(directions.shape[-1], 0)
+
+
+def _as_rows(directions: Tensor) -> Tensor:
+    """[n, K, m] to [n m, K]."""
+    return directions.mT.reshape(-1, directions.shape[1])
+
+
+def _as_columns(rows: Tensor, directions: Tensor) -> Tensor:
+    """[n m, D] to [n, D, m]."""
+    n, _, m = directions.shape
+    return rows.reshape(n, m, -1).mT

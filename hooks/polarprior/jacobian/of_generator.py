@@ -7,8 +7,9 @@ from collections.abc import Callable
 from torch import Tensor
 
 from polarprior.generator import Generator, Latents
-from polarprior.volume.feature_map import FeatureMap
-from polarprior.volume.linear_map import LinearMap
+from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.traced import TracedJacobian
 
 JacobianFn = Callable[[Latents | Tensor], LinearMap]
 
@@ -16,9 +17,11 @@ JacobianFn = Callable[[Latents | Tensor], LinearMap]
 def pixel_jacobian_fn(generator: Generator) -> JacobianFn:
     """z to the Jacobian of the images, for any generator that torch can differentiate."""
 
+    traced = TracedJacobian(lambda z, *label: generator.synthesize(z, *label or (None,)))
+
     def jacobian(latents: Latents | Tensor) -> LinearMap:
         latents = prepare(generator, latents)
-        return LinearMap.of(lambda z: generator.synthesize(z, _labels_for(latents, z)), latents.z)
+        return traced.at(latents.z, *([] if latents.label is None else [latents.label]))
 
     return jacobian
 
@@ -56,10 +59,3 @@ def on_sphere(z: Tensor) -> Tensor:
     """Rows of z [n, *shape] scaled to length sqrt(K), K the numbers in a row."""
     flat = z.flatten(1)
     return (flat * (flat.shape[1] ** 0.5 / flat.norm(dim=1, keepdim=True))).reshape(z.shape)
-
-
-def _labels_for(latents: Latents, z: Tensor) -> Tensor | None:
-    """The labels, repeated where a pass repeats each latent once a tangent."""
-    if latents.label is None or len(z) == len(latents.label):
-        return latents.label
-    return latents.label.repeat_interleave(len(z) // len(latents.label))

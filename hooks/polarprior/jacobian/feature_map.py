@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
-from polarprior.volume.linear_map import LinearMap
+from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.traced import TracedJacobian
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,11 @@ class FeatureMap:
 
     def at(self, images: Tensor) -> LinearMap:
         """The Jacobian of phi at each image, for ``phi.at(g.value) @ g``."""
-        return LinearMap.of(self.function, images)
+        return self._jacobian.at(images)
+
+    @cached_property
+    def _jacobian(self) -> TracedJacobian:
+        return TracedJacobian(self.function)
 
 
 PIXEL = FeatureMap("pixel", lambda images: images.flatten(1))

@@ -1,0 +1,1 @@
+"""From a latent to its Jacobian, known by its products."""

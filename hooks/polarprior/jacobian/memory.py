@@ -1,0 +1,57 @@
+"""How many directions go through a network at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+from polarprior.errors import PolarPriorError
+
+CPU_BYTES, GPU_BYTES = 32 * 2**20, 2**30
+"""Without a limit: on a CPU what its caches hold, more is slower there (`benchmarks/log_volume.py`)."""
+
+_limit: ContextVar[int | None] = ContextVar("memory limit", default=None)
+
+
+@contextmanager
+def memory_limit(size: int | None) -> Iterator[None]:
+    """Let Jacobian products take `size` bytes of working memory at most; None for the default."""
+    token = _limit.set(size)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def rows_at_once(row_bytes: int, device: torch.device) -> int:
+    """Directions that fit, where each takes `row_bytes`; at least one."""
+    default = CPU_BYTES if device.type == "cpu" else GPU_BYTES
+    return max(1, min(default, _limit.get() or default) // row_bytes)
+
+
+def halving(run: Callable[[int], Tensor], size: int) -> Tensor:
+    """run(size), or where memory runs out run(size / 2), and so on.
+
+    Raises:
+        PolarPriorError: not even run(1) fits.
+    """
+    while True:
+        try:
+            return run(size)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if size == 1:
+                raise PolarPriorError(
+                    "out of memory with a single direction of a single latent", "use a machine or GPU with more"
+                ) from error
+            size = (size + 1) // 2
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """On a GPU torch has an error of its own for it, on a CPU only a message."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

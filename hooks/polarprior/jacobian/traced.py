@@ -1,0 +1,173 @@
+"""The Jacobian of a torch function, from graphs that are traced once and then run at any point."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.func import functionalize, jvp, vjp, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last
+from polarprior.jacobian.memory import halving, rows_at_once
+
+log = logging.getLogger(__name__)
+AGREEMENT = 1e-3
+"""Largest relative difference between the traced products and plain ones; rounding of float32 makes 1e-6."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Programs:
+    """A product with J and one with J'. The second is the transpose of the first, and starts from its residuals."""
+
+    first: LinearProgram
+    second: LinearProgram
+    first_is_tangent: bool
+
+
+class TracedJacobian:
+    """Points to Jacobians of `function`, near the floor of one forward pass a tangent.
+
+    The function is traced for one row; forward-mode (or, where an operation has none, reverse-mode)
+    differentiation of that graph gives one for tangents, and its transpose one for cotangents. What does
+    not depend on the direction is computed once a point: see `polarprior.jacobian.rewriting`. Both are checked
+    against plain automatic differentiation before they are used; a function that can't be traced (its path depends
+    on its numbers) or whose trace disagrees goes on with `LinearMap.of`.
+
+    Args:
+        function: points [n, *input shape] and context tensors [n, ...] (such as classes) to [n, *output shape], every
+            row on its own.
+    """
+
+    def __init__(self, function: Callable[..., Tensor]):
+        self._function = function
+        self._programs: dict[object, _Programs | None] = {}
+
+    def at(self, points: Tensor, *context: Tensor) -> LinearMap:
+        """The Jacobian at each row of `points`."""
+        points = points.detach()
+        plain = LinearMap.of(self._function, points, *context)
+        key = (points.shape[1:], points.dtype, points.device)
+        if key not in self._programs:
+            self._programs[key] = self._traced(plain, points[:1], [each[:1] for each in context])
+        programs = self._programs[key]
+        if programs is None:
+            return plain
+        with torch.no_grad():
+            return _linear_map(programs, plain.value, points, context)
+
+    def _traced(self, plain: LinearMap, point: Tensor, context: list[Tensor]) -> _Programs | None:
+        try:
+            with torch.no_grad():
+                programs = _trace(self._function, point, context)
+                programs.first.write_in_place()
+                programs.second.write_in_place()
+                self._check(programs, torch.cat([point, 0.9 * point]), [torch.cat([c, c]) for c in context])
+        except Exception as error:  # whatever a foreign model raises under a tracer, plain differentiation may not
+            log.info("not traced, at several times the cost: %s", error)
+            return None
+        return programs
+
+    def _check(self, programs: _Programs, points: Tensor, context: list[Tensor]) -> None:
+        plain = LinearMap.of(self._function, points, *context)
+        traced = _linear_map(programs, plain.value, points, context)
+        stream = torch.Generator().manual_seed(0)
+        tangents = torch.randn(2, plain.input_dim, 2, generator=stream).to(points)
+        cotangents = torch.randn(2, plain.output_dim, 2, generator=stream).to(points)
+        for mine, other in (
+            (traced.jvp(tangents), plain.jvp(tangents)),
+            (traced.vjp(cotangents), plain.vjp(cotangents)),
+        ):
+            if not bool((mine - other).norm() <= AGREEMENT * other.norm()):
+                raise Untraceable("the traced products differ from plain ones")
+
+
+def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]) -> _Programs:
+    # Its own operations first: what remains is plain, whatever custom autograd functions it was made of.
+    forward = make_fx(lambda z, *rest: function(z.clone(), *rest).flatten(1))(point, *context)
+    z = point.flatten(1)
+    shape = point.shape
+
+    def flat(z: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
+        return forward(z.reshape(shape), *rest)
+
+    def push(z: Tensor, *rest: Tensor) -> Tensor:
+        *others, tangent = rest
+        return jvp(lambda z: flat(z, tuple(others)), (z,), (tangent,))[1]
+
+    def pull(z: Tensor, *rest: Tensor) -> Tensor:
+        *others, cotangent = rest
+        return vjp(lambda z: flat(z, tuple(others)), z)[1](cotangent)[0]
+
+    cotangent = torch.ones_like(flat(z, tuple(context)))
+    try:
+        first = LinearProgram(make_fx(functionalize(push))(z, *context, torch.ones_like(z)))
+        return _Programs(first, _transposed(first, (z, *context), z, cotangent), True)
+    except NotImplementedError:  # no forward-mode formula
+        first = LinearProgram(make_fx(functionalize(pull))(z, *context, cotangent))
+        return _Programs(first, _transposed(first, (z, *context), cotangent, z), False)
+
+
+def _transposed(program: LinearProgram, point: tuple[Tensor, ...], into: Tensor, out: Tensor) -> LinearProgram:
+    """The transpose: from the residuals of `program` and a direction like `out`, to one like `into`."""
+
+    def pull(*inputs: Tensor) -> Tensor:
+        *residuals, direction = inputs
+        return vjp(lambda t: program(residuals, t), torch.zeros_like(into))[1](direction)[0]
+
+    return LinearProgram(make_fx(functionalize(pull))(*program.residuals(*point), torch.ones_like(out)))
+
+
+def _linear_map(programs: _Programs, value: Tensor, points: Tensor, context: Sequence[Tensor]) -> LinearMap:
+    n, input_dim, output_dim = len(points), points[0].numel(), value[0].numel()
+
+    @cache
+    def shared() -> list[Tensor]:
+        rows = (points.flatten(1), *context)
+        return [channels_last(each) for each in vmap(programs.first.residuals)(*(row[:, None] for row in rows))]
+
+    @cache
+    def of_transpose() -> list[Tensor]:
+        return [channels_last(each) for each in vmap(programs.second.residuals)(*shared())]
+
+    def first(directions: Tensor, size: int) -> Tensor:
+        return _products(programs.first, shared(), directions, size)
+
+    def second(directions: Tensor, size: int) -> Tensor:
+        return _products(programs.second, of_transpose(), directions, size)
+
+    jvp, vjp = (first, second) if programs.first_is_tangent else (second, first)
+    return LinearMap(
+        value=value,
+        input_dim=input_dim,
+        jvp=lambda tangents: jvp(tangents, output_dim),
+        vjp=lambda cotangents: vjp(cotangents, input_dim),
+    )
+
+
+def _products(program: LinearProgram, residuals: list[Tensor], directions: Tensor, size: int) -> Tensor:
+    """[n, K, m] to [n, D, m] with D = `size`, or with K and D in each other's place."""
+    n, _, m = directions.shape
+    directions = directions.mT.contiguous()[:, :, None]
+    along = vmap(program, in_dims=(None, 0))
+
+    @torch.no_grad()
+    def run(rows: int) -> Tensor:
+        out = directions.new_empty(n, m, size)
+        latents, at_once = max(1, rows // m), min(rows, m)
+        for i in range(0, n, latents):
+            here = [each[i : i + latents] for each in residuals]
+            for j in range(0, m, at_once):
+                block = directions[i : i + latents, j : j + at_once]
+                if latents == 1:  # one vmap less: its residuals need no axis for the latents
+                    out[i, j : j + at_once] = along([each[0] for each in here], block[0])[:, 0]
+                else:
+                    out[i : i + latents, j : j + at_once] = vmap(along)(here, block)[:, :, 0]
+        return out
+
+    return halving(run, min(rows_at_once(program.row_bytes, directions.device), n * m)).mT
