@@ -85,7 +85,8 @@ class HookSpecs:
         Returns:
             A function of Latents (or of a bare Tensor z [n, *shape] where there are no classes) to a
             LinearMap: ``jvp`` [n, K, m] to [n, D, m] and ``vjp`` [n, D, m] to [n, K, m]. Where the model
-            normalises z, it is put on the sphere of radius sqrt(K) first (`polarprior.jacobian.of_generator.prepare`).
+            normalises z, it is put on the sphere of radius sqrt(K) first
+            (`polarprior.jacobian.of_generator.prepare`).
         """
 
     @hookspec

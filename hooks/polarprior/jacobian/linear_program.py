@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from polarprior.jacobian.rewriting import Stage, aten, same_kind, simplify
+from polarprior.jacobian.rewriting import Node, Stage, aten, same_kind, simplify
 
 FRESH = {
     aten.mul.Tensor,
@@ -47,7 +47,7 @@ class LinearProgram:
         _make_pure(graph)
         simplify(graph)
 
-        steps: dict[Stage, list[fx.Node]] = {stage: [] for stage in Stage}
+        steps: dict[Stage, list[Node]] = {stage: [] for stage in Stage}
         for node in graph.nodes:
             if node.op in ("get_attr", "call_function"):
                 steps[node.meta["stage"]].append(node)
@@ -57,7 +57,7 @@ class LinearProgram:
             if node.target is aten.view.default:
                 node.target = aten.reshape.default
 
-        self._constants: dict[fx.Node, Any] = {}
+        self._constants: dict[Node, Any] = {}
         _run(steps[Stage.CONSTANT], self._constants, graph_module)
         self._at_point, self._at_direction = steps[Stage.POINT], steps[Stage.DIRECTION]
         needed = {each for node in self._at_direction for each in node.all_input_nodes} | {self._result}
@@ -68,7 +68,7 @@ class LinearProgram:
         self.row_bytes = _peak_bytes(self._direction, self._at_direction, self._last_uses)
 
     def write_in_place(self) -> None:
-        """Let products overwrite what nobody needs after them. Then it can be run, but no longer be differentiated."""
+        """Let products overwrite what nobody needs after them: it can be run then, but not be differentiated."""
         for node in self._at_direction:
             if node.target is aten.mul.Tensor:
                 x = node.args[0]
@@ -99,10 +99,10 @@ def channels_last(value: Any) -> Any:
 
 
 def _run(
-    nodes: list[fx.Node],
-    values: dict[fx.Node, Any],
+    nodes: list[Node],
+    values: dict[Node, Any],
     module: torch.nn.Module | None = None,
-    last_uses: dict[fx.Node, list[fx.Node]] | None = None,
+    last_uses: dict[Node, list[Node]] | None = None,
 ) -> None:
     """Compute `nodes` into `values`; a value goes after its last use."""
     for node in nodes:
@@ -112,16 +112,17 @@ def _run(
                 value = getattr(value, name)
             values[node] = value.detach() if isinstance(value, Tensor) else value
         else:
-            args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+            args = fx.node.map_arg(node.args, values.__getitem__)
+            kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
             values[node] = node.target(*args, **kwargs)
         for each in (last_uses or {}).get(node, ()):
             del values[each]
 
 
-def _last_uses(nodes: list[fx.Node], keep: set[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
+def _last_uses(nodes: list[Node], keep: set[Node]) -> dict[Node, list[Node]]:
     """Which values nobody needs after each node."""
     seen = set(keep)
-    ends: dict[fx.Node, list[fx.Node]] = {}
+    ends: dict[Node, list[Node]] = {}
     for node in reversed(nodes):
         ends[node] = [each for each in node.all_input_nodes if each not in seen]
         seen.update(ends[node])
@@ -130,7 +131,7 @@ def _last_uses(nodes: list[fx.Node], keep: set[fx.Node]) -> dict[fx.Node, list[f
     return ends
 
 
-def _peak_bytes(direction: fx.Node, nodes: list[fx.Node], last_uses: dict[fx.Node, list[fx.Node]]) -> int:
+def _peak_bytes(direction: Node, nodes: list[Node], last_uses: dict[Node, list[Node]]) -> int:
     live = peak = _bytes(direction)
     for node in nodes:
         live += _bytes(node)
@@ -139,7 +140,7 @@ def _peak_bytes(direction: fx.Node, nodes: list[fx.Node], last_uses: dict[fx.Nod
     return max(peak, 1)
 
 
-def _bytes(node: fx.Node) -> int:
+def _bytes(node: Node) -> int:
     value = node.meta.get("val")
     return value.numel() * value.element_size() if isinstance(value, Tensor) else 0
 
@@ -159,7 +160,7 @@ def _make_pure(graph: fx.Graph) -> None:
             node.target = plain
 
 
-def _is_fresh(node: fx.Node) -> bool:
+def _is_fresh(node: Node) -> bool:
     """A tensor of its own, with one user."""
     if node.op != "call_function" or len(node.users) != 1:
         return False

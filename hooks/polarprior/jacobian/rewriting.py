@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, fx
 
 aten = torch.ops.aten
+Node = Any
+"""An fx.Node. As such its arguments would be a union of twenty types, which helps nobody."""
 
 
 class Stage(IntEnum):
@@ -97,7 +99,7 @@ def annotate(graph: fx.Graph) -> None:
         node.meta["zero"] = _is_zero(node)
 
 
-def _sweep(graph: fx.Graph, rules: Sequence[Callable[[fx.Node], fx.Node | None]]) -> bool:
+def _sweep(graph: fx.Graph, rules: Sequence[Callable[[Node], Node | None]]) -> bool:
     changed = False
     for node in list(graph.nodes):
         if node.op != "call_function":
@@ -115,13 +117,13 @@ def _sweep(graph: fx.Graph, rules: Sequence[Callable[[fx.Node], fx.Node | None]]
 # Rules: a node to what replaces it, or None.
 
 
-def _nothing_done(node: fx.Node) -> fx.Node | None:
+def _nothing_done(node: Node) -> Node | None:
     """clone(x), x.view(its own shape), and so on: x."""
     same = node.target in SAME_NUMBERS and "device" not in node.kwargs and same_kind(node.args[0], node)
     return node.args[0] if same else None
 
 
-def _copied(node: fx.Node) -> fx.Node | None:
+def _copied(node: Node) -> Node | None:
     """copy(into, x): x, broadcast."""
     if node.target is not aten.copy.default or _value(node.args[1]).dtype != _value(node).dtype:
         return None
@@ -129,7 +131,7 @@ def _copied(node: fx.Node) -> fx.Node | None:
     return source if same_kind(source, node) else _insert(node, aten.expand.default, source, list(_value(node).shape))
 
 
-def _without_zero(node: fx.Node) -> fx.Node | None:
+def _without_zero(node: Node) -> Node | None:
     """x + 0 and x - 0: x."""
     if node.target not in (aten.add.Tensor, aten.sub.Tensor) or not _are_tensors(node.args):
         return None
@@ -141,7 +143,7 @@ def _without_zero(node: fx.Node) -> fx.Node | None:
     return None
 
 
-def _adjoint_convolution(node: fx.Node) -> fx.Node | None:
+def _adjoint_convolution(node: Node) -> Node | None:
     """convolution_backward asked for its input's gradient alone: the transposed convolution."""
     if node.target is not operator.getitem or node.args[1] != 0:
         return None
@@ -163,12 +165,12 @@ def _adjoint_convolution(node: fx.Node) -> fx.Node | None:
     )
 
 
-def _padded_convolution(node: fx.Node) -> fx.Node | None:
+def _padded_convolution(node: Node) -> Node | None:
     """A convolution of an image with zeros around it: the convolution's own padding."""
     if node.target is not aten.convolution.default or node.args[0].target is not aten.constant_pad_nd.default:
         return None
     x, weight, bias, stride, padding, dilation, transposed, *others = node.args
-    pad, around = x.args[1], [*(x.args[2:] or [0])][0]
+    _, pad, around = (*x.args, 0)[:3]
     before, after = list(pad[0::2])[::-1], list(pad[1::2])[::-1]
     rank = len(padding)
     if transposed or around != 0 or before != after or len(before) > rank or min(before) < 0:
@@ -179,7 +181,7 @@ def _padded_convolution(node: fx.Node) -> fx.Node | None:
     )
 
 
-def _slope(node: fx.Node) -> fx.Node | None:
+def _slope(node: Node) -> Node | None:
     """An activation's tangent: a product with its slope."""
     if node.target not in SLOPES or not _depends(node.args[0]):
         return None
@@ -190,7 +192,7 @@ def _slope(node: fx.Node) -> fx.Node | None:
     return _insert(node, aten.mul.Tensor, x, _insert(node, node.target, ones, *others, **node.kwargs))
 
 
-def _quotient(node: fx.Node) -> fx.Node | None:
+def _quotient(node: Node) -> Node | None:
     """-x, x / a: a product as well."""
     if node.target not in (aten.neg.default, aten.div.Tensor) or not _depends(node.args[0]):
         return None
@@ -203,29 +205,29 @@ def _quotient(node: fx.Node) -> fx.Node | None:
     return _insert(node, aten.mul.Tensor, node.args[0], inverse)
 
 
-def _merged_scales(node: fx.Node) -> fx.Node | None:
+def _merged_scales(node: Node) -> Node | None:
     """(x a) b: x (a b)."""
     outer = _scaled(node)
-    inner = outer and _scaled(outer[0])
-    if not inner or len(outer[0].users) > 1:
+    inner = _scaled(outer[0]) if outer else None
+    if outer is None or inner is None or len(outer[0].users) > 1:
         return None
     return _insert(node, aten.mul.Tensor, inner[0], _product(node, inner[1], outer[1]))
 
 
-def _scaled_terms(node: fx.Node) -> fx.Node | None:
+def _scaled_terms(node: Node) -> Node | None:
     """(x a + y b) c: x (a c) + y (b c)."""
     outer = _scaled(node)
-    total = outer and outer[0]
-    if not total or total.target is not aten.add.Tensor or total.kwargs or len(total.users) > 1:
+    if outer is None or outer[0].target is not aten.add.Tensor or outer[0].kwargs or len(outer[0].users) > 1:
         return None
-    terms = [_scaled(each) for each in total.args]
-    if not all(terms) or any(len(each.users) > 1 for each in total.args):
+    total, scale = outer
+    terms = [parts for parts in map(_scaled, total.args) if parts]
+    if len(terms) < 2 or any(len(each.users) > 1 for each in total.args):
         return None
-    scaled = [_insert(node, aten.mul.Tensor, x, _product(node, scale, outer[1])) for x, scale in terms]
+    scaled = [_insert(node, aten.mul.Tensor, x, _product(node, own, scale)) for x, own in terms]
     return _insert(node, aten.add.Tensor, *scaled)
 
 
-def _broadcast_factor(node: fx.Node) -> fx.Node | None:
+def _broadcast_factor(node: Node) -> Node | None:
     """expand(x) a: x a, where that broadcasts to the same."""
     if node.target is not aten.mul.Tensor or not _are_tensors(node.args):
         return None
@@ -237,12 +239,12 @@ def _broadcast_factor(node: fx.Node) -> fx.Node | None:
     return None
 
 
-def _early_sum(node: fx.Node) -> fx.Node | None:
+def _early_sum(node: Node) -> Node | None:
     """sum(x a) over axes along which x does not vary: a is summed over those first."""
     if node.target is not aten.sum.dim_IntList or len(node.args[0].users) > 1:
         return None
     parts = _scaled(node.args[0])
-    if not parts or not isinstance(parts[1], fx.Node):
+    if not parts or not _is_node(parts[1]):
         return None
     x, scale = parts
     axes, rank = node.args[1], _value(node.args[0]).dim()
@@ -270,7 +272,7 @@ RULES = (
 )
 
 
-def _fused_product(node: fx.Node) -> fx.Node | None:
+def _fused_product(node: Node) -> Node | None:
     """y + x a: one pass over memory in place of two. Last, because the other rules look for products."""
     if node.target is not aten.add.Tensor or node.kwargs or not _depends(node) or not _are_tensors(node.args):
         return None
@@ -289,15 +291,19 @@ def _value(node: Any) -> Tensor:
     return node.meta["val"]
 
 
+def _is_node(each: Any) -> bool:
+    return isinstance(each, fx.Node)
+
+
 def _is_tensor(node: Any) -> bool:
-    return isinstance(node, fx.Node) and isinstance(node.meta.get("val"), Tensor)
+    return _is_node(node) and isinstance(node.meta.get("val"), Tensor)
 
 
 def _are_tensors(nodes: Sequence[Any]) -> bool:
     return len(nodes) == 2 and all(_is_tensor(each) for each in nodes)
 
 
-def same_kind(one: Any, other: fx.Node) -> bool:
+def same_kind(one: Any, other: Node) -> bool:
     """Whether both are tensors of one shape and dtype."""
     if not (_is_tensor(one) and _is_tensor(other)):
         return False
@@ -306,10 +312,10 @@ def same_kind(one: Any, other: fx.Node) -> bool:
 
 
 def _depends(node: Any) -> bool:
-    return isinstance(node, fx.Node) and node.meta["stage"] == Stage.DIRECTION
+    return _is_node(node) and node.meta["stage"] == Stage.DIRECTION
 
 
-def _scaled(node: Any) -> tuple[fx.Node, fx.Node | float] | None:
+def _scaled(node: Any) -> tuple[Node, Node | float] | None:
     """(x, a) where `node` is a product of x, which depends on the direction, and a, which doesn't."""
     if not _is_tensor(node) or node.target is not aten.mul.Tensor:
         return None
@@ -319,13 +325,13 @@ def _scaled(node: Any) -> tuple[fx.Node, fx.Node | float] | None:
     return None
 
 
-def _product(before: fx.Node, one: fx.Node | float, other: fx.Node | float) -> fx.Node | float:
-    if isinstance(one, fx.Node):
+def _product(before: Node, one: Node | float, other: Node | float) -> Node | float:
+    if _is_node(one):
         return _insert(before, aten.mul.Tensor, one, other)
-    return _insert(before, aten.mul.Tensor, other, one) if isinstance(other, fx.Node) else one * other
+    return _insert(before, aten.mul.Tensor, other, one) if _is_node(other) else one * other
 
 
-def _insert(before: fx.Node, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+def _insert(before: Node, target: Any, *args: Any, **kwargs: Any) -> Node:
     with before.graph.inserting_before(before):
         node = before.graph.call_function(target, args, kwargs)
     node.meta["val"] = target(*fx.node.map_arg(args, _value), **fx.node.map_arg(kwargs, _value))
@@ -334,12 +340,12 @@ def _insert(before: fx.Node, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
     return node
 
 
-def _is_zero(node: fx.Node) -> bool:
+def _is_zero(node: Node) -> bool:
     if node.op != "call_function" or not _is_tensor(node):
         return False
     if node.target in ZEROS:
         return True
-    inputs = [isinstance(each, fx.Node) and each.meta["zero"] for each in node.args]
+    inputs = [_is_node(each) and each.meta["zero"] for each in node.args]
     if node.target in ZERO_WHERE_INPUT_IS:
         return inputs[0]
     if node.target is aten.copy.default:

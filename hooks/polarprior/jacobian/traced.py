@@ -124,7 +124,7 @@ def _transposed(program: LinearProgram, point: tuple[Tensor, ...], into: Tensor,
 
 
 def _linear_map(programs: _Programs, value: Tensor, points: Tensor, context: Sequence[Tensor]) -> LinearMap:
-    n, input_dim, output_dim = len(points), points[0].numel(), value[0].numel()
+    input_dim, output_dim = points[0].numel(), value[0].numel()
 
     @cache
     def shared() -> list[Tensor]:
