@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polarprior as pp
 import pytest
@@ -9,10 +11,10 @@ import torch
 from cases import SPECTRA, D, K, matrix
 from polarprior.errors import UsageError
 from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.jacobian.mapping_prior import mapping_prior
 from polarprior.jacobian.of_generator import pixel_jacobian_fn, through
-from polarprior.volume.block_lanczos import TOLERANCE
 from polarprior.volume.calibration import Calibration
-from polarprior.volume.estimators import ESTIMATORS
+from polarprior.volume.estimators import ESTIMATORS, TOLERANCE
 from torch import nn
 
 
@@ -45,7 +47,7 @@ def test_a_known_spectrum_is_found(name, rows, estimator):
         tolerance = TOLERANCE if estimator == "block-lanczos" else 1e-6
         torch.testing.assert_close(spectrum.log_sigma[0], expected, atol=tolerance, rtol=0)
         torch.testing.assert_close(spectrum.log_sigma[0], spectrum.log_sigma[1], atol=1e-12, rtol=0)
-        assert spectrum.log_volume[0] == spectrum.log_sigma[0].sum()
+        torch.testing.assert_close(spectrum.log_volume, spectrum.log_sigma.sum(1), atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("name", SPECTRA)
@@ -306,6 +308,106 @@ def test_estimators_do_not_depend_on_the_batch(estimator):
 
     together = spectrum(slice(None)).log_sigma
     alone = torch.cat([spectrum(slice(i, i + 1)).log_sigma for i in range(4)])
-    # Lanczos goes on for a batch until its slowest latent is done.
-    tolerance = TOLERANCE if estimator == "block-lanczos" else 1e-5
-    torch.testing.assert_close(together, alone, atol=tolerance, rtol=0)
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_a_linear_map_may_know_where_to_start():
+    """Its own directions go before the calibration's."""
+    a = matrix("fast decay")
+    directions = torch.linalg.eigh(a.T @ a)[1].flip(-1)
+    asked = []
+
+    def prior(m):
+        asked.append(m)
+        return directions[:, :m].expand(2, -1, -1)
+
+    linear_map = dataclasses.replace(linear(a), prior=prior)
+    expected = torch.tensor(SPECTRA["fast decay"][:2], dtype=torch.float64).log()
+    for estimator in ("tangent-only", "balanced", "block-lanczos"):
+        found = pp.top_singular_values(linear_map, 2, estimator=estimator, calibration=tilted(a))
+        torch.testing.assert_close(found.log_sigma[0], expected, atol=1e-6, rtol=0)
+    assert asked == [22, 22, 4]
+
+
+def test_mapping_prior_finds_what_the_mapping_stretches():
+    a = matrix("fast decay")
+    v = mapping_prior(linear(a))(6)
+    assert v.shape == (2, K, 6)
+    torch.testing.assert_close(v.mT @ v, torch.eye(6, dtype=a.dtype).expand(2, -1, -1), atol=1e-9, rtol=0)
+    truth = torch.linalg.eigh(a.T @ a)[1].flip(-1)[:, :6]
+    torch.testing.assert_close(torch.linalg.svdvals(truth.T @ v[0]), torch.ones(6, dtype=a.dtype), atol=1e-2, rtol=0)
+
+
+def test_epsilon_is_added_to_each_singular_value():
+    a = matrix("rank-deficient")
+    plain, padded = (pp.top_singular_values(linear(a), 12, epsilon=epsilon) for epsilon in (0.0, 0.5))
+    assert plain.log_volume[0] == -torch.inf
+    sigma = torch.tensor(SPECTRA["rank-deficient"][:12], dtype=torch.float64)
+    torch.testing.assert_close(padded.log_volume[0], (sigma + 0.5).log().sum(), atol=1e-6, rtol=0)
+    with pytest.raises(UsageError, match="epsilon: got -1"):
+        pp.top_singular_values(linear(a), 3, epsilon=-1).log_volume  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A generator of K = 60, and its calibration."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
+        module = nn.Sequential(nn.Linear(60, 60), nn.Tanh(), nn.Linear(60, 80))
+    generator = pp.wrap(module, latent_dim=60)
+    return generator, pp.calibrate(generator, k=5, n=20)
+
+
+def test_calibration_measures_the_errors_of_estimators_on_latents_that_it_did_not_learn_from(wide):
+    generator, calibration = wide
+    half = calibration.seeds[10:]
+    jacobian_fn = pp.jacobian_fn(generator)
+    learned = calibrated(sum_of_roots(jacobian_fn(generator.prior.draw(calibration.seeds[:10]))))
+    exact = pp.top_singular_values(jacobian_fn(generator.prior.draw(half)), 5).log_volume
+    for name, passes in {"tangent-only": (25, 0), "balanced": (25, 4)}.items():
+        found = pp.top_singular_values(
+            jacobian_fn(generator.prior.draw(half)), 5, estimator=name, calibration=learned
+        ).log_volume
+        torch.testing.assert_close(calibration.errors[name], found - exact, atol=2e-4, rtol=0)
+        assert calibration.passes[name] == passes
+    assert calibration.errors["exact"].abs().max() < 1e-4
+    assert min(calibration.seconds) > 0
+
+
+def sum_of_roots(linear_map):
+    """R with R'R the sum of J'J."""
+    j = linear_map.jvp(torch.eye(linear_map.input_dim).expand(len(linear_map), -1, -1)).flatten(0, 1).double()
+    return torch.linalg.qr(j)[1].float()
+
+
+def test_auto_is_the_cheapest_within_the_tolerance():
+    def calibration(**errors):
+        return Calibration(
+            torch.eye(K),
+            np.arange(4),
+            torch.zeros(4, 1),
+            errors={name: torch.tensor(each) for name, each in errors.items()},
+            passes={"exact": (100, 0), "tangent": (20, 0), "both": (20, 10)},
+            seconds=(1.0, 2.0),
+        )
+
+    some = calibration(exact=[0.0, 0.0, 0.0], tangent=[-2.0, -2.1, -2.2], both=[-0.01, 0.0, 0.02])
+    assert some.spread("tangent") == pytest.approx(0.1, abs=1e-6), "the constant is taken off"
+    assert some.cost("both") == 40
+    assert [some.cheapest(tol) for tol in (0.2, 0.05, 0.001)] == ["tangent", "both", "exact"]
+
+
+def test_auto_runs_what_the_calibration_chose(wide):
+    generator, calibration = wide
+    linear_map = pp.jacobian_fn(generator)(generator.prior.draw([0, 1]))
+    for tol in (1e-9, 10.0):
+        chosen = calibration.cheapest(tol)
+        found, expected = (
+            pp.top_singular_values(linear_map, 5, estimator=name, calibration=calibration, tol=tol)
+            for name in ("auto", chosen)
+        )
+        assert torch.equal(found.log_sigma, expected.log_sigma)
+    with pytest.raises(UsageError, match="auto needs a calibration"):
+        pp.top_singular_values(linear_map, 5, estimator="auto")
+    with pytest.raises(UsageError, match="--tol: got 0"):
+        pp.top_singular_values(linear_map, 5, tol=0)

@@ -73,6 +73,7 @@ def checked_jacobian_fn(answer: Any, generator: Generator, plugin: str) -> Jacob
             input_dim=inputs,
             jvp=checked_products("jvp", linear_map.jvp, (n, inputs), (n, outputs)),
             vjp=checked_products("vjp", linear_map.vjp, (n, outputs), (n, inputs)),
+            prior=linear_map.prior,
         )
 
     def checked_products(name: str, products: Products, takes: tuple[int, int], gives: tuple[int, int]) -> Products:
@@ -137,6 +138,35 @@ def check_behaves(generator: Generator) -> None:
         raise PluginError(
             f"{generator.plugin}: an output depends on what else is in its batch",
             "put the model in eval mode: batch norm must use its stored statistics",
+        )
+
+
+def check_differentiates(linear_map: LinearMap, plugin: str) -> None:
+    """Raise PluginError if a Jacobian can't be taken, holds NaN, is zero, or has another matrix for its adjoint.
+
+    One random tangent and one random cotangent, before a build that may take days.
+    """
+    stream = torch.Generator().manual_seed(0)
+    n, value = len(linear_map), linear_map.value
+    tangent = torch.randn(n, linear_map.input_dim, 1, generator=stream).to(value)
+    cotangent = torch.randn(n, linear_map.output_dim, 1, generator=stream).to(value)
+    pushed = linear_map.jvp(tangent)
+    if not bool(pushed.any()):
+        raise PluginError(
+            f"{plugin}: the first Jacobians are zero: the output does not depend on the latent",
+            "look for .detach(), inference_mode or a step function in the model",
+        )
+    pulled = linear_map.vjp(cotangent)
+    if not bool(pushed.isfinite().all() and pulled.isfinite().all()):
+        raise PluginError(
+            f"{plugin}: the first Jacobians hold NaN or infinity, though the output is finite",
+            "look for sqrt, log or a norm at zero in the model, or for half precision",
+        )
+    there, back = (pushed.double() * cotangent).sum(), (pulled.double() * tangent).sum()
+    if bool((there - back).abs() > 1e-3 * pushed.double().norm() * cotangent.double().norm()):
+        raise PluginError(
+            f"{plugin}: its vjp is not the adjoint of its jvp: <Jt, c> is {there:.6g}, <t, J'c> {back:.6g}",
+            "one of them differentiates something else; leave jacobian_fn out to use torch's own",
         )
 
 

@@ -14,6 +14,7 @@ from polarprior.bank import format as bank_format
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.hashing import latent_hash
+from polarprior.volume.log_volume import log_volume
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
@@ -103,11 +104,11 @@ class Bank:
         """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less."""
         return self._checked["log_singular_values"]
 
-    def log_volume(self, k: int | None = None) -> np.ndarray:
-        """l_k, the sum of the first k log singular values (all where None): float64 [N], nats.
+    def log_volume(self, k: int | None = None, epsilon: float = 0.0) -> np.ndarray:
+        """l_k, the sum of log(sigma + epsilon) over the first k singular values (all where None): float64 [N], nats.
 
         Raises:
-            UsageError: k more than the bank holds, or below 1.
+            UsageError: k more than the bank holds, or below 1; epsilon below 0.
         """
         k = self.info.k if k is None else k
         if not 1 <= k <= self.info.k:
@@ -115,7 +116,7 @@ class Bank:
                 f"-k: got {k}, expected 1 to {self.info.k}, what this bank holds",
                 f"use -k {self.info.k}, or build a bank that holds more",
             )
-        return self.log_singular_values[:, :k].sum(1, dtype=np.float64)
+        return log_volume(self.log_singular_values[:, :k], epsilon)
 
     def rows_of(self, label: int | None) -> np.ndarray:
         """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""

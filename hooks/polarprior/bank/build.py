@@ -1,26 +1,38 @@
-"""Building a bank: draw seeds from the model's own prior, take each one's spectrum."""
+"""Building a bank: draw seeds from the model's own prior, take each one's spectrum, and audit some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from polarprior.bank.bank import Bank
 from polarprior.bank.info import BankInfo
-from polarprior.checks import check_behaves
+from polarprior.checks import check_behaves, check_differentiates
 from polarprior.errors import PluginError, UsageError
-from polarprior.generator import Generator
+from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
+from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.memory import halving, memory_limit
+from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.estimators import top_singular_values
+from polarprior.volume.audit import Audit, audit, audited_rows
+from polarprior.volume.calibration import Calibration, calibrate
+from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, top_singular_values
 from polarprior.volume.spectrum import check_k
 
 CHUNK_NUMBERS = 5_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
+COPIES = 2
+"""Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
+PROBED = 4
+"""Latents whose Jacobians are tried before anything long starts."""
 
 
 def build_bank(
@@ -32,6 +44,9 @@ def build_bank(
     domain: str = "z",
     classes: Sequence[int] | None = None,
     seeds_from: int = 0,
+    estimator: str | None = None,
+    tol: float = TOLERANCE,
+    memory: int | None = None,
     progress: bool = False,
 ) -> Bank:
     """Take the spectra of n latents of the model's own prior.
@@ -44,14 +59,19 @@ def build_bank(
         domain: where latents live.
         classes: of a class-conditional model: row i has class ``classes[i % len(classes)]``; all where None.
         seeds_from: the first seed.
+        estimator: see `polarprior.volume.estimators.top_singular_values`; None for `default_estimator`.
+        tol: largest error of a log-volume that is accepted, nats. Up to 300 random rows are solved exactly, and
+            the bank's metadata says what was found.
+        memory: bytes of working memory that Jacobian products may take; where memory runs out, less is used.
         progress: show a bar with a rate and a time left, on stderr.
 
     Returns:
         A Bank in memory; ``bank.save(path)`` writes it.
 
     Raises:
-        UsageError: n, k, a class or the space out of range.
-        PluginError: the generator draws noise inside or couples its batch, or its Jacobian holds NaN or infinity.
+        UsageError: n, k, a class, the space, the estimator, its tolerance or the memory out of range.
+        PluginError: the generator draws noise inside or couples its batch, or its Jacobian holds NaN or infinity,
+            is zero, or can't be taken.
     """
     if not (n >= 1 and 0 <= seeds_from <= 2**32 - n):
         raise UsageError(
@@ -61,34 +81,45 @@ def build_bank(
     seeds = np.arange(seeds_from, seeds_from + n, dtype=np.int64)
     labels = _labels(generator, n, classes)
     check_k(k, generator.rank_bound)
-    jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
-    first = jacobian_fn(generator.prior.draw(seeds[:1], None if labels is None else labels[:1]))
-    check_k(k, min(generator.rank_bound, first.output_dim))
-    check_behaves(generator)
-    chunk = max(1, min(4096, CHUNK_NUMBERS // (first.input_dim * first.output_dim)))
+    check_estimator(estimator or "exact", tol)
 
-    spectra = np.empty((n, k), np.float32)
-    hashes = np.empty(n, np.int64)
-    bar = tqdm(total=n, unit="latent", desc="bank", disable=not progress)
-    with bar, exact_arithmetic():
-        for start in range(0, n, chunk):
-            rows = slice(start, start + chunk)
-            latents = generator.prior.draw(seeds[rows], None if labels is None else labels[rows])
-            spectrum = top_singular_values(jacobian_fn(latents), k)
-            if not _valid(spectrum.log_sigma):
-                raise PluginError(
-                    f"{generator.plugin}: the Jacobian of seed {seeds[start]} or one of the "
-                    f"{len(latents) - 1} after it holds NaN or infinity",
-                    "look at that seed's picture; the model may need float32 or other settings",
-                )
-            if start == 0 and bool((spectrum.log_sigma[:, 0] == -torch.inf).all()):
-                raise PluginError(
-                    f"{generator.plugin}: the first Jacobians are zero: the output does not depend on the latent",
-                    "look for .detach(), inference_mode or a step function in the model",
-                )
-            spectra[rows] = spectrum.log_sigma.numpy()
-            hashes[rows] = latent_hash(latents.z)
-            bar.update(len(latents))
+    def draw(rows: slice | np.ndarray) -> Latents:
+        return generator.prior.draw(seeds[rows], None if labels is None else labels[rows])
+
+    jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
+    first = jacobian_fn(draw(slice(0, PROBED)))
+    rank = min(generator.rank_bound, first.output_dim)
+    check_k(k, rank)
+    check_behaves(generator)
+    check_differentiates(first, generator.plugin)
+    name = estimator or default_estimator(first.input_dim, k)
+    columns = first.input_dim if name in ("exact", AUTO) else min(2 * k + 20, first.input_dim)
+    at_once = _latents_at_once(first, columns, memory)
+    audited_at_once = _latents_at_once(first, first.input_dim, memory)
+
+    with exact_arithmetic(), memory_limit(memory):
+        calibration = None
+        if name == AUTO or (name in ("tangent-only", "balanced") and first.prior is None):
+            calibration = calibrate(generator, space, k, domain=domain, tol=tol, progress=progress)
+        plan = _Plan(jacobian_fn, draw, k, rank, name, calibration, tol)
+        spectra = np.empty((n, k), np.float32)
+        full = np.empty(n)
+        hashes = np.empty(n, np.int64)
+        with tqdm(total=n, unit="latent", desc="bank", disable=not progress) as bar:
+            for start in range(0, n, at_once):
+                rows = slice(start, start + at_once)
+                hashes[rows] = latent_hash(draw(rows).z)
+                log_sigma = plan.solve(np.arange(n)[rows], plan.estimator, at_once)
+                if not _valid(log_sigma):
+                    raise PluginError(
+                        f"{generator.plugin}: the Jacobian of seed {seeds[start]} or one of the "
+                        f"{len(log_sigma) - 1} after it holds NaN or infinity",
+                        "look at that seed's picture; the model may need float32 or other settings",
+                    )
+                spectra[rows] = log_sigma[:, :k].numpy()
+                full[rows] = log_sigma.sum(1).numpy()
+                bar.update(len(log_sigma))
+        found = plan.audited(spectra.sum(1, dtype=np.float64), full, audited_at_once, progress)
 
     info = BankInfo(
         plugin=generator.plugin,
@@ -101,13 +132,105 @@ def build_bank(
         space=space,
         settings=generator.settings,
         k=k,
-        estimator={"name": "exact", "tolerance": 0.0, "error": 0.0},
+        estimator={**plan.described(chosen=name == AUTO), **found.to_dict()},
         dtype=str(generator.dtype).removeprefix("torch."),
         torch=torch.__version__,
         licence=generator.licence,
     )
     tensors: dict[str, np.ndarray] = {"seeds": seeds, "latent_hash": hashes, "log_singular_values": spectra}
     return Bank.of(info, tensors if labels is None else {**tensors, "labels": labels})
+
+
+def default_estimator(input_dim: int, k: int) -> str:
+    """``exact`` where K <= 1.5 k + 60, else ``block-lanczos``: a rule, never a timing."""
+    return "exact" if input_dim <= 1.5 * k + 60 else "block-lanczos"
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """How rows are solved."""
+
+    jacobian_fn: JacobianFn
+    draw: Callable[[slice | np.ndarray], Latents]
+    k: int
+    rank: int
+    name: str
+    calibration: Calibration | None
+    tol: float
+
+    @property
+    def estimator(self) -> str:
+        """The name; what ``auto`` chose."""
+        if self.name == AUTO and self.calibration is not None:
+            return self.calibration.cheapest(self.tol)
+        return self.name
+
+    def solve(self, rows: np.ndarray, estimator: str, at_once: int) -> Tensor:
+        """Spectra of `rows`, [n, k]; of an exact one all there is."""
+        wanted = self.rank if estimator == "exact" else self.k
+
+        def run(size: int) -> Tensor:
+            parts = [
+                top_singular_values(
+                    self.jacobian_fn(self.draw(rows[i : i + size])),
+                    wanted,
+                    estimator=estimator,
+                    calibration=self.calibration,
+                    tol=self.tol,
+                ).log_sigma
+                for i in range(0, len(rows), size)
+            ]
+            return torch.cat(parts)
+
+        return halving(run, min(at_once, len(rows)))
+
+    def audited(self, log_volume: np.ndarray, full: np.ndarray, at_once: int, progress: bool) -> Audit:
+        """The audit of rows with these log-volumes; of an exact bank it compares l_k with `full` only."""
+        rows = audited_rows(len(log_volume))
+        if self.estimator == "exact":
+            return audit(log_volume[rows], log_volume[rows], full[rows], offset=0.0, tol=self.tol)
+        exact = []
+        with tqdm(total=len(rows), unit="latent", desc="audit", disable=not progress) as bar:
+            for block in np.array_split(rows, -(-len(rows) // at_once)):
+                exact.append(self.solve(block, "exact", at_once))
+                bar.update(len(block))
+        truth = torch.cat(exact).numpy()
+        return audit(log_volume[rows], truth[:, : self.k].sum(1), truth.sum(1), offset=self._offset(), tol=self.tol)
+
+    def _offset(self) -> float:
+        if self.calibration is None:
+            return 0.0
+        return float(self.calibration.errors[self.estimator].median())
+
+    def described(self, chosen: bool) -> dict[str, Any]:
+        """For the bank's metadata."""
+        described: dict[str, Any] = {"name": self.estimator, "tolerance": self.tol}
+        if self.estimator == "exact":
+            described["tolerance"] = 0.0
+        if chosen and self.calibration is not None:
+            described |= {
+                "chosen_by": AUTO,
+                "calibrated_on": len(self.calibration.seeds),
+                **{f"calibrated_error_{name}": self.calibration.spread(name) for name in self.calibration.errors},
+            }
+        return described
+
+
+def _latents_at_once(first: LinearMap, columns: int, memory: int | None) -> int:
+    """How many Jacobians are held at once: what fits into `CHUNK_NUMBERS`, and into `memory`.
+
+    Raises:
+        UsageError: not even one fits into `memory`.
+    """
+    numbers = columns * first.output_dim
+    size = COPIES * numbers * first.value.element_size()
+    if memory is not None and memory < size:
+        raise UsageError(
+            f"--memory: got {memory} bytes, expected at least {size}: one Jacobian is {first.output_dim} x {columns}",
+            f"use --memory {-(-size // 2**20)}M",
+        )
+    chunk = max(1, min(4096, CHUNK_NUMBERS // numbers))
+    return chunk if memory is None else min(chunk, memory // size)
 
 
 def _labels(generator: Generator, n: int, classes: Sequence[int] | None) -> np.ndarray | None:

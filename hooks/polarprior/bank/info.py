@@ -27,7 +27,8 @@ class BankInfo:
         domain, space: where the Jacobian was taken.
         settings: truncation, temperature, noise mode.
         k: singular values a row.
-        estimator: its name, tolerance and measured error of the log-volume (both nats).
+        estimator: its name, tolerance and error of the log-volume (both nats), and the rest of its audit, see
+            `polarprior.volume.audit.Audit`.
         dtype: of the network when the Jacobians were taken.
         torch: version of torch; byte identity of two builds needs the same one.
         licence: of the checkpoint, as its authors state it.
@@ -55,6 +56,21 @@ class BankInfo:
         """Canonical JSON: sorted keys, no spaces."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
+    def accuracy(self) -> str:
+        """What the audit of the bank's log-volumes has shown, as a sentence."""
+        found = self.estimator
+        if found.get("name") == "exact":
+            text = "exact"
+        elif found.get("holds") is True:
+            text = f"error below {found['tolerance']} nats for at least 99% of latents, with 95% confidence"
+        else:
+            text = f"largest error {found.get('error')} nats, tolerance {found.get('tolerance')}"
+        if "audited" in found and text != "exact":
+            text += f" ({found['audited']} latents solved exactly)"
+        if "spearman" in found:
+            text += f"; Spearman with the full log-volume {found['spearman']:.4f}"
+        return f"{found.get('name')}: {text}"
+
     @classmethod
     def from_json(cls, text: str) -> BankInfo:
         """Read untrusted JSON; BankError where it isn't a bank's metadata."""
@@ -81,7 +97,7 @@ class BankInfo:
             "k": _counts(values["k"]),
             "num_classes": values["num_classes"] is None or _counts(values["num_classes"]),
             "latent_shape": isinstance(shape, list) and bool(shape) and all(map(_counts, shape)),
-            "estimator": isinstance(estimator, dict) and all(map(_is_scalar, estimator.values())),
+            "estimator": _describes_estimator(estimator),
         }
         for name, is_valid in valid.items():
             if not is_valid:
@@ -116,6 +132,13 @@ _TEXTS = (
 
 def _counts(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40
+
+
+def _describes_estimator(value: Any) -> bool:
+    if not isinstance(value, dict) or not all(map(_is_scalar, value.values())):
+        return False
+    numbers = (value.get(name, 0.0) for name in ("tolerance", "error", "offset", "spearman", "audited"))
+    return isinstance(value.get("name"), str) and all(isinstance(each, int | float) for each in numbers)
 
 
 def _is_scalar(value: Any) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from polarprior.cli.options import NumberList, device_option, json_option, model_argument
+from polarprior.cli.options import Bytes, NumberList, device_option, json_option, model_argument
 
 
 @click.group()
@@ -26,6 +26,11 @@ def bank() -> None:
 @click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
 @click.option("--class", "classes", type=NumberList(), help="Classes, in turn; all if not given.")
 @click.option("--seeds-from", type=int, default=0, show_default=True, help="The first seed.")
+@click.option(
+    "--estimator", help="How; exact where K <= 1.5 k + 60, else block-lanczos, if not given. auto: the cheapest."
+)
+@click.option("--tol", type=float, help="Largest error of a log-volume that is accepted, in nats; 0.05 if not given.")
+@click.option("--memory", type=Bytes(), help="Working memory for Jacobian products, such as 4G.")
 @device_option
 def build(
     model: str,
@@ -37,6 +42,9 @@ def build(
     trunc: float | None,
     classes: list[int] | None,
     seeds_from: int,
+    estimator: str | None,
+    tol: float | None,
+    memory: int | None,
     device: str | None,
 ) -> None:
     """Build a bank: the spectra of N latents of MODEL's own prior."""
@@ -44,6 +52,7 @@ def build(
     from polarprior.errors import PolarPriorError
     from polarprior.files import check_writable
     from polarprior.host import default_host
+    from polarprior.volume.estimators import TOLERANCE
 
     if out.exists():
         raise PolarPriorError(f"--out: {out} exists already", "remove it, or name another file")
@@ -57,10 +66,14 @@ def build(
         domain=domain,
         classes=classes,
         seeds_from=seeds_from,
+        estimator=estimator,
+        tol=TOLERANCE if tol is None else tol,
+        memory=memory,
         progress=True,
     )
     built.save(out)
     click.echo(f"{out}: {len(built)} latents, k {k}, space {space}, {out.stat().st_size / 1e6:.2f} MB")
+    click.echo(f"log-volumes: {built.info.accuracy()}")
 
 
 @bank.command()
@@ -101,6 +114,7 @@ def info(path: Path, as_json: bool) -> None:
         if isinstance(value, dict):
             value = ", ".join(f"{key} {part}" for key, part in value.items() if part is not None) or "-"
         click.echo(f"{name:<16}{value if value not in (None, '') else '-'}")
+    click.echo(f"{'accuracy':<16}{opened.info.accuracy()}")
     for report in reports:
         where = "" if report.label is None else f"class {report.label}: "
         click.echo(
@@ -131,6 +145,5 @@ def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> 
     click.echo(f"{path}: ok, {found.rows} rows, {found.rank_deficient} rank-deficient")
     if found.largest_error is not None:
         click.echo(
-            f"{found.recomputed} rows recomputed with {model}: "
-            f"largest difference in a log singular value {found.largest_error:.2g} nats"
+            f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats"
         )

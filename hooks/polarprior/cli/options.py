@@ -49,6 +49,19 @@ class RhoList(click.ParamType):
             self.fail(f"got {str(value)[:60]!r}, expected numbers such as -0.1,0,0.1", param, ctx)
 
 
+class Bytes(click.ParamType):
+    """``4G``, ``500M`` or a plain number of bytes; K, M and G are powers of 1024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse; a usage error for anything else."""
+        match = re.fullmatch(r"(\d{1,15})([KMG]?)", str(value).strip().upper())
+        if not match:
+            self.fail(f"got {str(value)[:60]!r}, expected a size such as 4G or 500M", param, ctx)
+        return int(match[1]) * 1024 ** " KMG".index(match[2] or " ")
+
+
 model_argument = click.argument("model")
 device_option = click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
 bank_option = click.option(

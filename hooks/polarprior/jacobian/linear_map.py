@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from polarprior.jacobian.memory import halving, is_out_of_memory
 
@@ -23,6 +25,8 @@ class LinearMap:
         input_dim: K.
         jvp: tangents [n, K, m] to J T, [n, D, m].
         vjp: cotangents [n, D, m] to J' C, [n, K, m].
+        prior: where something cheaper than J knows which directions it stretches most: m to such directions,
+            orthonormal [n, K, m]. Estimators start there.
 
     Maps compose: ``phi @ g`` is the Jacobian of phi∘g, where phi was taken at ``g.value``.
 
@@ -38,6 +42,7 @@ class LinearMap:
     input_dim: int
     jvp: Products
     vjp: Products
+    prior: Callable[[int], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.value)
@@ -53,6 +58,7 @@ class LinearMap:
             input_dim=inner.input_dim,
             jvp=lambda tangents: self.jvp(inner.jvp(tangents)),
             vjp=lambda cotangents: inner.vjp(self.vjp(cotangents)),
+            prior=inner.prior,
         )
 
     @classmethod
@@ -97,6 +103,11 @@ Function = Callable[[Tensor], Tensor]
 Pass = Callable[[Function, Tensor, Tensor], Tensor]
 
 
+def plain_attention() -> AbstractContextManager[None]:
+    """Let torch compute attention by plain products: its fused kernels can't be differentiated twice."""
+    return sdpa_kernel(SDPBackend.MATH)
+
+
 class _FirstThatWorks:
     """Call the first of several equivalent passes that doesn't raise, and stay with it."""
 
@@ -108,7 +119,8 @@ class _FirstThatWorks:
             blocks = directions.split(at_once, -1)
             return torch.cat([self._run(function, points, block) for block in blocks], -1)
 
-        return halving(run, directions.shape[-1])
+        with plain_attention():
+            return halving(run, directions.shape[-1])
 
     def _run(self, function: Function, points: Tensor, directions: Tensor) -> Tensor:
         while len(self._passes) > 1:

@@ -52,9 +52,9 @@ class LinearProgram:
             if node.op in ("get_attr", "call_function"):
                 steps[node.meta["stage"]].append(node)
         (self._result,) = next(iter(reversed(graph.nodes))).all_input_nodes
-        # A view of channels-last numbers may need a copy.
-        for node in steps[Stage.DIRECTION]:
-            if node.target is aten.view.default:
+        # A view of channels-last numbers, or of a tensor whose copy was left out, may need a copy.
+        for node in (*steps[Stage.POINT], *steps[Stage.DIRECTION]):
+            if node.target in (aten.view.default, aten._unsafe_view.default):
                 node.target = aten.reshape.default
 
         self._constants: dict[Node, Any] = {}

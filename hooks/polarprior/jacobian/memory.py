@@ -42,7 +42,7 @@ def halving(run: Callable[[int], Tensor], size: int) -> Tensor:
     while True:
         try:
             return run(size)
-        except RuntimeError as error:
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
             if size == 1:
@@ -53,5 +53,7 @@ def halving(run: Callable[[int], Tensor], size: int) -> Tensor:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """On a GPU torch has an error of its own for it, on a CPU only a message."""
+    """Whether that, or what caused it, is torch's error on a GPU or its message on a CPU."""
+    if error.__cause__ is not None:
+        return is_out_of_memory(error.__cause__)
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

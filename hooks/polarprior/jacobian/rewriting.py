@@ -58,6 +58,7 @@ ZERO_WHERE_INPUT_IS = SAME_NUMBERS | {
     aten.div.Tensor,
 }
 BILINEAR = {aten.mul.Tensor, aten.mm.default, aten.bmm.default, aten.convolution.default}
+"""Of their first two arguments; a third, where there is one, is a bias."""
 
 SLOPES = {
     aten.threshold_backward.default,
@@ -351,5 +352,5 @@ def _is_zero(node: Node) -> bool:
     if node.target is aten.copy.default:
         return inputs[1]
     if node.target in BILINEAR:
-        return any(inputs[:2]) and (node.target is not aten.convolution.default or node.args[2] is None)
+        return any(inputs[:2]) and (len(inputs) < 3 or node.args[2] is None or inputs[2])
     return node.target in (aten.add.Tensor, aten.sub.Tensor) and all(inputs[:2])

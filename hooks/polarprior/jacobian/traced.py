@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import functionalize, jvp, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.linear_map import LinearMap, plain_attention
 from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last
 from polarprior.jacobian.memory import halving, rows_at_once
 
@@ -63,7 +63,7 @@ class TracedJacobian:
 
     def _traced(self, plain: LinearMap, point: Tensor, context: list[Tensor]) -> _Programs | None:
         try:
-            with torch.no_grad():
+            with torch.no_grad(), plain_attention():
                 programs = _trace(self._function, point, context)
                 programs.first.write_in_place()
                 programs.second.write_in_place()
@@ -133,7 +133,7 @@ def _linear_map(programs: _Programs, value: Tensor, points: Tensor, context: Seq
 
     @cache
     def of_transpose() -> list[Tensor]:
-        return [channels_last(each) for each in vmap(programs.second.residuals)(*shared())]
+        return [channels_last(each) for each in vmap(programs.second.residuals)(*shared())] if shared() else []
 
     def first(directions: Tensor, size: int) -> Tensor:
         return _products(programs.first, shared(), directions, size)

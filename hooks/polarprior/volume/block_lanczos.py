@@ -6,49 +6,54 @@ import torch
 from torch import Tensor
 
 from polarprior.jacobian.linear_map import LinearMap
-from polarprior.volume.orthogonal import gram, log_top, orthonormal
-from polarprior.volume.spectrum import TopSingularValues
+from polarprior.volume.orthogonal import cross, gram, log_top, orthonormal
+from polarprior.volume.spectrum import Start, TopSingularValues
 
 BLOCK = 4
-TOLERANCE = 0.01
-"""Nats of log-volume. The change over the last block bounds what is still missing once convergence is geometric."""
 
 
-def block_lanczos(linear_map: LinearMap, k: int, start: Tensor) -> TopSingularValues:
+def block_lanczos(linear_map: LinearMap, k: int, start: Start, tolerance: float) -> TopSingularValues:
     """Singular values of J on a Krylov space of J'J, grown by blocks of 4 until the log-volume stops moving.
 
     Golub, Luk, Overton 1981 (block Lanczos for singular values), with full reorthogonalisation, twice, in
-    float64. Starts from the first 4 columns of `start` [K, K]; a batch goes on until its slowest latent has
-    changed by less than `TOLERANCE`. A Krylov space can't see more copies of one singular value than its block
-    has columns, so a block of random directions is then added, and only if nothing moves is that the end. The
-    error is the last change, in nats.
+    float64. Starts from 4 directions of `start`; a latent is done when its log-volume has changed by less than
+    `tolerance` nats. A Krylov space can't see more copies of one singular value than its block has columns, so a
+    block of random directions is then added, and only if that moves nothing either is it the end. The error is the
+    last change, which bounds what is missing once convergence is geometric.
     """
-    n, input_dim = len(linear_map), linear_map.input_dim
-    dtype = linear_map.value.dtype
-    block = basis = start[:, :BLOCK].double().expand(n, -1, -1)
+    n, input_dim, dtype = len(linear_map), linear_map.input_dim, linear_map.value.dtype
+    block = basis = start(min(BLOCK, input_dim)).double()
     images = basis.new_zeros(n, linear_map.output_dim, 0, dtype=dtype)
-    last = torch.full((n,), torch.inf, dtype=torch.float64)
-    cotangents, checking = 0, False
+    squares = basis.new_zeros(n, 0, 0)
+    found = torch.full((n, k), -torch.inf, dtype=torch.float64)
+    error = torch.full((n,), torch.inf, dtype=torch.float64)
+    last, quiet = error.clone(), torch.zeros(n, dtype=torch.long)
+    cotangents = 0
     while True:
         image = linear_map.jvp(block.to(dtype))
+        border = cross(images, image)
+        squares = torch.cat([torch.cat([squares, border], -1), torch.cat([border.mT, gram(image)], -1)], -2)
         images = torch.cat([images, image], -1)
         size = images.shape[-1]
-        log_sigma = log_top(gram(images), min(k, size), dtype)
+        log_sigma = log_top(squares, min(k, size), dtype)
         log_volume = log_sigma.sum(1)
         change = torch.where(log_volume == last, 0.0, (log_volume - last).abs())
         last = log_volume
+        if size >= k:
+            going = quiet < 2
+            found[going], error[going] = log_sigma[going], change[going]
         if size >= input_dim:
-            return TopSingularValues(log_sigma, torch.zeros_like(change), (size, cotangents))
-        settled = size >= k + BLOCK and not bool((change >= TOLERANCE).any())
-        if settled and checking:
-            return TopSingularValues(log_sigma, change, (size, cotangents))
-        checking = settled
+            return TopSingularValues(found, error.where(quiet >= 2, 0.0), (size, cotangents))
+        # Twice in a row, the second time with random directions.
+        settled = (size >= k + BLOCK) & ~(change >= tolerance)
+        quiet = torch.where(quiet >= 2, 2, (quiet + 1) * settled)
+        if bool((quiet >= 2).all()):
+            return TopSingularValues(found, error, (size, cotangents))
         width = min(BLOCK, input_dim - size)
-        if checking:
-            block = _beside(torch.zeros_like(basis[..., :width]), basis)
-        else:
-            block = _beside(linear_map.vjp(orthonormal(image)[..., -width:]).double(), basis)
-            cotangents += width
+        pulled = linear_map.vjp(orthonormal(image)[..., :width]).double()
+        cotangents += width
+        checking = (quiet == 1).to(pulled.device)[:, None, None]
+        block = _beside(torch.where(checking, 0.0, pulled), basis)
         basis = torch.cat([basis, block], -1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,13 +16,13 @@ from polarprior.volume.block_lanczos import block_lanczos
 from polarprior.volume.exact import exact
 from polarprior.volume.paper_power_iteration import paper_power_iteration
 from polarprior.volume.paper_projection import paper_projection
-from polarprior.volume.spectrum import TopSingularValues, check_k
+from polarprior.volume.spectrum import Start, TopSingularValues, check_k
 from polarprior.volume.tangent_only import tangent_only
 
 if TYPE_CHECKING:
     from polarprior.volume.calibration import Calibration
 
-Estimator = Callable[[LinearMap, int, Tensor], TopSingularValues]
+Estimator = Callable[[LinearMap, int, Start, float], TopSingularValues]
 ESTIMATORS: dict[str, Estimator] = {
     "exact": exact,
     "balanced": balanced,
@@ -30,23 +31,38 @@ ESTIMATORS: dict[str, Estimator] = {
     "paper-projection": paper_projection,
     "paper-power-iteration": paper_power_iteration,
 }
+AUTO = "auto"
+TOLERANCE = 0.05
+"""Nats of log-volume: an error that changes polarity weights by a hundredth of their ratio at rho 0.2."""
+WITHIN_A_CHANGE = 4
+"""The last change of an iteration is asked to be this many times below the tolerance of its result."""
 
 
 def top_singular_values(
-    linear_map: LinearMap, k: int, *, calibration: Calibration | None = None, estimator: str = "exact"
+    linear_map: LinearMap,
+    k: int,
+    *,
+    estimator: str = "exact",
+    calibration: Calibration | None = None,
+    tol: float = TOLERANCE,
+    epsilon: float = 0.0,
 ) -> TopSingularValues:
     """The k largest singular values of each J.
 
     Args:
         linear_map: n Jacobians from R^K to R^D.
         k: how many, 1 <= k <= min(K, D).
-        calibration: from `calibrate`; its average subspace is where the estimators start. A fixed random one
-            where None, which ``tangent-only`` refuses.
-        estimator: ``exact`` (K JVPs), ``balanced``, ``block-lanczos``, ``tangent-only``, or the paper's two,
-            ``paper-projection`` and ``paper-power-iteration``.
+        estimator: ``exact`` (K JVPs), ``balanced``, ``block-lanczos``, ``tangent-only``, the paper's two,
+            ``paper-projection`` and ``paper-power-iteration``, or ``auto``, which is what the calibration found to be
+            the cheapest within `tol`.
+        calibration: from `calibrate`. The estimators start from ``linear_map.prior`` where it has one, else from the
+            calibration's average subspace, else from a fixed random one, which ``tangent-only`` refuses.
+        tol: largest error of a log-volume that is accepted, nats. ``block-lanczos`` goes on until it is met;
+            ``auto`` chooses by it.
+        epsilon: of the log-volume, sum log(sigma_i + epsilon).
 
     Raises:
-        UsageError: k out of range, no such estimator, or ``tangent-only`` without a calibration.
+        UsageError: k, tol or epsilon out of range, no such estimator, or one that needs a calibration without it.
 
     >>> j = torch.diag(torch.tensor([3.0, 2.0, 1.0]))
     >>> spectrum = top_singular_values(LinearMap.of(lambda z: z @ j, torch.zeros(1, 3)), k=2)
@@ -54,16 +70,38 @@ def top_singular_values(
     [[3.0, 2.0]]
     """
     check_k(k, min(linear_map.input_dim, linear_map.output_dim))
-    if estimator not in ESTIMATORS:
-        raise UsageError(f"estimator: got {estimator!r}, expected one of {', '.join(ESTIMATORS)}", "use exact")
-    if calibration is None and estimator == "tangent-only":
+    check_estimator(estimator, tol)
+    if calibration is None and (estimator == AUTO or (estimator == "tangent-only" and linear_map.prior is None)):
         raise UsageError(
-            "estimator: tangent-only needs a calibration, got none", "calibration=pp.calibrate(generator)"
+            f"estimator: {estimator} needs a calibration, got none", "calibration=pp.calibrate(generator)"
         )
+    if estimator == AUTO and calibration is not None:
+        estimator = calibration.cheapest(tol)
+    start = _start(linear_map, calibration)
+    return replace(ESTIMATORS[estimator](linear_map, k, start, tol / WITHIN_A_CHANGE), epsilon=epsilon)
+
+
+def check_estimator(name: str, tol: float) -> None:
+    """Raise UsageError unless there is such an estimator (or ``auto``), and `tol` is a tolerance."""
+    known = (*ESTIMATORS, AUTO)
+    if name not in known:
+        raise UsageError(f"--estimator: got {name!r}, expected one of {', '.join(known)}", "use exact")
+    if not 0 < tol < float("inf"):
+        raise UsageError(f"--tol: got {tol}, expected a positive number of nats", f"use --tol {TOLERANCE}")
+
+
+def _start(linear_map: LinearMap, calibration: Calibration | None) -> Start:
+    if linear_map.prior is not None:
+        return linear_map.prior
     if calibration is None:
         stream = torch.Generator().manual_seed(0)
-        gaussian = torch.randn(linear_map.input_dim, linear_map.input_dim, generator=stream, dtype=torch.float64)
-        start = torch.linalg.qr(gaussian)[0]
+        size = linear_map.input_dim
+        subspace = torch.linalg.qr(torch.randn(size, size, generator=stream, dtype=torch.float64))[0]
     else:
-        start = calibration.subspace
-    return ESTIMATORS[estimator](linear_map, k, start.to(linear_map.value))
+        subspace = calibration.subspace
+    subspace = subspace.to(linear_map.value)
+
+    def first(m: int) -> Tensor:
+        return subspace[:, :m].expand(len(linear_map), -1, -1)
+
+    return first

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, log_top
-from polarprior.volume.spectrum import TopSingularValues
+from polarprior.volume.spectrum import Start, TopSingularValues
 
 
-def exact(linear_map: LinearMap, k: int, start: Tensor | None = None) -> TopSingularValues:
+def exact(linear_map: LinearMap, k: int, start: Start | None = None, tolerance: float = 0.0) -> TopSingularValues:
     """Push J through all K directions of the latent; sigma_i² are the eigenvalues of J'J.
 
-    Source: polarity paper, section 3.3 and Algorithm 1. `start` is not used. Exact to rounding.
+    Source: polarity paper, section 3.3 and Algorithm 1. `start` and `tolerance` are not used. Exact to rounding.
     """
     return TopSingularValues(
         log_sigma=log_top(full_gram(linear_map), k, linear_map.value.dtype),

@@ -9,12 +9,17 @@ ROWS_AT_ONCE = 8192
 
 
 def gram(columns: Tensor) -> Tensor:
-    """X'X in float64, [n, m, m], from X [n, D, m], a block of rows at a time."""
-    n, _, m = columns.shape
-    total = columns.new_zeros(n, m, m, dtype=torch.float64)
-    for block in columns.split(ROWS_AT_ONCE, dim=1):
-        block = block.double()
-        total += block.mT @ block
+    """X'X in float64, [n, m, m], from X [n, D, m]."""
+    return cross(columns, columns)
+
+
+def cross(left: Tensor, right: Tensor) -> Tensor:
+    """X'Y in float64, [n, p, q], from X [n, D, p] and Y [n, D, q], a block of rows at a time."""
+    total = left.new_zeros(len(left), left.shape[-1], right.shape[-1], dtype=torch.float64)
+    for rows in range(0, left.shape[1], ROWS_AT_ONCE):
+        x = left[:, rows : rows + ROWS_AT_ONCE].double()
+        y = x if left is right else right[:, rows : rows + ROWS_AT_ONCE].double()
+        total += x.mT @ y
     return total
 
 
@@ -42,11 +47,24 @@ def log_top(gram_matrix: Tensor, k: int, dtype: torch.dtype) -> Tensor:
 def orthonormal(columns: Tensor) -> Tensor:
     """An orthonormal basis of the columns of X [n, D, m], in X's dtype; zero columns for what X's rank lacks.
 
-    By the eigenvectors of X'X. They are the left singular vectors of X.
+    They are the left singular vectors of X, the largest singular value's first.
+    """
+    sigma, vectors = small_svd(columns)
+    return columns @ (vectors * inverse(sigma)[:, None, :]).to(columns.dtype)
+
+
+def small_svd(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Singular values, descending, [n, m] and right singular vectors [n, m, m] of X [n, D, m], in float64.
+
+    By the eigenvectors of X'X; values below `resolution` are 0. Zero where X holds NaN or infinity.
     """
     matrix = gram(columns)
     finite = matrix.isfinite().flatten(1).all(1)
     eigenvalues, vectors = torch.linalg.eigh(matrix.where(finite[:, None, None], 0.0))
-    kept = eigenvalues > resolution(columns.dtype) ** 2 * eigenvalues[:, -1:]
-    scale = torch.where(kept, eigenvalues, 1.0).rsqrt() * kept
-    return columns @ (vectors * scale[:, None, :]).to(columns.dtype)
+    sigma = eigenvalues.clamp(min=0).sqrt().flip(-1)
+    return sigma.where(sigma > resolution(columns.dtype) * sigma[:, :1], 0.0), vectors.flip(-1)
+
+
+def inverse(sigma: Tensor) -> Tensor:
+    """1 / sigma, and 0 for 0."""
+    return torch.where(sigma > 0, sigma, torch.inf).reciprocal()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, log_top, orthonormal
-from polarprior.volume.spectrum import TopSingularValues
+from polarprior.volume.spectrum import Start, TopSingularValues
 
 ITERATIONS = 10
 
 
-def paper_power_iteration(linear_map: LinearMap, k: int, start: Tensor | None = None) -> TopSingularValues:
+def paper_power_iteration(
+    linear_map: LinearMap, k: int, start: Start | None = None, tolerance: float = 0.0
+) -> TopSingularValues:
     """k right vectors through J and J' in turn, orthonormalised each time, 10 times (supplement A.4, first way).
 
-    `start` is not used: the first vectors are random, from a fixed seed. Converges like (sigma_k+1 / sigma_k)^20,
-    slowly where the spectrum is flat at k. The error is the change over the last iteration, in nats.
+    `start` and `tolerance` are not used: the first vectors are random, from a fixed seed. Converges like
+    (sigma_k+1 / sigma_k)^20, slowly where the spectrum is flat at k. The error is the change over the last
+    iteration, in nats.
     """
     value, n = linear_map.value, len(linear_map)
     stream = torch.Generator().manual_seed(0)

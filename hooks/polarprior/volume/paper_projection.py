@@ -7,16 +7,18 @@ from torch import Tensor
 
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, log_top
-from polarprior.volume.spectrum import TopSingularValues
+from polarprior.volume.spectrum import Start, TopSingularValues
 
 ROWS = 128
 
 
-def paper_projection(linear_map: LinearMap, k: int, start: Tensor | None = None) -> TopSingularValues:
+def paper_projection(
+    linear_map: LinearMap, k: int, start: Start | None = None, tolerance: float = 0.0
+) -> TopSingularValues:
     """Singular values of W J, W a fixed semi-orthogonal matrix of 128 rows (supplement A.4, second way).
 
-    `start` is not used. W is drawn from a fixed seed, the same for all latents. Every value is too small, by tens
-    of nats in the log-volume, nearly the same for all latents. The error is not known: NaN.
+    `start` and `tolerance` are not used. W is drawn from a fixed seed, the same for all latents. Every value is too
+    small, by tens of nats in the log-volume, nearly the same for all latents. The error is not known: NaN.
     """
     value, n = linear_map.value, len(linear_map)
     w = projection(linear_map.output_dim, value.dtype).to(value.device)

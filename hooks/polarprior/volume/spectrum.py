@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from polarprior.errors import UsageError
+from polarprior.volume.log_volume import log_volume
+
+Start = Callable[[int], Tensor]
+"""m to m orthonormal directions [n, K, m] in which an estimator starts to look."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,16 +24,18 @@ class TopSingularValues:
         error: float64 [n], bound or estimate of the error of `log_volume` in nats; 0 where exact, NaN where the
             estimator can't know.
         passes: (JVPs, VJPs) spent on each latent.
+        epsilon: of `log_volume`.
     """
 
     log_sigma: Tensor
     error: Tensor
     passes: tuple[int, int]
+    epsilon: float = 0.0
 
     @property
     def log_volume(self) -> Tensor:
-        """l_k = sum of the k log sigma_i, float64 [n] (polarity paper, Algorithm 1)."""
-        return self.log_sigma.sum(1)
+        """l_k = sum of the k log(sigma_i + epsilon), float64 [n] (polarity paper, Algorithm 1)."""
+        return torch.from_numpy(log_volume(self.log_sigma.numpy(), self.epsilon))
 
 
 def check_k(k: int, rank_bound: int) -> None:

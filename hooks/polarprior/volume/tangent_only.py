@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, log_top
-from polarprior.volume.spectrum import TopSingularValues
+from polarprior.volume.spectrum import Start, TopSingularValues
 
 OVERSAMPLING = 20
 
 
-def tangent_only(linear_map: LinearMap, k: int, start: Tensor) -> TopSingularValues:
-    """Singular values of J V, V the first k + 20 columns of `start` [K, K].
+def tangent_only(linear_map: LinearMap, k: int, start: Start, tolerance: float = 0.0) -> TopSingularValues:
+    """Singular values of J V, V the k + 20 directions of `start`.
 
     Rayleigh-Ritz on a fixed right subspace (Halko, Martinsson, Tropp 2011, section 4.1, without the power
     iteration): each sigma_i(J V) is at most sigma_i(J). The shortfall is nearly the same for all latents, and a
-    constant drops out of the weights; its size for a latent is not known, so the error is NaN.
+    constant drops out of the weights; its size for a latent is not known, so the error is NaN. `tolerance` is
+    not used.
     """
-    v = start[:, : k + OVERSAMPLING].expand(len(linear_map), -1, -1)
+    v = start(min(k + OVERSAMPLING, linear_map.input_dim))
     return TopSingularValues(
         log_sigma=log_top(gram(linear_map.jvp(v)), k, linear_map.value.dtype),
         error=torch.full((len(linear_map),), torch.nan, dtype=torch.float64),
