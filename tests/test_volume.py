@@ -13,6 +13,7 @@ from polarprior.errors import UsageError
 from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.jacobian.mapping_prior import mapping_prior
 from polarprior.jacobian.of_generator import pixel_jacobian_fn, through
+from polarprior.jacobian.traced import TracedJacobian
 from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import ESTIMATORS, TOLERANCE
 from torch import nn
@@ -35,6 +36,10 @@ def tilted(a):
     return calibrated(a + 0.05 * a.abs().max() * noise)
 
 
+# What rounds at 2^-9 has a test of its own.
+PRECISE = sorted(set(ESTIMATORS) - {"tangent-only-bfloat16"})
+
+
 @pytest.mark.parametrize("name", SPECTRA)
 @pytest.mark.parametrize("rows", [D, 9])
 @pytest.mark.parametrize("estimator", ["exact", "balanced", "tangent-only", "block-lanczos"])
@@ -51,7 +56,7 @@ def test_a_known_spectrum_is_found(name, rows, estimator):
 
 
 @pytest.mark.parametrize("name", SPECTRA)
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", PRECISE)
 def test_no_estimator_exceeds_the_truth(name, estimator):
     """All are Rayleigh-Ritz values or sketches by orthonormal columns: none is above sigma_i."""
     a = matrix(name)
@@ -297,7 +302,7 @@ def test_calibration_solves_latents_that_no_bank_holds():
         pp.calibrate(generator, k=7)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", PRECISE)
 def test_estimators_do_not_depend_on_the_batch(estimator):
     generator = pp.wrap(nn.Sequential(nn.Linear(20, 40), nn.Tanh(), nn.Linear(40, 200)), latent_dim=20)
     calibration, jacobian_fn = pp.calibrate(generator, k=3, n=5), pp.jacobian_fn(generator)
@@ -327,6 +332,19 @@ def test_a_linear_map_may_know_where_to_start():
         found = pp.top_singular_values(linear_map, 2, estimator=estimator, calibration=tilted(a))
         torch.testing.assert_close(found.log_sigma[0], expected, atol=1e-6, rtol=0)
     assert asked == [22, 22, 4]
+
+
+def test_bfloat16_tangents_round_and_say_so_where_there_are_none():
+    """2^-9 is what bfloat16 rounds by."""
+    a = matrix("fast decay").float()
+    linear_map = TracedJacobian(lambda z: (z @ a.T).tanh()).at(torch.zeros(2, K))
+    options = {"calibration": calibrated(a)}
+    for k in (3, 8):
+        half = pp.top_singular_values(linear_map, k, estimator="tangent-only-bfloat16", **options).log_sigma
+        full = pp.top_singular_values(linear_map, k, estimator="tangent-only", **options).log_sigma
+        assert 0 < (half - full).abs().max() < 2**-6
+    with pytest.raises(UsageError, match="no products in bfloat16"):
+        pp.top_singular_values(linear(a), 3, estimator="tangent-only-bfloat16", **options)
 
 
 def test_mapping_prior_finds_what_the_mapping_stretches():
@@ -371,7 +389,8 @@ def test_calibration_measures_the_errors_of_estimators_on_latents_that_it_did_no
         torch.testing.assert_close(calibration.errors[name], found - exact, atol=2e-4, rtol=0)
         assert calibration.passes[name] == passes
     assert calibration.errors["exact"].abs().max() < 1e-4
-    assert min(calibration.seconds) > 0
+    assert min(calibration.seconds.values()) > 0
+    assert set(calibration.seconds) == set(calibration.errors)
 
 
 def sum_of_roots(linear_map):
@@ -387,13 +406,11 @@ def test_auto_is_the_cheapest_within_the_tolerance():
             np.arange(4),
             torch.zeros(4, 1),
             errors={name: torch.tensor(each) for name, each in errors.items()},
-            passes={"exact": (100, 0), "tangent": (20, 0), "both": (20, 10)},
-            seconds=(1.0, 2.0),
+            seconds={"exact": 100.0, "tangent": 20.0, "both": 40.0},
         )
 
     some = calibration(exact=[0.0, 0.0, 0.0], tangent=[-2.0, -2.1, -2.2], both=[-0.01, 0.0, 0.02])
     assert some.spread("tangent") == pytest.approx(0.1, abs=1e-6), "the constant is taken off"
-    assert some.cost("both") == 40
     assert [some.cheapest(tol) for tol in (0.2, 0.05, 0.001)] == ["tangent", "both", "exact"]
 
 

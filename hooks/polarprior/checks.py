@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -67,13 +68,16 @@ def checked_jacobian_fn(answer: Any, generator: Generator, plugin: str) -> Jacob
         if len(linear_map) != len(latents):
             raise _broken(plugin, hook, f"{len(linear_map)} Jacobians for {len(latents)} latents")
         _check_finite(linear_map.value, plugin, hook, "the generator's output")
+        return checked_map(linear_map)
+
+    def checked_map(linear_map: LinearMap) -> LinearMap:
         n, inputs, outputs = len(linear_map), linear_map.input_dim, linear_map.output_dim
-        return LinearMap(
-            value=linear_map.value,
-            input_dim=inputs,
+        half = linear_map.bfloat16
+        return replace(
+            linear_map,
             jvp=checked_products("jvp", linear_map.jvp, (n, inputs), (n, outputs)),
             vjp=checked_products("vjp", linear_map.vjp, (n, outputs), (n, inputs)),
-            prior=linear_map.prior,
+            bfloat16=half and (lambda: checked_map(half())),
         )
 
     def checked_products(name: str, products: Products, takes: tuple[int, int], gives: tuple[int, int]) -> Products:

@@ -24,7 +24,7 @@ from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.audit import Audit, audit, audited_rows
 from polarprior.volume.calibration import Calibration, calibrate
-from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, top_singular_values
+from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, needs_calibration, top_singular_values
 from polarprior.volume.spectrum import check_k
 
 CHUNK_NUMBERS = 5_000_000
@@ -99,8 +99,8 @@ def build_bank(
 
     with exact_arithmetic(), memory_limit(memory):
         calibration = None
-        if name == AUTO or (name in ("tangent-only", "balanced") and first.prior is None):
-            calibration = calibrate(generator, space, k, domain=domain, tol=tol, progress=progress)
+        if needs_calibration(name, first) or (name == "balanced" and first.prior is None):
+            calibration = calibrate(generator, space, k, jacobian_fn=jacobian_fn, tol=tol, progress=progress)
         plan = _Plan(jacobian_fn, draw, k, rank, name, calibration, tol)
         spectra = np.empty((n, k), np.float32)
         full = np.empty(n)

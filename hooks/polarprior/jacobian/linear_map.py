@@ -27,6 +27,7 @@ class LinearMap:
         vjp: cotangents [n, D, m] to J' C, [n, K, m].
         prior: where something cheaper than J knows which directions it stretches most: m to such directions,
             orthonormal [n, K, m]. Estimators start there.
+        bfloat16: where it can be, the same map with its products taken in bfloat16 at the points' own slopes.
 
     Maps compose: ``phi @ g`` is the Jacobian of phi∘g, where phi was taken at ``g.value``.
 
@@ -43,6 +44,7 @@ class LinearMap:
     jvp: Products
     vjp: Products
     prior: Callable[[int], Tensor] | None = None
+    bfloat16: Callable[[], LinearMap] | None = None
 
     def __len__(self) -> int:
         return len(self.value)
@@ -53,12 +55,14 @@ class LinearMap:
         return self.value[0].numel()
 
     def __matmul__(self, inner: LinearMap) -> LinearMap:
+        outer_half, inner_half = self.bfloat16, inner.bfloat16
         return LinearMap(
             value=self.value,
             input_dim=inner.input_dim,
             jvp=lambda tangents: self.jvp(inner.jvp(tangents)),
             vjp=lambda cotangents: inner.vjp(self.vjp(cotangents)),
             prior=inner.prior,
+            bfloat16=(lambda: outer_half() @ inner_half()) if outer_half and inner_half else None,
         )
 
     @classmethod

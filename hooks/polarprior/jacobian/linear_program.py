@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import torch
@@ -67,6 +68,13 @@ class LinearProgram:
         self._last_uses = _last_uses(self._at_direction, keep={*constants, *self._residuals, self._result})
         self.row_bytes = _peak_bytes(self._direction, self._at_direction, self._last_uses)
 
+    def to(self, dtype: torch.dtype) -> LinearProgram:
+        """The same program for directions and residuals of another dtype."""
+        other = copy(self)
+        constants = self._direction_constants.items()
+        other._direction_constants = {node: to_dtype(value, dtype) for node, value in constants}
+        return other
+
     def write_in_place(self) -> None:
         """Let products overwrite what nobody needs after them: it can be run then, but not be differentiated."""
         for node in self._at_direction:
@@ -89,6 +97,11 @@ class LinearProgram:
         values[self._direction] = direction
         _run(self._at_direction, values, last_uses=self._last_uses)
         return values[self._result]
+
+
+def to_dtype(value: Any, dtype: torch.dtype) -> Any:
+    """A tensor of real numbers in another dtype; anything else as it is."""
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def channels_last(value: Any) -> Any:

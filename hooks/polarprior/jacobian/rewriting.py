@@ -182,6 +182,33 @@ def _padded_convolution(node: Node) -> Node | None:
     )
 
 
+def _convolution_of_one_place(node: Node) -> Node | None:
+    """A convolution that takes the whole image to one pixel, or one pixel to an image: a matrix product."""
+    if node.target is not aten.convolution.default or not _depends(node.args[0]):
+        return None
+    x, weight, bias, _, padding, dilation, transposed, extra, groups = node.args
+    one_place = x if transposed else node
+    if bias is not None or groups != 1 or any(padding) or any(extra) or {*dilation} != {1} or _depends(weight):
+        return None
+    if any(size != 1 for size in _value(one_place).shape[2:]):
+        return None
+    # The channels last, which is how the other convolutions like them.
+    rank = len(padding)
+    to_last, to_second = [0, *range(2, rank + 2), 1], [0, rank + 1, *range(1, rank + 1)]
+
+    def as_rows(each: Node) -> Node:
+        rows = _insert(node, aten.permute.default, each, to_last)
+        return _insert(node, aten.reshape.default, rows, [_value(each).shape[0], -1])
+
+    matrix = as_rows(weight)
+    if not transposed:
+        matrix = _insert(node, aten.t.default, matrix)
+    product = _insert(node, aten.mm.default, as_rows(x), matrix)
+    shape = _value(node).shape
+    image = _insert(node, aten.view.default, product, [shape[0], *shape[2:], shape[1]])
+    return _insert(node, aten.permute.default, image, to_second)
+
+
 def _slope(node: Node) -> Node | None:
     """An activation's tangent: a product with its slope."""
     if node.target not in SLOPES or not _depends(node.args[0]):
@@ -264,6 +291,7 @@ RULES = (
     _without_zero,
     _adjoint_convolution,
     _padded_convolution,
+    _convolution_of_one_place,
     _slope,
     _quotient,
     _merged_scales,

@@ -13,7 +13,7 @@ from torch.func import functionalize, jvp, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from polarprior.jacobian.linear_map import LinearMap, plain_attention
-from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last
+from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last, to_dtype
 from polarprior.jacobian.memory import halving, rows_at_once
 
 log = logging.getLogger(__name__)
@@ -135,30 +135,38 @@ def _linear_map(programs: _Programs, value: Tensor, points: Tensor, context: Seq
     def of_transpose() -> list[Tensor]:
         return [channels_last(each) for each in vmap(programs.second.residuals)(*shared())] if shared() else []
 
-    def first(directions: Tensor, size: int) -> Tensor:
-        return _products(programs.first, shared(), directions, size)
+    def in_dtype(dtype: torch.dtype, bfloat16: Callable[[], LinearMap] | None) -> LinearMap:
+        def first(directions: Tensor, size: int) -> Tensor:
+            return _products(programs.first, shared(), directions, size, dtype)
 
-    def second(directions: Tensor, size: int) -> Tensor:
-        return _products(programs.second, of_transpose(), directions, size)
+        def second(directions: Tensor, size: int) -> Tensor:
+            return _products(programs.second, of_transpose(), directions, size, dtype)
 
-    jvp, vjp = (first, second) if programs.first_is_tangent else (second, first)
-    return LinearMap(
-        value=value,
-        input_dim=input_dim,
-        jvp=lambda tangents: jvp(tangents, output_dim),
-        vjp=lambda cotangents: vjp(cotangents, input_dim),
-    )
+        jvp, vjp = (first, second) if programs.first_is_tangent else (second, first)
+        return LinearMap(
+            value=value,
+            input_dim=input_dim,
+            jvp=lambda tangents: jvp(tangents, output_dim),
+            vjp=lambda cotangents: vjp(cotangents, input_dim),
+            bfloat16=bfloat16,
+        )
+
+    return in_dtype(value.dtype, lambda: in_dtype(torch.bfloat16, None))
 
 
-def _products(program: LinearProgram, residuals: list[Tensor], directions: Tensor, size: int) -> Tensor:
-    """[n, K, m] to [n, D, m] with D = `size`, or with K and D in each other's place."""
+def _products(
+    program: LinearProgram, residuals: list[Tensor], directions: Tensor, size: int, dtype: torch.dtype
+) -> Tensor:
+    """[n, K, m] to [n, D, m] with D = `size`, or with K and D in each other's place; computed in `dtype`."""
     n, _, m = directions.shape
-    directions = directions.mT.contiguous()[:, :, None]
+    out = directions.new_empty(n, m, size)
+    directions = directions.mT.contiguous()[:, :, None].to(dtype)
+    if dtype != out.dtype:
+        program, residuals = program.to(dtype), [to_dtype(each, dtype) for each in residuals]
     along = vmap(program, in_dims=(None, 0))
 
     @torch.no_grad()
     def run(rows: int) -> Tensor:
-        out = directions.new_empty(n, m, size)
         latents, at_once = max(1, rows // m), min(rows, m)
         for i in range(0, n, latents):
             here = [each[i : i + latents] for each in residuals]

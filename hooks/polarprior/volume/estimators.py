@@ -17,7 +17,7 @@ from polarprior.volume.exact import exact
 from polarprior.volume.paper_power_iteration import paper_power_iteration
 from polarprior.volume.paper_projection import paper_projection
 from polarprior.volume.spectrum import Start, TopSingularValues, check_k
-from polarprior.volume.tangent_only import tangent_only
+from polarprior.volume.tangent_only import tangent_only, tangent_only_bfloat16
 
 if TYPE_CHECKING:
     from polarprior.volume.calibration import Calibration
@@ -28,6 +28,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "balanced": balanced,
     "block-lanczos": block_lanczos,
     "tangent-only": tangent_only,
+    "tangent-only-bfloat16": tangent_only_bfloat16,
     "paper-projection": paper_projection,
     "paper-power-iteration": paper_power_iteration,
 }
@@ -52,11 +53,11 @@ def top_singular_values(
     Args:
         linear_map: n Jacobians from R^K to R^D.
         k: how many, 1 <= k <= min(K, D).
-        estimator: ``exact`` (K JVPs), ``balanced``, ``block-lanczos``, ``tangent-only``, the paper's two,
-            ``paper-projection`` and ``paper-power-iteration``, or ``auto``, which is what the calibration found to be
-            the cheapest within `tol`.
+        estimator: ``exact`` (K JVPs), ``balanced``, ``block-lanczos``, ``tangent-only``,
+            ``tangent-only-bfloat16``, the paper's two, ``paper-projection`` and ``paper-power-iteration``, or
+            ``auto``, which is what the calibration found to be the cheapest within `tol`.
         calibration: from `calibrate`. The estimators start from ``linear_map.prior`` where it has one, else from the
-            calibration's average subspace, else from a fixed random one, which ``tangent-only`` refuses.
+            calibration's average subspace, else from a fixed random one, which ``tangent-only`` and its like refuse.
         tol: largest error of a log-volume that is accepted, nats. ``block-lanczos`` goes on until it is met;
             ``auto`` chooses by it.
         epsilon: of the log-volume, sum log(sigma_i + epsilon).
@@ -71,7 +72,7 @@ def top_singular_values(
     """
     check_k(k, min(linear_map.input_dim, linear_map.output_dim))
     check_estimator(estimator, tol)
-    if calibration is None and (estimator == AUTO or (estimator == "tangent-only" and linear_map.prior is None)):
+    if calibration is None and needs_calibration(estimator, linear_map):
         raise UsageError(
             f"estimator: {estimator} needs a calibration, got none", "calibration=pp.calibrate(generator)"
         )
@@ -79,6 +80,11 @@ def top_singular_values(
         estimator = calibration.cheapest(tol)
     start = _start(linear_map, calibration)
     return replace(ESTIMATORS[estimator](linear_map, k, start, tol / WITHIN_A_CHANGE), epsilon=epsilon)
+
+
+def needs_calibration(estimator: str, linear_map: LinearMap) -> bool:
+    """Whether `estimator` is lost, on maps like this one, without knowing where to look."""
+    return estimator == AUTO or (estimator.startswith("tangent-only") and linear_map.prior is None)
 
 
 def check_estimator(name: str, tol: float) -> None:

@@ -9,7 +9,6 @@ from polarprior import hookimpl
 if TYPE_CHECKING:
     import torch
     from polarprior.generator import Generator
-    from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.settings import Settings
 
 NAME = "dcgan-faces"
@@ -22,13 +21,3 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
     from polarprior_dcgan_faces.generator import load
 
     return load(source, device, settings)
-
-
-@hookimpl
-def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
-    """A tangent pass written by hand: batch norm folded, the activations' masks shared by all tangents."""
-    if generator.plugin != NAME or (space, domain) != ("pixel", "z"):
-        return None
-    from polarprior_dcgan_faces.tangents import folded_jacobian_fn
-
-    return folded_jacobian_fn(generator)
