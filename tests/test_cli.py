@@ -287,6 +287,11 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         (("bank", "build", MODEL, "--out", "bank.safetensors/new", "-n", "5", "-k", "5"), 1, "can't write"),
         (("bank", "build", MODEL, "--out", "/proc/new", "-n", "5", "-k", "5"), 1, "can't write /proc/new"),
         ((*BUILD, "--seeds-from", "-1"), 2, "seed"),
+        ((*BUILD, "--estimator", "magic"), 2, "--estimator: got 'magic', expected one of exact"),
+        ((*BUILD, "--tol", "0"), 2, "--tol: got 0"),
+        ((*BUILD, "--tol", "nan"), 2, "--tol: got nan"),
+        ((*BUILD, "--memory", "5X"), 2, "expected a size such as 4G"),
+        ((*BUILD, "--memory", "100"), 2, "--memory: got 100 bytes, expected at least"),
         (("bank", "verify", "bank.safetensors", "--model", "torch:users_generator:other"), 1, "fingerprint"),
         (("bank", "info", "missing"), 1, "no file"),
         (("bank", "bogus"), 2, "bogus"),
@@ -309,6 +314,21 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
 def test_bad_input(fails, arguments, code, words):
     error, _ = fails(*arguments, code=code)
     assert re.search(words, error), error
+
+
+def test_a_build_says_what_it_is_accurate_to(run, tmp_path):
+    out = tmp_path / "bank"
+    build = ("bank", "build", MODEL, "--out", out, "-n", "20", "-k", "3", "--estimator", "tangent-only")
+    code, text, err = run(*build, "--tol", "0.5", "--memory", "1g")
+    assert code == 0, err
+    assert re.search(
+        r"log-volumes: tangent-only: largest error .* tolerance 0\.5 \(20 latents solved exactly\)", text
+    )
+    assert "calibration: 100%" in err
+    assert "audit: 100%" in err
+    code, text, _ = run("bank", "info", out)
+    assert re.search(r"^accuracy +tangent-only: largest error", text, re.M)
+    assert json.loads(run("bank", "info", out, "--json")[1])["estimator"]["audited"] == 20
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "not safetensors", "empty", "NaN"])
