@@ -33,7 +33,16 @@ def exact(generator):
     return pp.build_bank(generator, 310, k=5)
 
 
-@pytest.mark.parametrize("estimator", ["tangent-only", "balanced", "block-lanczos", "auto"])
+def test_auto_writes_what_it_chose_and_pays_for_itself(generator):
+    few = pp.build_bank(generator, 500, k=5, estimator="auto", tol=0.2).info.estimator
+    assert (few["name"], few["chosen_by"]) == ("exact", "auto")
+    assert "calibrated_on" not in few, "calibrating would have cost more than solving all of them"
+    many = pp.build_bank(generator, 501, k=5, estimator="auto", tol=0.2).info.estimator
+    assert (many["chosen_by"], many["calibrated_on"]) == ("auto", 200)
+    assert many[f"calibrated_error_{many['name']}"] <= 0.2
+
+
+@pytest.mark.parametrize("estimator", ["tangent-only", "balanced", "block-lanczos"])
 def test_a_bank_states_its_error_and_keeps_to_it(generator, exact, estimator, tmp_path):
     bank = pp.build_bank(generator, 310, k=5, estimator=estimator, tol=0.2)
     stated = bank.info.estimator
@@ -46,7 +55,7 @@ def test_a_bank_states_its_error_and_keeps_to_it(generator, exact, estimator, tm
     if stated["holds"]:
         assert "error below 0.2 nats for at least 99% of latents, with 95% confidence" in bank.info.accuracy()
         assert (errors <= 0.2).mean() >= 0.99
-    assert ("chosen_by" in stated) is (estimator == "auto")
+    assert "chosen_by" not in stated
     found = verify(bank, generator)
     assert found.recomputed == 8
     assert found.largest_error <= 2 * stated["error"] + 1e-3

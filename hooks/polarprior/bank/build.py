@@ -22,15 +22,19 @@ from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.memory import halving, memory_limit
 from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.audit import Audit, audit, audited_rows
+from polarprior.volume.audit import AUDITED, Audit, audit, audited_rows
 from polarprior.volume.calibration import Calibration, calibrate
-from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, needs_calibration, top_singular_values
+from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, top_singular_values
 from polarprior.volume.spectrum import check_k
 
 CHUNK_NUMBERS = 5_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
 COPIES = 2
 """Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
+NEED_CALIBRATION = (AUTO, "tangent-only", "tangent-only-bfloat16", "balanced")
+"""What falls short by an amount that only exact spectra tell, and starts from a subspace that they give."""
+CALIBRATED, CALIBRATED_WITH_PRIOR = 200, 40
+"""Latents that are solved for it; less where the Jacobians know themselves where to start."""
 PROBED = 4
 """Latents whose Jacobians are tried before anything long starts."""
 
@@ -59,7 +63,8 @@ def build_bank(
         domain: where latents live.
         classes: of a class-conditional model: row i has class ``classes[i % len(classes)]``; all where None.
         seeds_from: the first seed.
-        estimator: see `polarprior.volume.estimators.top_singular_values`; None for `default_estimator`.
+        estimator: see `polarprior.volume.estimators.top_singular_values`; None for `default_estimator`. ``auto`` is
+            ``exact`` up to 500 latents, which is what calibration and audit of another would solve.
         tol: largest error of a log-volume that is accepted, nats. Up to 300 random rows are solved exactly, and
             the bank's metadata says what was found.
         memory: bytes of working memory that Jacobian products may take; where memory runs out, less is used.
@@ -93,14 +98,17 @@ def build_bank(
     check_behaves(generator)
     check_differentiates(first, generator.plugin)
     name = estimator or default_estimator(first.input_dim, k)
+    if name == AUTO and n <= CALIBRATED + AUDITED:
+        name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n
     columns = first.input_dim if name in ("exact", AUTO) else min(2 * k + 20, first.input_dim)
     at_once = _latents_at_once(first, columns, memory)
     audited_at_once = _latents_at_once(first, first.input_dim, memory)
 
     with exact_arithmetic(), memory_limit(memory):
         calibration = None
-        if needs_calibration(name, first) or (name == "balanced" and first.prior is None):
-            calibration = calibrate(generator, space, k, jacobian_fn=jacobian_fn, tol=tol, progress=progress)
+        if name in NEED_CALIBRATION:
+            size = CALIBRATED if first.prior is None else CALIBRATED_WITH_PRIOR
+            calibration = calibrate(generator, space, k, size, jacobian_fn=jacobian_fn, tol=tol, progress=progress)
         plan = _Plan(jacobian_fn, draw, k, rank, name, calibration, tol)
         spectra = np.empty((n, k), np.float32)
         full = np.empty(n)
@@ -132,7 +140,7 @@ def build_bank(
         space=space,
         settings=generator.settings,
         k=k,
-        estimator={**plan.described(chosen=name == AUTO), **found.to_dict()},
+        estimator={**plan.described(chosen=estimator == AUTO), **found.to_dict()},
         dtype=str(generator.dtype).removeprefix("torch."),
         torch=torch.__version__,
         licence=generator.licence,
@@ -207,9 +215,10 @@ class _Plan:
         described: dict[str, Any] = {"name": self.estimator, "tolerance": self.tol}
         if self.estimator == "exact":
             described["tolerance"] = 0.0
+        if chosen:
+            described["chosen_by"] = AUTO
         if chosen and self.calibration is not None:
             described |= {
-                "chosen_by": AUTO,
                 "calibrated_on": len(self.calibration.seeds),
                 **{f"calibrated_error_{name}": self.calibration.spread(name) for name in self.calibration.errors},
             }

@@ -60,6 +60,8 @@ class LinearProgram:
 
         self._constants: dict[Node, Any] = {}
         _run(steps[Stage.CONSTANT], self._constants, graph_module)
+        used = {each for node in (*steps[Stage.POINT], *steps[Stage.DIRECTION]) for each in node.all_input_nodes}
+        self._constants = {node: value for node, value in self._constants.items() if node in used | {self._result}}
         self._at_point, self._at_direction = steps[Stage.POINT], steps[Stage.DIRECTION]
         needed = {each for node in self._at_direction for each in node.all_input_nodes} | {self._result}
         self._residuals = [node for node in (*self._point, *self._at_point) if node in needed]

@@ -37,7 +37,8 @@ class TracedJacobian:
     differentiation of that graph gives one for tangents, and its transpose one for cotangents. What does
     not depend on the direction is computed once a point: see `polarprior.jacobian.rewriting`. Both are checked
     against plain automatic differentiation before they are used; a function that can't be traced (its path depends
-    on its numbers) or whose trace disagrees goes on with `LinearMap.of`.
+    on its numbers) or whose trace disagrees goes on with `LinearMap.of`. Its weights are those of the first call:
+    make another one after they change.
 
     Args:
         function: points [n, *input shape] and context tensors [n, ...] (such as classes) to [n, *output shape], every

@@ -72,7 +72,8 @@ def top_singular_values(
     """
     check_k(k, min(linear_map.input_dim, linear_map.output_dim))
     check_estimator(estimator, tol)
-    if calibration is None and needs_calibration(estimator, linear_map):
+    lost = estimator.startswith("tangent-only") and linear_map.prior is None
+    if calibration is None and (estimator == AUTO or lost):
         raise UsageError(
             f"estimator: {estimator} needs a calibration, got none", "calibration=pp.calibrate(generator)"
         )
@@ -80,11 +81,6 @@ def top_singular_values(
         estimator = calibration.cheapest(tol)
     start = _start(linear_map, calibration)
     return replace(ESTIMATORS[estimator](linear_map, k, start, tol / WITHIN_A_CHANGE), epsilon=epsilon)
-
-
-def needs_calibration(estimator: str, linear_map: LinearMap) -> bool:
-    """Whether `estimator` is lost, on maps like this one, without knowing where to look."""
-    return estimator == AUTO or (estimator.startswith("tangent-only") and linear_map.prior is None)
 
 
 def check_estimator(name: str, tol: float) -> None:
