@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import polarprior as pp
 import pytest
 import torch
@@ -11,7 +9,7 @@ from polarprior.errors import PolarPriorError
 from polarprior.jacobian import memory
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.linear_program import LinearProgram
-from polarprior.jacobian.rewriting import Stage, aten
+from polarprior.jacobian.nodes import Stage, aten
 from polarprior.jacobian.traced import TracedJacobian
 from torch import nn
 from torch.nn import functional as F
@@ -135,7 +133,8 @@ def test_traced_products_are_the_plain_ones(module):
     tangents, cotangents = random(5, K, 7, seed=1), random(5, mine.output_dim, 7, seed=2)
     assert_same(mine.jvp(tangents), plain.jvp(tangents))
     assert_same(mine.vjp(cotangents), plain.vjp(cotangents))
-    assert torch.equal(mine.value, plain.value)
+    assert mine.value.shape == plain.value.shape
+    assert_same(mine.value, plain.value)
 
 
 def test_traced_products_do_not_depend_on_how_many_go_at_once(module, monkeypatch):
@@ -216,9 +215,8 @@ def test_context_is_not_differentiated():
 def test_what_cannot_be_traced_is_differentiated_plainly(function, why, caplog):
     points = random(1, K)
     jacobian = TracedJacobian(function)
-    with caplog.at_level(logging.INFO, logger="polarprior"):
-        linear_map = jacobian.at(points)
-    assert "not traced" in caplog.text, why
+    linear_map = jacobian.at(points)
+    assert "can't be traced" in caplog.text, why
     t = random(1, K, 2, seed=1)
     torch.testing.assert_close(linear_map.jvp(t), LinearMap.of(function, points).jvp(t))
 
@@ -240,7 +238,7 @@ def test_nothing_outside_is_written_to():
 
 
 def test_a_program_counts_its_memory():
-    graph = torch.fx.symbolic_trace(lambda z, t: t)
+    graph = torch.fx.symbolic_trace(lambda z, t: (t,))
     z, t = (node for node in graph.graph.nodes if node.op == "placeholder")
     z.meta["val"] = t.meta["val"] = torch.zeros(1, 100)
     program = LinearProgram(graph)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from polarprior.jacobian.linear_map import LinearMap as LinearMap
     from polarprior.settings import Settings as Settings
     from polarprior.stock import StockRepo as StockRepo
-    from polarprior.volume.calibration import calibrate as calibrate
+    from polarprior.volume.calibrating import calibrate as calibrate
     from polarprior.volume.estimators import top_singular_values as top_singular_values
     from polarprior.wrapping import wrap as wrap
 
@@ -37,7 +37,7 @@ _HOME = {
     "Settings": "polarprior.settings",
     "StockRepo": "polarprior.stock",
     "build_bank": "polarprior.bank.build",
-    "calibrate": "polarprior.volume.calibration",
+    "calibrate": "polarprior.volume.calibrating",
     "top_singular_values": "polarprior.volume.estimators",
     "wrap": "polarprior.wrapping",
 }

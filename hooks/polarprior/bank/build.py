@@ -23,7 +23,8 @@ from polarprior.jacobian.memory import halving, memory_limit
 from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.audit import AUDITED, Audit, audit, audited_rows
-from polarprior.volume.calibration import Calibration, calibrate
+from polarprior.volume.calibrating import calibrate
+from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, top_singular_values
 from polarprior.volume.spectrum import check_k
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from polarprior.jacobian.rewriting import Node, Stage, aten, same_kind, simplify
+from polarprior.jacobian.nodes import Node, Stage, aten, same_kind
+from polarprior.jacobian.rewriting import simplify
 
 FRESH = {
     aten.mul.Tensor,
@@ -29,8 +30,8 @@ class LinearProgram:
     """A graph that is linear in its last input, for one latent and one direction at a time.
 
     Args:
-        graph_module: from `make_fx`; its inputs are the tensors of a point, then the direction. Each has a leading
-            axis of length one. It may not write in place.
+        graph_module: from `make_fx`; its inputs are the tensors of a point, then the direction, its outputs any
+            number of values at the point, then the product. Each has a leading axis of length one.
 
     Attributes:
         row_bytes: the most memory that one direction takes at any moment.
@@ -52,7 +53,7 @@ class LinearProgram:
         for node in graph.nodes:
             if node.op in ("get_attr", "call_function"):
                 steps[node.meta["stage"]].append(node)
-        (self._result,) = next(iter(reversed(graph.nodes))).all_input_nodes
+        *self._values, self._result = next(iter(reversed(graph.nodes))).args[0]
         # A view of channels-last numbers, or of a tensor whose copy was left out, may need a copy.
         for node in (*steps[Stage.POINT], *steps[Stage.DIRECTION]):
             if node.target in (aten.view.default, aten._unsafe_view.default):
@@ -61,7 +62,8 @@ class LinearProgram:
         self._constants: dict[Node, Any] = {}
         _run(steps[Stage.CONSTANT], self._constants, graph_module)
         used = {each for node in (*steps[Stage.POINT], *steps[Stage.DIRECTION]) for each in node.all_input_nodes}
-        self._constants = {node: value for node, value in self._constants.items() if node in used | {self._result}}
+        used |= {*self._values, self._result}
+        self._constants = {node: value for node, value in self._constants.items() if node in used}
         self._at_point, self._at_direction = steps[Stage.POINT], steps[Stage.DIRECTION]
         needed = {each for node in self._at_direction for each in node.all_input_nodes} | {self._result}
         self._residuals = [node for node in (*self._point, *self._at_point) if node in needed]
@@ -85,12 +87,12 @@ class LinearProgram:
                 if x.target in FRESH and x in self._last_uses[node] and same_kind(x, node):
                     node.target = aten.mul_.Tensor
 
-    def residuals(self, *point: Tensor) -> list[Tensor]:
-        """What the directions at a point share; `point` as in the trace, a leading axis of one."""
+    def at(self, *point: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The values at a point, and the residuals: what all directions there share."""
         values = dict(self._constants)
         values.update(zip(self._point, point, strict=True))
         _run(self._at_point, values)
-        return [values[node] for node in self._residuals]
+        return [values[node] for node in self._values], [values[node] for node in self._residuals]
 
     def __call__(self, residuals: Iterable[Tensor], direction: Tensor) -> Tensor:
         """The product with one direction."""

@@ -28,6 +28,7 @@ class _Programs:
     first: LinearProgram
     second: LinearProgram
     first_is_tangent: bool
+    output_shape: torch.Size
 
 
 class TracedJacobian:
@@ -52,17 +53,15 @@ class TracedJacobian:
     def at(self, points: Tensor, *context: Tensor) -> LinearMap:
         """The Jacobian at each row of `points`."""
         points = points.detach()
-        plain = LinearMap.of(self._function, points, *context)
         key = (points.shape[1:], points.dtype, points.device)
         if key not in self._programs:
-            self._programs[key] = self._traced(plain, points[:1], [each[:1] for each in context])
+            self._programs[key] = self._traced(points[:1], [each[:1] for each in context])
         programs = self._programs[key]
         if programs is None:
-            return plain
-        with torch.no_grad():
-            return _linear_map(programs, plain.value, points, context)
+            return LinearMap.of(self._function, points, *context)
+        return _linear_map(programs, points, context)
 
-    def _traced(self, plain: LinearMap, point: Tensor, context: list[Tensor]) -> _Programs | None:
+    def _traced(self, point: Tensor, context: list[Tensor]) -> _Programs | None:
         try:
             with torch.no_grad(), plain_attention():
                 programs = _trace(self._function, point, context)
@@ -70,17 +69,18 @@ class TracedJacobian:
                 programs.second.write_in_place()
                 self._check(programs, torch.cat([point, 0.9 * point]), [torch.cat([c, c]) for c in context])
         except Exception as error:  # whatever a foreign model raises under a tracer, plain differentiation may not
-            log.info("not traced, at several times the cost: %s", error)
+            log.warning("the model can't be traced, so that its Jacobians cost several times more: %s", error)
             return None
         return programs
 
     def _check(self, programs: _Programs, points: Tensor, context: list[Tensor]) -> None:
         plain = LinearMap.of(self._function, points, *context)
-        traced = _linear_map(programs, plain.value, points, context)
+        traced = _linear_map(programs, points, context)
         stream = torch.Generator().manual_seed(0)
         tangents = torch.randn(2, plain.input_dim, 2, generator=stream).to(points)
         cotangents = torch.randn(2, plain.output_dim, 2, generator=stream).to(points)
         for mine, other in (
+            (traced.value, plain.value),
             (traced.jvp(tangents), plain.jvp(tangents)),
             (traced.vjp(cotangents), plain.vjp(cotangents)),
         ):
@@ -97,55 +97,58 @@ def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]
     def flat(z: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
         return forward(z.reshape(shape), *rest)
 
-    def push(z: Tensor, *rest: Tensor) -> Tensor:
+    def push(z: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
         *others, tangent = rest
-        return jvp(lambda z: flat(z, tuple(others)), (z,), (tangent,))[1]
+        both = jvp(lambda z: flat(z, tuple(others)), (z,), (tangent,))
+        return both[0], both[1]
 
-    def pull(z: Tensor, *rest: Tensor) -> Tensor:
+    def pull(z: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
         *others, cotangent = rest
-        return vjp(lambda z: flat(z, tuple(others)), z)[1](cotangent)[0]
+        both = vjp(lambda z: flat(z, tuple(others)), z)
+        return both[0], both[1](cotangent)[0]
 
-    cotangent = torch.ones_like(flat(z, tuple(context)))
+    output_shape = function(point.clone(), *context).shape[1:]
+    cotangent = z.new_ones(1, output_shape.numel())
     try:
         first = LinearProgram(make_fx(functionalize(push))(z, *context, torch.ones_like(z)))
-        return _Programs(first, _transposed(first, (z, *context), z, cotangent), True)
+        return _Programs(first, _transposed(first, (z, *context), z, cotangent), True, output_shape)
     except NotImplementedError:  # no forward-mode formula
         first = LinearProgram(make_fx(functionalize(pull))(z, *context, cotangent))
-        return _Programs(first, _transposed(first, (z, *context), cotangent, z), False)
+        return _Programs(first, _transposed(first, (z, *context), cotangent, z), False, output_shape)
 
 
 def _transposed(program: LinearProgram, point: tuple[Tensor, ...], into: Tensor, out: Tensor) -> LinearProgram:
     """The transpose: from the residuals of `program` and a direction like `out`, to one like `into`."""
 
-    def pull(*inputs: Tensor) -> Tensor:
+    def pull(*inputs: Tensor) -> tuple[Tensor]:
         *residuals, direction = inputs
-        return vjp(lambda t: program(residuals, t), torch.zeros_like(into))[1](direction)[0]
+        return vjp(lambda t: program(residuals, t), torch.zeros_like(into))[1](direction)
 
-    return LinearProgram(make_fx(functionalize(pull))(*program.residuals(*point), torch.ones_like(out)))
+    return LinearProgram(make_fx(functionalize(pull))(*program.at(*point)[1], torch.ones_like(out)))
 
 
-def _linear_map(programs: _Programs, value: Tensor, points: Tensor, context: Sequence[Tensor]) -> LinearMap:
-    input_dim, output_dim = points[0].numel(), value[0].numel()
-
-    @cache
-    def shared() -> list[Tensor]:
-        rows = (points.flatten(1), *context)
-        return [channels_last(each) for each in vmap(programs.first.residuals)(*(row[:, None] for row in rows))]
+def _linear_map(programs: _Programs, points: Tensor, context: Sequence[Tensor]) -> LinearMap:
+    rows = (points.flatten(1), *context)
+    with torch.no_grad():
+        (value,), residuals = vmap(programs.first.at)(*(row[:, None] for row in rows))
+        residuals = [channels_last(each) for each in residuals]
+    input_dim, output_dim = points[0].numel(), programs.output_shape.numel()
 
     @cache
     def of_transpose() -> list[Tensor]:
-        return [channels_last(each) for each in vmap(programs.second.residuals)(*shared())] if shared() else []
+        with torch.no_grad():
+            return [channels_last(each) for each in vmap(programs.second.at)(*residuals)[1]] if residuals else []
 
     def in_dtype(dtype: torch.dtype, bfloat16: Callable[[], LinearMap] | None) -> LinearMap:
         def first(directions: Tensor, size: int) -> Tensor:
-            return _products(programs.first, shared(), directions, size, dtype)
+            return _products(programs.first, residuals, directions, size, dtype)
 
         def second(directions: Tensor, size: int) -> Tensor:
             return _products(programs.second, of_transpose(), directions, size, dtype)
 
         jvp, vjp = (first, second) if programs.first_is_tangent else (second, first)
         return LinearMap(
-            value=value,
+            value=value.reshape(-1, *programs.output_shape),
             input_dim=input_dim,
             jvp=lambda tangents: jvp(tangents, output_dim),
             vjp=lambda cotangents: vjp(cotangents, input_dim),

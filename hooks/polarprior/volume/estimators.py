@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,14 +12,12 @@ from polarprior.errors import UsageError
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.balanced import balanced
 from polarprior.volume.block_lanczos import block_lanczos
+from polarprior.volume.calibration import Calibration
 from polarprior.volume.exact import exact
 from polarprior.volume.paper_power_iteration import paper_power_iteration
 from polarprior.volume.paper_projection import paper_projection
 from polarprior.volume.spectrum import Start, TopSingularValues, check_k
 from polarprior.volume.tangent_only import tangent_only, tangent_only_bfloat16
-
-if TYPE_CHECKING:
-    from polarprior.volume.calibration import Calibration
 
 Estimator = Callable[[LinearMap, int, Start, float], TopSingularValues]
 ESTIMATORS: dict[str, Estimator] = {
