@@ -44,7 +44,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 K = 30
-TIMED, BATCH = 16, 4
+TIMED, BATCH = 16, 8
 REFERENCE = "published loop"
 INTERLEAVED = (REFERENCE, "tangent-only", "balanced", "block-lanczos", "exact")
 ONCE = ("paper-projection", "paper-power-iteration")
@@ -172,7 +172,7 @@ def clocked(function: Callable[[], object]) -> tuple[float, float]:
 def compare(network: Network, quick: bool) -> list[dict[str, object]]:
     """Time and judge all estimators on one network; the rows of the JSON file."""
     for_errors, calibration_size, repeats = (16, 8, 1) if quick else (64, 24, 5)
-    bench = Bench(network, calibration_size if network.generator.rank_bound > 128 else 4 * calibration_size)
+    bench = Bench(network, calibration_size if network.generator.rank_bound > 128 else 8 * calibration_size)
     latents = network.generator.prior.draw(range(for_errors))
     names = [*INTERLEAVED, *([] if quick or network.name != "dcgan" else ONCE)]
     volumes: dict[str, np.ndarray] = {}

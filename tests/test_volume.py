@@ -331,7 +331,7 @@ def test_a_linear_map_may_know_where_to_start():
     for estimator in ("tangent-only", "balanced", "block-lanczos"):
         found = pp.top_singular_values(linear_map, 2, estimator=estimator, calibration=tilted(a))
         torch.testing.assert_close(found.log_sigma[0], expected, atol=1e-6, rtol=0)
-    assert asked == [22, 22, 4]
+    assert asked == [20, 20, 4]
 
 
 def test_bfloat16_tangents_round_and_say_so_where_there_are_none():
@@ -382,7 +382,7 @@ def test_calibration_measures_the_errors_of_estimators_on_latents_that_it_did_no
     jacobian_fn = pp.jacobian_fn(generator)
     learned = calibrated(sum_of_roots(jacobian_fn(generator.prior.draw(calibration.seeds[:10]))))
     exact = pp.top_singular_values(jacobian_fn(generator.prior.draw(half)), 5).log_volume
-    for name, passes in {"tangent-only": (25, 0), "balanced": (25, 4)}.items():
+    for name, passes in {"tangent-only": (23, 0), "balanced": (23, 4)}.items():
         found = pp.top_singular_values(
             jacobian_fn(generator.prior.draw(half)), 5, estimator=name, calibration=learned
         ).log_volume

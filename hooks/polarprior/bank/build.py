@@ -28,7 +28,7 @@ from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, top_singular_values
 from polarprior.volume.spectrum import check_k
 
-CHUNK_NUMBERS = 5_000_000
+CHUNK_NUMBERS = 10_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
 COPIES = 2
 """Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
@@ -101,7 +101,7 @@ def build_bank(
     name = estimator or default_estimator(first.input_dim, k)
     if name == AUTO and n <= CALIBRATED + AUDITED:
         name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n
-    columns = first.input_dim if name in ("exact", AUTO) else min(2 * k + 20, first.input_dim)
+    columns = first.input_dim if name in ("exact", AUTO) else min(2 * k + 18, first.input_dim)
     at_once = _latents_at_once(first, columns, memory)
     audited_at_once = _latents_at_once(first, first.input_dim, memory)
 

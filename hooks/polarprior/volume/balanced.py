@@ -7,14 +7,14 @@ import torch
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, inverse, log_top, small_svd
 from polarprior.volume.spectrum import Start, TopSingularValues
+from polarprior.volume.tangent_only import OVERSAMPLING
 
-OVERSAMPLING = 20
 CERTAIN = 5
 """The first k / 5 singular values are taken as the subspace has them."""
 
 
 def balanced(linear_map: LinearMap, k: int, start: Start, tolerance: float = 0.0) -> TopSingularValues:
-    """Singular values of P J, where J V is known from k + 20 JVPs and U' J from 4/5 k VJPs.
+    """Singular values of P J, where J V is known from k + 18 JVPs and U' J from 4/5 k VJPs.
 
     With J V = U S W' (Halko, Martinsson, Tropp 2011, Algorithm 4.1, V a subspace that fits rather than a random
     one), row i of U' J is known outside V only after a VJP (their Algorithm 5.1). The largest singular values lie

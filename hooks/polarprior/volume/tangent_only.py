@@ -9,7 +9,7 @@ from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import gram, log_top
 from polarprior.volume.spectrum import Start, TopSingularValues
 
-OVERSAMPLING = 20
+OVERSAMPLING = 18
 
 
 def tangent_only_bfloat16(linear_map: LinearMap, k: int, start: Start, tolerance: float = 0.0) -> TopSingularValues:
@@ -30,7 +30,7 @@ def tangent_only_bfloat16(linear_map: LinearMap, k: int, start: Start, tolerance
 
 
 def tangent_only(linear_map: LinearMap, k: int, start: Start, tolerance: float = 0.0) -> TopSingularValues:
-    """Singular values of J V, V the k + 20 directions of `start`.
+    """Singular values of J V, V the k + 18 directions of `start`.
 
     Rayleigh-Ritz on a fixed right subspace (Halko, Martinsson, Tropp 2011, section 4.1, without the power
     iteration): each sigma_i(J V) is at most sigma_i(J). The shortfall is nearly the same for all latents, and a
