@@ -10,6 +10,7 @@ from polarprior.jacobian import memory
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.linear_program import LinearProgram
 from polarprior.jacobian.nodes import Stage, aten
+from polarprior.jacobian.sub_pixel import sub_pixel_convolution, sub_pixel_weight
 from polarprior.jacobian.traced import TracedJacobian
 from torch import nn
 from torch.nn import functional as F
@@ -163,6 +164,24 @@ def test_what_remains_for_a_direction_is_the_floor():
         assert len(work) == 4, work
         assert {aten.mm.default, aten.convolution.default} <= set(work), "the first convolution is a product"
         assert set(work) <= {aten.mm.default, aten.convolution.default, aten.mul.Tensor, aten.mul_.Tensor}
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"), [(4, 2, 1), (2, 2, 0), (3, 3, 0), (6, 2, 2), (8, 4, 2), (5, 3, 1), (7, 3, 2)]
+)
+def test_upsampling_to_few_channels_is_a_plain_convolution(size, stride, padding):
+    x, weight = random(2, 5, 6, 7), random(5, 3, size, size, seed=1)
+    expected = F.conv_transpose2d(x, weight, stride=stride, padding=padding)
+    assert_same(sub_pixel_convolution(x, sub_pixel_weight(weight, stride, padding), stride), expected)
+
+
+def test_the_last_layer_of_a_generator_is_a_plain_convolution():
+    layers = [nn.Unflatten(1, (K, 1, 1)), nn.ConvTranspose2d(K, 4, 4), nn.ReLU(), nn.ConvTranspose2d(4, 3, 4, 2, 1)]
+    jacobian = TracedJacobian(nn.Sequential(*layers))
+    jacobian.at(random(1, K))
+    (programs,) = jacobian._programs.values()
+    assert sub_pixel_convolution in [node.target for node in programs.first._at_direction]
+    assert aten.convolution.default in [node.target for node in programs.second._at_direction]
 
 
 def test_custom_functions_without_forward_mode_are_traced():

@@ -135,6 +135,15 @@ class GeneratorPluginTests:
                 total = linear_map.jvp(t.sum(-1, keepdim=True))
                 assert (pushed.sum(-1, keepdim=True) - total).norm() <= 1e-4 * pushed.norm()
 
+    def test_a_prior_gives_orthonormal_directions(self, host: Host, generator: Generator) -> None:
+        """jacobian_fn: where a LinearMap knows where to start, it says so in orthonormal columns."""
+        linear_map = host.jacobian_fn(generator)(self._latents(generator, [0, 1]))
+        if linear_map.prior is None:
+            pytest.skip("this model's Jacobian has no prior of its own")
+        directions = linear_map.prior(3)
+        assert tuple(directions.shape) == (2, linear_map.input_dim, 3)
+        assert torch.allclose(directions.mT @ directions, torch.eye(3).expand(2, -1, -1), atol=1e-4)
+
     def test_jacobian_is_the_slope(self, host: Host, generator: Generator) -> None:
         """jacobian_fn in z: J t points along the change of the output, and is as long, in every space.
 

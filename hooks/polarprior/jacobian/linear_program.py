@@ -11,8 +11,10 @@ from torch import Tensor, fx
 
 from polarprior.jacobian.nodes import Node, Stage, aten, same_kind
 from polarprior.jacobian.rewriting import simplify
+from polarprior.jacobian.sub_pixel import sub_pixel_arguments, sub_pixel_convolution, sub_pixel_weight
 
 FRESH = {
+    sub_pixel_convolution,
     aten.mul.Tensor,
     aten.mul_.Tensor,
     aten.addcmul.default,
@@ -79,9 +81,19 @@ class LinearProgram:
         other._direction_constants = {node: to_dtype(value, dtype) for node, value in constants}
         return other
 
-    def write_in_place(self) -> None:
-        """Let products overwrite what nobody needs after them: it can be run then, but not be differentiated."""
+    def finish(self) -> None:
+        """Let products overwrite what nobody needs after them, and convolve to few channels the faster way.
+
+        It can be run then, but its transpose is better taken before.
+        """
         for node in self._at_direction:
+            found = sub_pixel_arguments(node)
+            if found is not None:
+                x, weight, *_ = node.args
+                if weight in self._direction_constants and len(weight.users) == 1:
+                    changed = sub_pixel_weight(self._direction_constants[weight], **found)
+                    self._direction_constants[weight] = channels_last(changed)
+                    node.target, node.args = sub_pixel_convolution, (x, weight, found["stride"])
             if node.target is aten.mul.Tensor:
                 x = node.args[0]
                 if x.target in FRESH and x in self._last_uses[node] and same_kind(x, node):

@@ -65,8 +65,8 @@ class TracedJacobian:
         try:
             with torch.no_grad(), plain_attention():
                 programs = _trace(self._function, point, context)
-                programs.first.write_in_place()
-                programs.second.write_in_place()
+                programs.first.finish()
+                programs.second.finish()
                 self._check(programs, torch.cat([point, 0.9 * point]), [torch.cat([c, c]) for c in context])
         except Exception as error:  # whatever a foreign model raises under a tracer, plain differentiation may not
             log.warning("the model can't be traced, so that its Jacobians cost several times more: %s", error)
