@@ -125,6 +125,20 @@ def test_memory_is_asked_for_before_anything_starts(generator):
         pp.build_bank(generator, 5, k=5, estimator="guess")
 
 
+def test_bfloat16_is_refused_before_anything_is_calibrated(monkeypatch):
+    monkeypatch.setattr(build, "calibrate", None)
+    branching = pp.wrap(Branching(), latent_dim=4)
+    with pytest.raises(UsageError, match="have no products in bfloat16"):
+        pp.build_bank(branching, 5, k=2, estimator="tangent-only-bfloat16")
+
+
+class Branching(nn.Module):
+    """Its path depends on its numbers, so that it can't be traced."""
+
+    def forward(self, z):
+        return z * 2 if float(z.detach().sum()) > 1e9 else z * 3
+
+
 def test_little_memory_gives_the_same_numbers(generator, exact):
     for memory in (40_000, 500_000):
         bank = pp.build_bank(generator, 20, k=5, memory=memory)

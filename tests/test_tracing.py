@@ -274,12 +274,16 @@ def test_out_of_memory_halves_what_goes_at_once():
             raise torch.OutOfMemoryError("CUDA out of memory")
         return torch.tensor(size)
 
-    assert memory.halving(run, 20) == 3
+    halving = memory.Halving()
+    assert halving(run, 20) == 3
     assert seen == [20, 10, 5, 3]
+    assert halving(run, 20) == 3
+    assert seen == [20, 10, 5, 3, 3], "it remembers"
+    assert halving(run, 2) == 2
     with pytest.raises(PolarPriorError, match="a single direction"):
-        memory.halving(_never, 4)
+        memory.Halving()(_never, 4)
     with pytest.raises(ValueError, match="else"):
-        memory.halving(_fails, 4)
+        memory.Halving()(_fails, 4)
 
 
 def _never(size):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,20 +19,21 @@ from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
 from polarprior.jacobian.linear_map import LinearMap
-from polarprior.jacobian.memory import halving, memory_limit
+from polarprior.jacobian.memory import Halving, memory_limit
 from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.audit import AUDITED, Audit, audit, audited_rows
-from polarprior.volume.calibrating import calibrate
+from polarprior.volume.calibrating import IN_BFLOAT16, calibrate
 from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import AUTO, TOLERANCE, check_estimator, top_singular_values
 from polarprior.volume.spectrum import check_k
+from polarprior.volume.tangent_only import in_bfloat16
 
 CHUNK_NUMBERS = 10_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
 COPIES = 2
 """Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
-NEED_CALIBRATION = (AUTO, "tangent-only", "tangent-only-bfloat16", "balanced")
+NEED_CALIBRATION = (AUTO, "tangent-only", IN_BFLOAT16, "balanced")
 """What falls short by an amount that only exact spectra tell, and starts from a subspace that they give."""
 CALIBRATED, CALIBRATED_WITH_PRIOR = 200, 40
 """Latents that are solved for it; less where the Jacobians know themselves where to start."""
@@ -101,6 +102,8 @@ def build_bank(
     name = estimator or default_estimator(first.input_dim, k)
     if name == AUTO and n <= CALIBRATED + AUDITED:
         name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n
+    if name == IN_BFLOAT16:
+        in_bfloat16(first)  # or an error, before the calibration
     columns = first.input_dim if name in ("exact", AUTO) else min(2 * k + 18, first.input_dim)
     at_once = _latents_at_once(first, columns, memory)
     audited_at_once = _latents_at_once(first, first.input_dim, memory)
@@ -166,6 +169,7 @@ class _Plan:
     name: str
     calibration: Calibration | None
     tol: float
+    halving: Halving = field(default_factory=Halving)
 
     @property
     def estimator(self) -> str:
@@ -191,7 +195,7 @@ class _Plan:
             ]
             return torch.cat(parts)
 
-        return halving(run, min(at_once, len(rows)))
+        return self.halving(run, min(at_once, len(rows)))
 
     def audited(self, log_volume: np.ndarray, full: np.ndarray, at_once: int, progress: bool) -> Audit:
         """The audit of rows with these log-volumes; of an exact bank it compares l_k with `full` only."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import jvp, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from polarprior.jacobian.memory import halving, is_out_of_memory
+from polarprior.jacobian.memory import Halving, is_out_of_memory
 
 Products = Callable[[Tensor], Tensor]
 
@@ -117,6 +117,7 @@ class _FirstThatWorks:
 
     def __init__(self, *passes: Pass):
         self._passes = list(passes)
+        self._halving = Halving()
 
     def __call__(self, function: Function, points: Tensor, directions: Tensor) -> Tensor:
         def run(at_once: int) -> Tensor:
@@ -124,7 +125,7 @@ class _FirstThatWorks:
             return torch.cat([self._run(function, points, block) for block in blocks], -1)
 
         with plain_attention():
-            return halving(run, directions.shape[-1])
+            return self._halving(run, directions.shape[-1])
 
     def _run(self, function: Function, points: Tensor, directions: Tensor) -> Tensor:
         while len(self._passes) > 1:

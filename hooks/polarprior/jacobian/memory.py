@@ -33,23 +33,30 @@ def rows_at_once(row_bytes: int, device: torch.device) -> int:
     return max(1, min(default, _limit.get() or default) // row_bytes)
 
 
-def halving(run: Callable[[int], Tensor], size: int) -> Tensor:
-    """run(size), or where memory runs out run(size / 2), and so on.
+class Halving:
+    """Runs things of a size: half as much once memory runs out, and no more than that from then on."""
 
-    Raises:
-        PolarPriorError: not even run(1) fits.
-    """
-    while True:
-        try:
-            return run(size)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            if size == 1:
-                raise PolarPriorError(
-                    "out of memory with a single direction of a single latent", "use a machine or GPU with more"
-                ) from error
-            size = (size + 1) // 2
+    def __init__(self) -> None:
+        self._most: int | None = None
+
+    def __call__(self, run: Callable[[int], Tensor], size: int) -> Tensor:
+        """run(size), or where memory runs out run(size / 2), and so on.
+
+        Raises:
+            PolarPriorError: not even run(1) fits.
+        """
+        size = min(size, self._most or size)
+        while True:
+            try:
+                return run(size)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise PolarPriorError(
+                        "out of memory with a single direction of a single latent", "use a machine or GPU with more"
+                    ) from error
+                size = self._most = (size + 1) // 2
 
 
 def is_out_of_memory(error: BaseException) -> bool:

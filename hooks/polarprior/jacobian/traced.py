@@ -14,7 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from polarprior.jacobian.linear_map import LinearMap, plain_attention
 from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last, to_dtype
-from polarprior.jacobian.memory import halving, rows_at_once
+from polarprior.jacobian.memory import rows_at_once
 
 log = logging.getLogger(__name__)
 AGREEMENT = 1e-3
@@ -182,4 +182,4 @@ def _products(
                     out[i : i + latents, j : j + at_once] = vmap(along)(here, block)[:, :, 0]
         return out
 
-    return halving(run, min(rows_at_once(program.row_bytes, directions.device), n * m)).mT
+    return program.halving(run, min(rows_at_once(program.row_bytes, directions.device), n * m)).mT

@@ -21,12 +21,17 @@ def tangent_only_bfloat16(linear_map: LinearMap, k: int, start: Start, tolerance
     Raises:
         UsageError: this Jacobian has no products in bfloat16.
     """
+    return tangent_only(in_bfloat16(linear_map), k, start, tolerance)
+
+
+def in_bfloat16(linear_map: LinearMap) -> LinearMap:
+    """`linear_map` with its products taken in bfloat16; UsageError where it has none."""
     if linear_map.bfloat16 is None:
         raise UsageError(
             "--estimator: got tangent-only-bfloat16, but these Jacobians have no products in bfloat16",
             "use --estimator tangent-only",
         )
-    return tangent_only(linear_map.bfloat16(), k, start, tolerance)
+    return linear_map.bfloat16()
 
 
 def tangent_only(linear_map: LinearMap, k: int, start: Start, tolerance: float = 0.0) -> TopSingularValues:
