@@ -101,6 +101,7 @@ def _layers():
             nn.TransformerEncoderLayer(8, 2, 4, dropout=0.0, batch_first=True),
             nn.Flatten(),
         ),
+        "whole image": nn.Sequential(images, nn.ConvTranspose2d(K, 8, 4), nn.Tanh(), nn.Conv2d(8, 5, 4)),
         "modulated": Modulated(),
     }
 
