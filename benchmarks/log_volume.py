@@ -86,8 +86,9 @@ def features() -> Network:
 
 
 def style() -> Network:
-    torch.manual_seed(0)
-    network = StyleNetwork().eval().requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
+        network = StyleNetwork().eval().requires_grad_(False)
     return style_based("style", network, network.styles)
 
 
@@ -97,9 +98,10 @@ def stock() -> Network:
     sys.modules.setdefault("requests", types.ModuleType("requests"))  # its downloads are not used
     from training.networks import Generator
 
-    torch.manual_seed(0)
     widths = {"channel_base": 2048, "channel_max": 128, "num_fp16_res": 0}
-    network = Generator(LATENT_DIM, 0, LATENT_DIM, 64, 3, synthesis_kwargs=widths).eval().requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
+        network = Generator(LATENT_DIM, 0, LATENT_DIM, 64, 3, synthesis_kwargs=widths).eval().requires_grad_(False)
 
     class Unfused(torch.nn.Module):
         def forward(self, z: Tensor) -> Tensor:
