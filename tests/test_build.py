@@ -109,7 +109,7 @@ def test_which_estimator_is_the_default_is_a_rule():
 
 def test_a_bank_that_is_further_off_than_it_says_fails_its_verification(generator):
     bank = pp.build_bank(generator, 20, k=5, estimator="block-lanczos")
-    tensors = dict(bank.tensors())
+    tensors = dict(bank.columns())
     tensors["log_singular_values"] = tensors["log_singular_values"] + np.float32(0.1)
     with pytest.raises(BankError, match=r"a log-volume differs by 0\.5"):
         verify(pp.Bank.of(bank.info, tensors), generator)

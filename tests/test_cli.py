@@ -349,7 +349,7 @@ def test_damaged_banks(fails, folder, tmp_path, damage, command):
         save_file({"w": np.zeros(3)}, bad)
     elif damage == "NaN":
         bank = pp.Bank.open(folder / "bank.safetensors")
-        tensors = {name: array.copy() for name, array in bank.tensors().items()}
+        tensors = {name: array.copy() for name, array in bank.columns().items()}
         tensors["log_singular_values"][5, 2] = np.nan
         pp.Bank.of(bank.info, tensors).save(bad)
     else:

@@ -138,7 +138,7 @@ def test_many_rank_deficient_rows_are_a_complaint(log_volume):
 def test_limits_are_those_of_the_class_that_is_drawn():
     """A thin class says nothing about another."""
     bank = toy_bank(rows=1000, std=2.0, num_classes=2)
-    tensors = {**bank.tensors(), "labels": (np.arange(1000) >= 990).astype(np.int64)}
+    tensors = {**bank.columns(), "labels": (np.arange(1000) >= 990).astype(np.int64)}
     bank = Bank.of(bank.info, tensors)
     assert WeightedBank(bank, 0.1, SamplerOptions(label=0)).diagnostics.label == 0
     with pytest.raises(PolarPriorError, match="class 1 of this bank"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from polarprior.errors import PolarPriorError
 
@@ -20,29 +23,42 @@ def check_writable(path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader sees the old file or the whole new one.
+@contextmanager
+def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path]:
+    """A temporary name to write to, which becomes `path`: a reader sees the old file or the whole new one.
 
-    The bytes go to a temporary name in the same folder, are flushed to the disk, and the file is then
-    renamed. Whatever goes wrong, the temporary file is removed. A missing folder is created.
+    The file is flushed to the disk and then renamed. Whatever goes wrong, the temporary file is removed. A missing
+    folder is created.
+
+    Args:
+        path: the file.
+        scratch: folder for the temporary name, on the same file system; that of `path` where None.
+
+    Raises:
+        PolarPriorError: the folder can't be written to, or has no room.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
+        flush_folder(path.parent)
+    except (OSError, SafetensorError) as error:
         raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
-def _flush_folder(folder: Path) -> None:
+def write_atomically(path: Path, content: bytes, scratch: Path | None = None) -> None:
+    """Write `content` to `path`, see `writing_atomically`."""
+    with writing_atomically(path, scratch) as temporary:
+        temporary.write_bytes(content)
+
+
+def flush_folder(folder: Path) -> None:
     """Make a rename durable; a no-op where folders can't be opened (Windows)."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -52,8 +68,9 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _unwritable(path: Path, error: OSError) -> PolarPriorError:
+def _unwritable(path: Path, error: Exception) -> PolarPriorError:
+    reason = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1]
     return PolarPriorError(
-        f"can't write {path}: {error.strerror or error}",
+        f"can't write {path}: {reason}",
         "name a folder that you can write to and that has room",
     )

@@ -2,121 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from polarprior.bank import format as bank_format
+from polarprior.bank import index
+from polarprior.bank.cache import BankCache
+from polarprior.bank.contents import checked_log_volume, log_volumes
+from polarprior.bank.format import BankFile, Columns
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.hashing import latent_hash
-from polarprior.volume.log_volume import log_volume
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
 
 
 class Bank:
-    """Latents' seeds with their spectra.
+    """Latents' seeds with their spectra, in one file or in shards.
 
     Attributes:
         info: what the bank is valid for, and how it was made.
 
-    Arrays are read, and checked, when one is first asked for: BankError then where the bank is damaged. Row i
-    is the latent of seeds[i].
+    Columns are memory-mapped. What they hold is checked once, when anything is first read: BankError then where the
+    bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
+    `polarprior.bank.cache`. Row i is the latent of seeds[i].
     """
 
-    def __init__(self, info: BankInfo, read: Callable[[str], np.ndarray], name: str = "bank"):
+    def __init__(self, info: BankInfo, files: Sequence[BankFile], path: Path | None = None):
         self.info = info
-        self._read = read
-        self._name = name
+        self._files = files
+        self._name = "bank" if path is None else str(path)
+        self._cache = BankCache(path or Path(), files)
+        self._remembered: dict[str, np.ndarray] = {}
 
     @classmethod
     def open(cls, path: str | Path | None) -> Bank:
-        """Open a bank file; BankError where it is missing, damaged or foreign. Reads no tensor yet."""
+        """Open a bank by its file, its index or its base name; BankError where it is missing, damaged or foreign.
+
+        Reads no column yet.
+        """
         if path is None:
             raise BankError("bank: got None, expected a path", "build one: pp.build_bank(generator, n=2000, k=30)")
-        handle, info = bank_format.open_checked(Path(path))
-        return cls(info, handle.get_tensor, str(path))
+        info, files = index.open_files(Path(path))
+        return cls(info, files, index.find(Path(path)))
 
     @classmethod
-    def of(cls, info: BankInfo, tensors: Mapping[str, np.ndarray]) -> Bank:
-        """A bank in memory, from the tensors of the format; its digest is theirs."""
-        return cls(replace(info, digest=bank_format.digest(info, tensors)), tensors.__getitem__)
+    def of(cls, info: BankInfo, columns: Columns) -> Bank:
+        """A bank in memory, from the columns of the format; its digest is theirs."""
+        file = bank_format.in_memory(info, columns)
+        return cls(file.info, [file])
 
-    def save(self, path: str | Path) -> None:
-        """Write the bank atomically; the same bank gives the same bytes."""
-        bank_format.write(Path(path), self.tensors(), self.info)
+    def save(self, path: str | Path, max_shard_size: int = index.MAX_SHARD_SIZE) -> Path:
+        """Write the bank atomically; the same bank gives the same bytes.
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        """All arrays by name, as they are stored, unchecked."""
-        names = ["seeds", "latent_hash", "log_singular_values"]
-        return {name: self._read(name) for name in names + ["labels"] * (self.info.num_classes is not None)}
+        Args:
+            path: the file; ``.safetensors`` is added where it is missing.
+            max_shard_size: bytes of a file; what is larger is written as ``NAME-00001-of-000NN.safetensors`` and
+                ``NAME.safetensors.index.json``.
 
-    @cached_property
-    def _checked(self) -> dict[str, np.ndarray]:
-        """The arrays, read and checked once: digest, seeds, labels, finiteness, order; BankError otherwise."""
-        tensors = self.tensors()
-        if bank_format.digest(self.info, tensors) != self.info.digest:
-            raise self._damaged("its digest is not that of its contents")
-        seeds, labels, values = tensors["seeds"], tensors.get("labels"), tensors["log_singular_values"]
-        if (seeds < 0).any() or (seeds >= 2**32).any():
-            raise self._damaged("a seed is outside 0 to 4294967295")
-        if labels is not None and ((labels < 0).any() or (labels >= (self.info.num_classes or 0)).any()):
-            raise self._damaged("a label is outside its classes")
-        invalid = (np.isnan(values) | (values == np.inf)).any(1)
-        if invalid.any():
-            first = np.flatnonzero(invalid)[0]
-            raise self._damaged(f"NaN or infinity in {invalid.sum()} rows, the first at row {first}")
-        disorder = (values[:, 1:] > values[:, :-1]).any(1)
-        if disorder.any():
-            raise self._damaged(f"singular values out of order at row {np.flatnonzero(disorder)[0]}")
-        return tensors
+        Returns:
+            What was written: the file, or the index.
+        """
+        sizes = index.split(len(self), bank_format.row_bytes(self.info), max_shard_size)
+        starts = np.cumsum([0, *sizes])
+        pieces = (self.columns(start, stop) for start, stop in pairwise(starts))
+        return index.write_files(Path(path), self.info, pieces, sizes)
+
+    def columns(self, start: int = 0, stop: int | None = None) -> dict[str, np.ndarray]:
+        """The columns of rows start to stop (all by default) by name, as they are stored, unchecked."""
+        stop, first = len(self) if stop is None else stop, 0
+        parts: list[Columns] = []
+        for file in self._files:
+            rows = slice(max(start - first, 0), max(stop - first, 0))
+            parts.append({name: array[rows] for name, array in file.columns.items()})
+            first += file.rows
+        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+
+    def remember(
+        self, name: str, compute: Callable[[], np.ndarray], length: int | None = None, dtype: type = np.float64
+    ) -> np.ndarray:
+        """What `compute` gives, [length] (by default one a row), computed once; on the disk see `BankCache`."""
+        if name not in self._remembered:
+            kept = self._cache.get(name, len(self) if length is None else length, dtype)
+            if kept is None:
+                kept = compute()
+                self._cache.put(name, kept)
+            self._remembered[name] = kept
+        return self._remembered[name]
+
+    def _checked(self, name: str) -> np.ndarray:
+        """A column, once the contents have been checked."""
+        self.log_volume()
+        return _joined([file.columns[name] for file in self._files])
 
     def __repr__(self) -> str:
         info = self.info
         return f"Bank({self._name}: {len(self)} latents of {info.plugin}, space {info.space}, k {info.k})"
 
     def __len__(self) -> int:
-        return len(self.seeds)
+        return sum(file.rows for file in self._files)
 
-    @property
+    @cached_property
     def seeds(self) -> np.ndarray:
         """int64 [N]: ``generator.prior.draw(seeds)`` gives the latents."""
-        return self._checked["seeds"]
+        return self._checked("seeds")
 
-    @property
+    @cached_property
     def latent_hash(self) -> np.ndarray:
         """int64 [N]: `latent_hash` of each latent."""
-        return self._checked["latent_hash"]
+        return self._checked("latent_hash")
 
-    @property
+    @cached_property
     def labels(self) -> np.ndarray | None:
         """int64 [N], the classes; None where the model has none."""
-        return self._checked.get("labels")
+        return None if self.info.num_classes is None else self._checked("labels")
 
-    @property
+    @cached_property
     def log_singular_values(self) -> np.ndarray:
-        """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less."""
-        return self._checked["log_singular_values"]
+        """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less.
+
+        Of a bank in shards this reads them all into memory; `columns` gives some rows of them.
+        """
+        return self._checked("log_singular_values")
 
     def log_volume(self, k: int | None = None, epsilon: float = 0.0) -> np.ndarray:
         """l_k, the sum of log(sigma + epsilon) over the first k singular values (all where None): float64 [N], nats.
 
         Raises:
             UsageError: k more than the bank holds, or below 1; epsilon below 0.
+            BankError: the bank's contents are damaged.
         """
-        k = self.info.k if k is None else k
-        if not 1 <= k <= self.info.k:
+        largest = self.info.k
+        k = largest if k is None else k
+        if not 1 <= k <= largest:
             raise UsageError(
-                f"-k: got {k}, expected 1 to {self.info.k}, what this bank holds",
-                f"use -k {self.info.k}, or build a bank that holds more",
+                f"-k: got {k}, expected 1 to {largest}, what this bank holds",
+                f"use -k {largest}, or build a bank that holds more",
             )
-        return log_volume(self.log_singular_values[:, :k], epsilon)
+        whole = self.remember(f"log_volume-k{largest}", lambda: checked_log_volume(self._files, self._name))
+        if (k, epsilon) == (largest, 0.0):
+            return whole
+        return self.remember(f"log_volume-k{k}-{epsilon!r}", lambda: log_volumes(self._files, k, epsilon))
+
+    def by_hash(self) -> np.ndarray:
+        """int64 [N]: the rows in the order of their `latent_hash`."""
+        return self.remember("by_hash", lambda: np.argsort(self.latent_hash, kind="stable"), dtype=np.int64)
 
     def rows_of(self, label: int | None) -> np.ndarray:
         """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""
@@ -155,8 +191,9 @@ class Bank:
             f"build one for it: polarprior bank build MODEL -n {len(self)} -k {self.info.k} --out BANK",
         )
 
-    def _damaged(self, what: str) -> BankError:
-        return BankError(f"{self._name} is damaged: {what}", "build it again, or see: polarprior bank verify BANK")
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _short(value: object) -> str:

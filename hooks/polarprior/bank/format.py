@@ -1,47 +1,93 @@
-"""A bank as bytes: one safetensors file, with one metadata key. What is read is not trusted."""
+"""A bank's file as bytes: safetensors, with one metadata key. What is read is not trusted."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
-from polarprior.bank.info import BankInfo
+from polarprior.bank.info import METADATA_LIMIT, BankInfo
 from polarprior.errors import BankError
-from polarprior.files import write_atomically
+from polarprior.files import writing_atomically
 
 METADATA_KEY = "polarprior"
-HEADER_LIMIT = 4 << 20
-_DTYPES = {"seeds": "I64", "latent_hash": "I64", "log_singular_values": "F32", "labels": "I64"}
+HEADER_LIMIT = 2 * METADATA_LIMIT
+BLOCK_ROWS = 1 << 16
+DTYPES: dict[str, np.dtype[Any]] = {
+    "seeds": np.dtype("<i8"),
+    "latent_hash": np.dtype("<i8"),
+    "log_singular_values": np.dtype("<f4"),
+    "labels": np.dtype("<i8"),
+}
+_DTYPE_NAMES: dict[np.dtype[Any], str] = {np.dtype("<i8"): "I64", np.dtype("<f4"): "F32"}
+Columns = Mapping[str, np.ndarray]
 
 
-def digest(info: BankInfo, tensors: Mapping[str, np.ndarray]) -> str:
-    """sha256, as hex, over the metadata (its own field empty) and each tensor's name, shape and little-endian
+@dataclass(frozen=True, eq=False)
+class BankFile:
+    """A file that is a bank, or a shard of one.
+
+    Attributes:
+        path: where it is; None for one in memory.
+        info: its metadata.
+        rows: latents in it.
+        columns: name to array, as they are stored, unchecked; memory-mapped, so that only what is used is read.
+    """
+
+    path: Path | None
+    info: BankInfo
+    rows: int
+    columns: Columns
+
+    def blocks(self) -> Iterator[Columns]:
+        """The columns, `BLOCK_ROWS` rows at a time."""
+        for start in range(0, self.rows, BLOCK_ROWS):
+            yield {name: array[start : start + BLOCK_ROWS] for name, array in self.columns.items()}
+
+
+def columns_of(info: BankInfo) -> dict[str, tuple[int, ...]]:
+    """The columns that a bank with this metadata has: name to the shape of a row."""
+    shapes: dict[str, tuple[int, ...]] = {"seeds": (), "latent_hash": (), "log_singular_values": (info.k,)}
+    return shapes if info.num_classes is None else {**shapes, "labels": ()}
+
+
+def row_bytes(info: BankInfo) -> int:
+    """Bytes of one latent."""
+    return sum(DTYPES[name].itemsize * int(np.prod(shape)) for name, shape in columns_of(info).items())
+
+
+def digest(info: BankInfo, columns: Columns) -> str:
+    """sha256, as hex, over the metadata (its own field empty) and each column's name, shape and little-endian
     bytes, in the order of the names."""
     total = hashlib.sha256(replace(info, digest="").to_json().encode())
-    for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
+    for name in sorted(columns):
+        array = columns[name]
         total.update(f"{name}:{array.shape};".encode())
-        total.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        for start in range(0, len(array), BLOCK_ROWS):
+            total.update(np.ascontiguousarray(array[start : start + BLOCK_ROWS], DTYPES[name]).data)
     return total.hexdigest()
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], info: BankInfo) -> None:
-    """Write a bank atomically; the same tensors and info give the same bytes."""
-    write_atomically(path, save(dict(tensors), metadata={METADATA_KEY: info.to_json()}))
+def in_memory(info: BankInfo, columns: Columns) -> BankFile:
+    """A bank's file that isn't on a disk; its digest is that of the columns."""
+    return BankFile(None, replace(info, digest=digest(info, columns)), len(columns["seeds"]), columns)
 
 
-def open_checked(path: Path) -> tuple[Any, BankInfo]:
-    """Open a bank without reading its tensors, after checking its header, names, dtypes, shapes and metadata.
+def write(path: Path, file: BankFile, scratch: Path | None = None) -> None:
+    """Write a file atomically, see `writing_atomically`; the same columns and info give the same bytes."""
+    with writing_atomically(path, scratch) as temporary:
+        save_file(dict(file.columns), temporary, metadata={METADATA_KEY: file.info.to_json()})
 
-    Returns:
-        (the safetensors handle, whose ``get_tensor(name)`` reads an array; the metadata).
+
+def read(path: Path) -> BankFile:
+    """Open a file without reading its columns, after checking its header, names, dtypes, shapes and metadata.
 
     Raises:
         BankError: the file is missing, truncated, foreign, or not a bank.
@@ -51,52 +97,66 @@ def open_checked(path: Path) -> tuple[Any, BankInfo]:
     if not path.is_file():
         raise BankError(f"bank: no file {path}", f"build one: polarprior bank build MODEL -n 10000 --out {path}")
     try:
-        with path.open("rb") as file:
-            header_size = int.from_bytes(file.read(8), "little")
-        if header_size > HEADER_LIMIT:
-            raise BankError(
-                f"bank: {path} is no safetensors file, or has a header of {header_size} bytes",
-                "name a file that polarprior bank build wrote",
-            )
-        handle = safe_open(path, framework="numpy")
-        handle = handle.__enter__()
-        names = set(handle.keys())
-        metadata = handle.metadata() or {}
-        slices = {name: handle.get_slice(name) for name in names}
-        shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
-        dtypes = {name: part.get_dtype() for name, part in slices.items()}
-    except SafetensorError as error:
+        header, start = _header(path)
+        with safe_open(path, framework="numpy"):  # checks that what the header says fits the file
+            pass
+    except (SafetensorError, ValueError, RecursionError, MemoryError) as error:
+        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise BankError(
-            f"bank: {path} is truncated, or no safetensors file: {str(error).splitlines()[0][:80]}",
+            f"bank: {path} is truncated, or no safetensors file: {reason}",
             "copy it again, or build it again: polarprior bank build",
         ) from error
     except OSError as error:
         raise BankError(f"bank: can't read {path}: {error.strerror or error}", "check the file") from error
+    metadata = header.pop("__metadata__", None) or {}
     if list(metadata) != [METADATA_KEY]:
         raise BankError(
             f"bank: {path} is a safetensors file, but not a bank (its metadata are not {METADATA_KEY!r} alone)",
             "name a file that polarprior bank build wrote",
         )
     info = BankInfo.from_json(metadata[METADATA_KEY])
-    _check_tensors(path, info, shapes, dtypes)
-    return handle, info
+    rows = _checked_rows(path, info, header)
+    columns = {name: _mapped(path, DTYPES[name], start, header[name]) for name in header}
+    return BankFile(path, info, rows, columns)
 
 
-def _check_tensors(
-    path: Path, info: BankInfo, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, str]
-) -> None:
-    """Raise BankError unless the tensors are exactly those that `info` calls for."""
-    rows = shapes.get("seeds", (0,))[0] if shapes.get("seeds") else 0
-    expected = {"seeds": (rows,), "latent_hash": (rows,), "log_singular_values": (rows, info.k)}
-    if info.num_classes is not None:
-        expected["labels"] = (rows,)
-    for name in sorted(set(shapes) | set(expected)):
-        if shapes.get(name) != expected.get(name) or dtypes[name] != _DTYPES[name]:
-            got = f"{dtypes.get(name, 'nothing')} {list(shapes.get(name, ()))}"
-            wanted = f"{_DTYPES[name]} {list(expected[name])}" if name in expected else "no such tensor"
+def _mapped(path: Path, dtype: np.dtype[Any], start: int, entry: Mapping[str, Any]) -> np.ndarray:
+    offset = start + entry["data_offsets"][0]
+    return np.memmap(path, dtype, mode="r", offset=offset, shape=tuple(entry["shape"])).view(np.ndarray)
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and where the data start; ValueError where it is too large, or has a key twice."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > HEADER_LIMIT:
+            raise ValueError(f"it has a header of {size} bytes")
+        header = json.loads(file.read(size), object_pairs_hook=_without_doubles)
+    if not isinstance(header, dict):
+        raise ValueError("its header is no object")
+    return header, 8 + size
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("its header has a key twice")
+    return dict(pairs)
+
+
+def _checked_rows(path: Path, info: BankInfo, header: Mapping[str, Any]) -> int:
+    """Rows of the file; BankError unless its columns are exactly those that `info` calls for."""
+    shape = header["seeds"]["shape"] if "seeds" in header else [0]
+    rows = shape[0] if shape else 0
+    expected = {name: [rows, *rest] for name, rest in columns_of(info).items()}
+    for name in sorted(set(header) | set(expected)):
+        got = header.get(name, {"dtype": "nothing", "shape": []})
+        wanted = _DTYPE_NAMES[DTYPES[name]] if name in expected else None
+        if (got["dtype"], got["shape"]) != (wanted, expected.get(name)):
+            stated = f"{wanted} {expected[name]}" if name in expected else "no such column"
             raise BankError(
-                f"bank: {path}: tensor {name[:40]!r} is {got}, expected {wanted}",
+                f"bank: {path}: column {name[:40]!r} is {got['dtype']} {str(got['shape'])[:80]}, expected {stated}",
                 "the file is damaged or foreign: build it again",
             )
     if rows == 0:
         raise BankError(f"bank: {path} holds no latents", "build it again: polarprior bank build")
+    return int(rows)

@@ -32,7 +32,9 @@ class BankInfo:
         dtype: of the network when the Jacobians were taken.
         torch: version of torch; byte identity of two builds needs the same one.
         licence: of the checkpoint, as its authors state it.
-        digest: sha256 over the tensors, see `polarprior.bank.format.tensors_digest`.
+        digest: sha256 over a file's metadata and tensors, see `polarprior.bank.format.digest`; of a bank in
+            shards, over its metadata and the shards' digests.
+        shard: ``00002-of-00003`` in the metadata of a shard, else empty.
     """
 
     plugin: str
@@ -50,6 +52,7 @@ class BankInfo:
     torch: str
     licence: str
     digest: str = ""
+    shard: str = ""
     format: str = FORMAT
 
     def to_json(self) -> str:
@@ -127,6 +130,7 @@ _TEXTS = (
     "torch",
     "licence",
     "digest",
+    "shard",
 )
 
 

@@ -15,7 +15,7 @@ from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.measure.figures import captioned_grid, to_uint8
 from polarprior.prior.diagnostics import Diagnostics
-from polarprior.prior.limits import floor_to, rho_limits
+from polarprior.prior.limits import floor_to, limits_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def automatic_polarities(bank: Bank, k: int | None = None, label: int | None = N
     Raises:
         UsageError: the log-volume is the same everywhere, so that polarity changes nothing.
     """
-    lower, upper = rho_limits(bank.log_volume(k)[bank.rows_of(label)])
+    lower, upper = limits_on(bank, k, label)
     if not np.isfinite([lower, upper]).all():
         raise UsageError(
             "--polarity: none given, and the log-volume is the same everywhere: polarity changes nothing here",

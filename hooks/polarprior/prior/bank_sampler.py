@@ -12,6 +12,7 @@ from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.hashing import latent_hash, uniforms
 from polarprior.prior.coupling import coupled_rows
 from polarprior.prior.diagnostics import Diagnostics, diagnose
+from polarprior.prior.limits import limits_on
 from polarprior.prior.sampler import SamplerOptions
 from polarprior.prior.weights import log_weights
 
@@ -66,7 +67,8 @@ class WeightedBank:
                 )
             weights = np.exp(log_weights(log_volume[rows], rho))
             self._classes[label] = _Class(rows, np.argsort(bank.latent_hash[rows]), weights)
-            reports.append(diagnose(log_volume[rows], rho, k, options.draws, label))
+            limits = limits_on(bank, k, label, options.draws)
+            reports.append(diagnose(log_volume[rows], rho, k, options.draws, label, limits))
         self.diagnostics: Diagnostics = min(
             reports, key=lambda report: (report.within_limits, report.ess / report.rows)
         )

@@ -94,8 +94,16 @@ class Diagnostics:
         return what, f"use --polarity={lower if self.rho < 0 else upper:g}, or go on with --force"
 
 
-def diagnose(log_volume: np.ndarray, rho: float, k: int, draws: int = 0, label: int | None = None) -> Diagnostics:
-    """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws."""
+def diagnose(
+    log_volume: np.ndarray,
+    rho: float,
+    k: int,
+    draws: int = 0,
+    label: int | None = None,
+    limits: Limits | None = None,
+) -> Diagnostics:
+    """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws, `limits` are computed where
+    None."""
     log_w = log_weights(log_volume, rho)
     finite = np.isfinite(log_volume)
     std = float(log_volume[finite].std()) if finite.any() else 0.0
@@ -115,7 +123,7 @@ def diagnose(log_volume: np.ndarray, rho: float, k: int, draws: int = 0, label: 
         distinct=expected_distinct(log_w, draws or log_volume.size),
         mean_log_volume=float(np.average(log_volume[used], weights=np.exp(log_w[used]))) if used.any() else -np.inf,
         rank_deficient=int((~finite).sum()),
-        limits=rho_limits(log_volume, draws),
+        limits=rho_limits(log_volume, draws) if limits is None else limits,
     )
 
 

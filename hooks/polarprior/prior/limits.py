@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from polarprior.prior.psis import TRUSTED, pareto_k_hat
 from polarprior.prior.weights import effective_sample_size
+
+if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
 
 STEPS = 60
 SMALLEST = 25
@@ -62,6 +65,17 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
         return good
 
     return Limits(last_trusted(-1), last_trusted(1))
+
+
+def limits_on(bank: Bank, k: int | None = None, label: int | None = None, draws: int = 0) -> Limits:
+    """`rho_limits` of a bank, or of the class `label` of it, which remembers them."""
+    k = bank.info.k if k is None else k
+    needed = needed_ess(len(bank.rows_of(label)), draws)
+
+    def compute() -> np.ndarray:
+        return np.array(rho_limits(bank.log_volume(k)[bank.rows_of(label)], draws))
+
+    return Limits(*bank.remember(f"limits-k{k}-class{label}-ess{needed:g}", compute, length=2).tolist())
 
 
 def needed_ess(rows: int, draws: int) -> float:

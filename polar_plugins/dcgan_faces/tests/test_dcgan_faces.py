@@ -84,7 +84,7 @@ def test_the_slope_of_the_mean_contrast_is_a_covariance(faces, shipped):
 
 
 def _part(bank, rows):
-    return pp.Bank.of(bank.info, {name: array[rows] for name, array in bank.tensors().items()})
+    return pp.Bank.of(bank.info, {name: array[rows] for name, array in bank.columns().items()})
 
 
 def test_at_a_tiny_rho_nearly_all_bank_rows_keep_their_picture(shipped):

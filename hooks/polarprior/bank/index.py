@@ -1,0 +1,183 @@
+"""Banks in several files: names as Hugging Face has them, and the index that binds the shards together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from polarprior.bank import format as bank_format
+from polarprior.bank.format import BankFile
+from polarprior.bank.info import BankInfo
+from polarprior.errors import BankError
+from polarprior.files import write_atomically
+
+SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
+MAX_SHARD_SIZE = 2 * 10**9
+"""Bytes of a file's columns. More than this makes shards."""
+INDEX_LIMIT = 8 << 20
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A line of the index: a shard's file in the folder of the index, its digest, and its rows."""
+
+    file: str
+    digest: str
+    rows: int
+
+
+def base_of(path: Path) -> Path:
+    """The base name of a bank: `path` without what says that it is a file, or an index."""
+    for suffix in (INDEX_SUFFIX, SUFFIX):
+        if path.name.endswith(suffix) and path.name != suffix:
+            return path.with_name(path.name.removesuffix(suffix))
+    return path
+
+
+def one_file(path: Path) -> Path:
+    """Where a bank of that name is, if it is one file."""
+    return base_of(path).with_name(base_of(path).name + SUFFIX)
+
+
+def index_file(path: Path) -> Path:
+    """Where the index of a bank of that name is, if it is in shards."""
+    return base_of(path).with_name(base_of(path).name + INDEX_SUFFIX)
+
+
+def find(path: Path) -> Path:
+    """The file or the index that a user means by a file, an index or a base name; `path` where there is none."""
+    candidates = [path, one_file(path), index_file(path)]
+    return next((each for each in candidates if each.is_file()), path)
+
+
+def open_files(path: Path) -> tuple[BankInfo, list[BankFile]]:
+    """Open a bank by its file, index or base name, without reading its columns.
+
+    Raises:
+        BankError: anything is missing, damaged, foreign, or doesn't belong together.
+    """
+    path = find(path)
+    if path.name.endswith(INDEX_SUFFIX):
+        return _open_shards(path)
+    file = bank_format.read(path)
+    if file.info.shard:
+        raise BankError(
+            f"bank: {path} is shard {file.info.shard} of a bank, not all of it",
+            f"name its index, such as {_guess(path)}",
+        )
+    return file.info, [file]
+
+
+def write_files(
+    path: Path,
+    info: BankInfo,
+    pieces: Iterable[bank_format.Columns],
+    sizes: Sequence[int],
+    scratch: Path | None = None,
+) -> Path:
+    """Write a bank atomically: one file, or shards and then their index. It replaces one of the same name.
+
+    Args:
+        path: file, index or base name.
+        info: the metadata; digests and shards are filled in.
+        pieces: columns of each file, in turn; each is dropped once it is written.
+        sizes: rows of each piece.
+        scratch: see `polarprior.files.writing_atomically`.
+
+    Returns:
+        What was written: the file, or the index.
+    """
+    if len(sizes) == 1:
+        file = bank_format.in_memory(replace(info, shard=""), next(iter(pieces)))
+        bank_format.write(one_file(path), file, scratch)
+        index_file(path).unlink(missing_ok=True)
+        return one_file(path)
+    base, written = base_of(path), []
+    try:
+        for number, columns in enumerate(pieces, 1):
+            place = f"{number:05d}-of-{len(sizes):05d}"
+            name = f"{base.name}-{place}{SUFFIX}"
+            file = bank_format.in_memory(replace(info, shard=place), columns)
+            bank_format.write(base.with_name(name), file, scratch)
+            written.append(Shard(name, file.info.digest, file.rows))
+        index = _index(info, written)
+        write_atomically(index_file(path), index.encode(), scratch)
+        one_file(path).unlink(missing_ok=True)
+    except BaseException:
+        for shard in written:
+            base.with_name(shard.file).unlink(missing_ok=True)
+        raise
+    return index_file(path)
+
+
+def split(rows: int, row_bytes: int, max_shard_size: int) -> list[int]:
+    """Rows of each file: as few files as keep within `max_shard_size` bytes, and as even as can be."""
+    count = min(rows, -(-rows * row_bytes // max_shard_size))
+    return [rows * (i + 1) // count - rows * i // count for i in range(count)]
+
+
+def _index(info: BankInfo, shards: Sequence[Shard]) -> str:
+    """The index as canonical JSON; its digest is over the metadata and all the shards' lines."""
+    lines = [asdict(shard) for shard in shards]
+    blank = replace(info, digest="", shard="").to_json()
+    total = hashlib.sha256(f"{blank}{_canonical(lines)}".encode()).hexdigest()
+    size = sum(shard.rows for shard in shards) * bank_format.row_bytes(info)
+    metadata = {"polarprior": replace(info, digest=total, shard="").to_json(), "total_size": size}
+    return _canonical({"metadata": metadata, "shards": lines})
+
+
+def _open_shards(path: Path) -> tuple[BankInfo, list[BankFile]]:
+    info, shards = _read_index(path)
+    files = []
+    for number, shard in enumerate(shards, 1):
+        file = path.with_name(shard.file)
+        if file.is_symlink():
+            raise BankError(f"bank: {file} is a link, expected a file", "copy the bank with its files: cp -L")
+        opened = bank_format.read(file)
+        bound = replace(info, digest=shard.digest, shard=f"{number:05d}-of-{len(shards):05d}")
+        if opened.info != bound or opened.rows != shard.rows:
+            raise BankError(f"bank: {file} is not the shard that {path.name} names", "fetch the whole bank again")
+        files.append(opened)
+    return info, files
+
+
+def _read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
+    """An untrusted index; BankError unless it is to the letter what `_index` writes."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(INDEX_LIMIT + 1)
+    except OSError as error:
+        raise BankError(f"bank: can't read {path}: {error.strerror or error}", "check the file") from error
+    if len(text) > INDEX_LIMIT:
+        raise _no_index(path, f"over {INDEX_LIMIT} bytes")
+    try:
+        index = json.loads(text)
+        info = BankInfo.from_json(index["metadata"]["polarprior"])
+        shards = [Shard(**line) for line in index["shards"]]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _no_index(path, "not the JSON of an index") from error
+    for shard in shards:
+        if not (isinstance(shard.rows, int) and not isinstance(shard.rows, bool) and 0 < shard.rows < 2**32):
+            raise _no_index(path, f"rows of a shard are {str(shard.rows)[:40]}")
+        if not isinstance(shard.file, str) or not re.fullmatch(r"(?!\.)[^/\\\0]{1,255}", shard.file):
+            raise _no_index(path, f"{str(shard.file)[:60]!r} is no name of a file in its folder")
+    if len(shards) < 2 or _index(info, shards).encode() != text:
+        raise _no_index(path, "it was changed since it was written")
+    return info, shards
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _guess(path: Path) -> str:
+    return re.sub(r"-\d{5}-of-\d{5}\.safetensors$", "", path.name) + INDEX_SUFFIX
+
+
+def _no_index(path: Path, what: str) -> BankError:
+    return BankError(f"bank: {path} is no index of a bank: {what}", "fetch it again, or build the bank again")
