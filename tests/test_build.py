@@ -6,9 +6,9 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.bank import build
-from polarprior.bank.build import default_estimator
 from polarprior.bank.verify import verify
+from polarprior.building import planning, solver
+from polarprior.building.planning import default_estimator
 from polarprior.errors import BankError, UsageError
 from polarprior.volume.audit import audit, audited_rows
 from scipy.stats import spearmanr
@@ -126,7 +126,7 @@ def test_memory_is_asked_for_before_anything_starts(generator):
 
 
 def test_bfloat16_is_refused_before_anything_is_calibrated(monkeypatch):
-    monkeypatch.setattr(build, "calibrate", None)
+    monkeypatch.setattr(planning, "calibrate", None)
     branching = pp.wrap(Branching(), latent_dim=4)
     with pytest.raises(UsageError, match="have no products in bfloat16"):
         pp.build_bank(branching, 5, k=2, estimator="tangent-only-bfloat16")
@@ -147,7 +147,7 @@ def test_little_memory_gives_the_same_numbers(generator, exact):
 
 def test_out_of_memory_is_survived(generator, exact, monkeypatch):
     asked = []
-    solve = build.top_singular_values
+    solve = solver.top_singular_values
 
     def short_of_memory(linear_map, *args, **kwargs):
         asked.append(len(linear_map))
@@ -155,7 +155,7 @@ def test_out_of_memory_is_survived(generator, exact, monkeypatch):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 12 bytes")
         return solve(linear_map, *args, **kwargs)
 
-    monkeypatch.setattr(build, "top_singular_values", short_of_memory)
+    monkeypatch.setattr(solver, "top_singular_values", short_of_memory)
     bank = pp.build_bank(generator, 20, k=5)
     assert max(asked) == 20
     np.testing.assert_allclose(bank.log_singular_values, exact.log_singular_values[:20], atol=1e-5)

@@ -283,7 +283,11 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         ((*BUILD, "--domain", "w"), 2, "--domain: got 'w'"),
         ((*BUILD, "--trunc", "0.5"), 2, "takes none"),
         ((*BUILD, "--class", "1"), 2, "no classes"),
-        (("bank", "build", MODEL, "--out", "bank.safetensors", "-n", "5"), 1, "exists already"),
+        (
+            ("bank", "build", MODEL, "--out", "bank.safetensors", "-n", "5", "-k", "5"),
+            1,
+            "exists already, a bank with n 600; got 5",
+        ),
         (("bank", "build", MODEL, "--out", "bank.safetensors/new", "-n", "5", "-k", "5"), 1, "can't write"),
         (("bank", "build", MODEL, "--out", "/proc/new", "-n", "5", "-k", "5"), 1, "can't write /proc/new"),
         ((*BUILD, "--seeds-from", "-1"), 2, "seed"),
@@ -325,7 +329,7 @@ def test_a_build_says_what_it_is_accurate_to(run, tmp_path):
         r"log-volumes: tangent-only: largest error .* tolerance 0\.5 \(20 latents solved exactly\)", text
     )
     assert "calibration: 100%" in err
-    assert "audit: 100%" in err
+    assert "bank: 100%|" in err
     code, text, _ = run("bank", "info", out)
     assert re.search(r"^accuracy +tangent-only: largest error", text, re.M)
     assert json.loads(run("bank", "info", out, "--json")[1])["estimator"]["audited"] == 20
@@ -384,7 +388,7 @@ def test_a_full_disk(folder):
     before = sorted(folder.rglob("*"))
     done = _as_subprocess(folder, "bank", "build", MODEL, "--out", "big", "-n", "600", "-k", "5", file_size=4096)
     assert done.returncode == 1
-    assert "error: can't write big" in done.stderr
+    assert "error: can't write big.parts" in done.stderr
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(folder.rglob("*")) == before

@@ -11,7 +11,7 @@ from polarprior.hookspecs import hookimpl, hookspec
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank as Bank
-    from polarprior.bank.build import build_bank as build_bank
+    from polarprior.building.build import build_bank as build_bank
     from polarprior.errors import PolarPriorError as PolarPriorError
     from polarprior.generator import Generator as Generator
     from polarprior.generator import LatentPrior as LatentPrior
@@ -36,7 +36,7 @@ _HOME = {
     "PolarPriorError": "polarprior.errors",
     "Settings": "polarprior.settings",
     "StockRepo": "polarprior.stock",
-    "build_bank": "polarprior.bank.build",
+    "build_bank": "polarprior.building.build",
     "calibrate": "polarprior.volume.calibrating",
     "top_singular_values": "polarprior.volume.estimators",
     "wrap": "polarprior.wrapping",

@@ -28,13 +28,10 @@ _EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that retu
 def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
     """``torch:MODULE:FUNCTION``: call a function of the user's that returns a Generator."""
     from polarprior.generator import Generator
-    from polarprior.settings import Settings
 
     module_name, _, function_name = (source or "").partition(":")
     if not module_name or not function_name:
         raise UsageError(f"model: got torch:{source or ''}, expected torch:MODULE:FUNCTION", f"use {_EXAMPLE}")
-    if settings != Settings():
-        raise UsageError("settings: a torch: model takes none", "set them in your function")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -55,6 +52,12 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
             f"model: torch:{source} returned {type(generator).__name__}, expected a Generator",
             "return pp.wrap(module, latent_dim=..., prior='normal')",
         )
+    for name, value in settings.given().items():
+        if getattr(generator.settings, name) != value:
+            raise UsageError(
+                f"settings: got {name} {value}; torch:{source} takes none, it has {getattr(generator.settings, name)}",
+                "set it in your function",
+            )
     return generator.on(device)
 
 

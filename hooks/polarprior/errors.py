@@ -23,6 +23,9 @@ class PolarPriorError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[PolarPriorError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)  # from a worker it comes pickled
+
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}"
 

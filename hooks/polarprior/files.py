@@ -24,7 +24,7 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path]:
+def writing_atomically(path: Path, scratch: Path | None = None, mode: int = 0o666) -> Iterator[Path]:
     """A temporary name to write to, which becomes `path`: a reader sees the old file or the whole new one.
 
     The file is flushed to the disk and then renamed. Whatever goes wrong, the temporary file is removed. A missing
@@ -33,6 +33,7 @@ def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path
     Args:
         path: the file.
         scratch: folder for the temporary name, on the same file system; that of `path` where None.
+        mode: rights of the file, less the umask.
 
     Raises:
         PolarPriorError: the folder can't be written to, or has no room.
@@ -40,7 +41,10 @@ def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path
     temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(mode)
+        allowed = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(allowed)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -104,6 +104,8 @@ class Generator:
         domains: where latents may live, see `jacobian_fn`; the first is the default.
         spaces: spaces of its own beside ``pixel``.
         licence: of the checkpoint, repeated as its authors state it.
+        source: what `polarprior.load` made it from, ``PLUGIN:SOURCE``, so that another process can; None where it
+            was made otherwise.
         default_bank: a bank that comes with the plugin, used where none is named.
         network: the loaded network, for the plugin's own hooks and for the curious.
     """
@@ -121,6 +123,7 @@ class Generator:
     domains: tuple[str, ...] = ("z",)
     spaces: tuple[str, ...] = ()
     licence: str = ""
+    source: str | None = None
     default_bank: Path | None = None
     network: nn.Module | None = field(default=None, repr=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ class Host:
         generator = self.plugins.ask(
             name, "load_generator", source=source or None, device=_torch_device(device), settings=asked
         )
-        return checked_generator(generator, name, self.plugins.describe(name))
+        return replace(checked_generator(generator, name, self.plugins.describe(name)), source=model)
 
     def feature_map(self, generator: Generator, space: str) -> FeatureMap:
         """The map to ``SPACE``, one of the generator's own or the host's, or to ``PLUGIN:SPACE``.

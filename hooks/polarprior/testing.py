@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from polarprior.bank.bank import Bank
-from polarprior.bank.build import build_bank
 from polarprior.bank.verify import verify
+from polarprior.building.build import build_bank
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host

@@ -28,6 +28,7 @@ class Bank:
 
     Attributes:
         info: what the bank is valid for, and how it was made.
+        path: its file or index; None for one in memory.
 
     Columns are memory-mapped. What they hold is checked once, when anything is first read: BankError then where the
     bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
@@ -37,6 +38,7 @@ class Bank:
     def __init__(self, info: BankInfo, files: Sequence[BankFile], path: Path | None = None):
         self.info = info
         self._files = files
+        self.path = path
         self._name = "bank" if path is None else str(path)
         self._cache = BankCache(path or Path(), files)
         self._remembered: dict[str, np.ndarray] = {}
@@ -108,6 +110,11 @@ class Bank:
     def __len__(self) -> int:
         return sum(file.rows for file in self._files)
 
+    @property
+    def size(self) -> int:
+        """Bytes of its columns."""
+        return len(self) * bank_format.row_bytes(self.info)
+
     @cached_property
     def seeds(self) -> np.ndarray:
         """int64 [N]: ``generator.prior.draw(seeds)`` gives the latents."""
@@ -149,6 +156,10 @@ class Bank:
         if (k, epsilon) == (largest, 0.0):
             return whole
         return self.remember(f"log_volume-k{k}-{epsilon!r}", lambda: log_volumes(self._files, k, epsilon))
+
+    def check(self) -> None:
+        """Read and check all contents now, whatever is remembered; BankError where they are damaged."""
+        checked_log_volume(self._files, self._name)
 
     def by_hash(self) -> np.ndarray:
         """int64 [N]: the rows in the order of their `latent_hash`."""

@@ -88,8 +88,7 @@ def _key() -> bytes | None:
     path = user_cache() / "key"
     with suppress(OSError, PolarPriorError, RuntimeError):
         if not path.exists():
-            with writing_atomically(path) as temporary:
-                temporary.touch(0o600)
+            with writing_atomically(path, mode=0o600) as temporary:
                 temporary.write_bytes(secrets.token_bytes(KEY_BYTES))
         key = path.read_bytes()
         return key if len(key) == KEY_BYTES else None

@@ -13,7 +13,7 @@ from typing import Any
 from polarprior.bank import format as bank_format
 from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
-from polarprior.errors import BankError
+from polarprior.errors import BankError, UsageError
 from polarprior.files import write_atomically
 
 SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
@@ -33,6 +33,8 @@ class Shard:
 
 def base_of(path: Path) -> Path:
     """The base name of a bank: `path` without what says that it is a file, or an index."""
+    if path.name in ("", ".."):
+        raise UsageError(f"bank: {path} is a folder, expected the name of a bank", "name a file in it")
     for suffix in (INDEX_SUFFIX, SUFFIX):
         if path.name.endswith(suffix) and path.name != suffix:
             return path.with_name(path.name.removesuffix(suffix))
@@ -51,7 +53,7 @@ def index_file(path: Path) -> Path:
 
 def find(path: Path) -> Path:
     """The file or the index that a user means by a file, an index or a base name; `path` where there is none."""
-    candidates = [path, one_file(path), index_file(path)]
+    candidates = [path, one_file(path), index_file(path)] if path.name not in ("", "..") else []
     return next((each for each in candidates if each.is_file()), path)
 
 

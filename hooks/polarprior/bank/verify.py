@@ -44,20 +44,22 @@ def verify(bank: Bank, generator: Generator | None = None, sample: int = 8) -> V
 
     Args:
         bank: an opened bank.
-        generator: where given, the bank must be its own; hash and spectrum of `sample` rows, spread evenly
-            over the bank, are computed again.
+        generator: where given, the bank must be its own; hash and spectrum of `sample` rows are computed again.
+            They are drawn with the digest as the seed: whoever changes the bank changes which rows are looked at.
 
     Raises:
         BankError: the first check that fails.
     """
-    labels = bank.labels  # reading an array checks digest, ranges, finiteness and order
+    bank.check()
+    labels = bank.labels
     keys = bank.seeds if labels is None else np.stack([bank.seeds, labels], 1)
     if len(np.unique(keys, axis=0)) < len(bank):
         raise _failed("two rows have the same seed")
     deficient = int((~np.isfinite(bank.log_volume())).sum())
     if generator is None:
         return Verification(len(bank), deficient, 0, None)
-    rows = np.unique(np.linspace(0, len(bank) - 1, sample).astype(np.int64))
+    stream = np.random.default_rng(int(bank.info.digest, 16))
+    rows = np.sort(stream.choice(len(bank), min(sample, len(bank)), replace=False))
     return Verification(len(bank), deficient, len(rows), _recompute(bank, generator, rows))
 
 
@@ -70,7 +72,8 @@ def _recompute(bank: Bank, generator: Generator, rows: np.ndarray) -> float:
     jacobian_fn = default_host().jacobian_fn(generator, space=bank.info.space, domain=bank.info.domain)
     with exact_arithmetic():
         spectrum = top_singular_values(jacobian_fn(latents), bank.info.k).log_sigma.numpy()
-    stored = bank.log_singular_values[rows].astype(np.float64)
+    stored = np.concatenate([bank.columns(row, row + 1)["log_singular_values"] for row in rows.tolist()])
+    stored = stored.astype(np.float64)
     both_zero = np.isneginf(spectrum) & np.isneginf(stored)
     difference = np.where(both_zero, 0.0, spectrum - np.where(both_zero, 0.0, stored))
     estimator = bank.info.estimator

@@ -1,14 +1,28 @@
-"""`polarprior bank`: build, info, verify."""
+"""`polarprior bank`: build, info, top, verify, merge."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from polarprior.cli.options import Bytes, NumberList, device_option, json_option, model_argument
+if TYPE_CHECKING:
+    import numpy as np
+
+from polarprior.cli.options import (
+    Bytes,
+    NumberList,
+    bank_argument,
+    class_option,
+    device_option,
+    json_option,
+    k_option,
+    model_argument,
+)
 
 
 @click.group()
@@ -18,7 +32,7 @@ def bank() -> None:
 
 @bank.command()
 @model_argument
-@click.option("--out", "out", required=True, type=click.Path(path_type=Path, readable=False), help="File to write.")
+@click.option("--out", "out", required=True, type=click.Path(path_type=Path, readable=False), help="Bank to write.")
 @click.option("-n", "n", required=True, type=int, help="Latents in all.")
 @click.option("-k", "k", type=int, default=30, show_default=True, help="Singular values a latent.")
 @click.option("--space", default="pixel", show_default=True, help="Where volume is measured.")
@@ -31,6 +45,11 @@ def bank() -> None:
 )
 @click.option("--tol", type=float, help="Largest error of a log-volume that is accepted, in nats; 0.05 if not given.")
 @click.option("--memory", type=Bytes(), help="Working memory for Jacobian products, such as 4G.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes at once; on GPUs one each.")
+@click.option("--engine", default="local", show_default=True, help="local, or ray: the cluster of RAY_ADDRESS.")
+@click.option(
+    "--shard", "share_text", help="Solve the i-th of n shares, as 2/8; torchrun and SLURM say it themselves."
+)
 @device_option
 def build(
     model: str,
@@ -45,58 +64,64 @@ def build(
     estimator: str | None,
     tol: float | None,
     memory: int | None,
+    workers: int,
+    engine: str,
+    share_text: str | None,
     device: str | None,
 ) -> None:
-    """Build a bank: the spectra of N latents of MODEL's own prior."""
-    from polarprior.bank.build import build_bank
-    from polarprior.errors import PolarPriorError
-    from polarprior.files import check_writable
+    """Build a bank: the spectra of N latents of MODEL's own prior.
+
+    What has been solved is kept in BANK.parts: the same command goes on after whatever ended it.
+    """
+    from polarprior.building.build import build_at
+    from polarprior.building.plan import Request
+    from polarprior.building.ranks import parse_share, share_of_environment
     from polarprior.host import default_host
     from polarprior.volume.estimators import TOLERANCE
 
-    if out.exists():
-        raise PolarPriorError(f"--out: {out} exists already", "remove it, or name another file")
-    generator = default_host().load(model, device, trunc=trunc)
-    check_writable(out)
-    built = build_bank(
-        generator,
-        n,
-        k,
+    share = share_of_environment() if share_text is None else parse_share(share_text)
+    generator = default_host().load(model, device if share is None else share.device(device), trunc=trunc)
+    request = Request(
+        n=n,
+        k=k,
         space=space,
         domain=domain,
-        classes=classes,
+        classes=None if classes is None else tuple(classes),
         seeds_from=seeds_from,
         estimator=estimator,
         tol=TOLERANCE if tol is None else tol,
         memory=memory,
-        progress=True,
     )
-    built.save(out)
-    click.echo(f"{out}: {len(built)} latents, k {k}, space {space}, {out.stat().st_size / 1e6:.2f} MB")
+    built = build_at(out, generator, request, workers, engine, share, progress=True)
+    if built is None:
+        click.echo(f"share {share} is done; others are still missing: the last of them writes the bank")
+        return
+    click.echo(f"{built.path}: {len(built)} latents, k {k}, space {space}, {built.size / 1e6:.2f} MB")
     click.echo(f"log-volumes: {built.info.accuracy()}")
 
 
 @bank.command()
-@click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
+@bank_argument
 @json_option
 def info(path: Path, as_json: bool) -> None:
     """What a bank holds, what it is valid for, and how far rho may go on it."""
     from polarprior.bank.bank import Bank
+    from polarprior.bank.statistics import histogram, spectrum_statistics
     from polarprior.prior.diagnostics import diagnose
+    from polarprior.prior.limits import limits_on
 
     opened = Bank.open(path)
-    labels = opened.labels
-    log_volume = opened.log_volume()
-    if labels is None:
-        reports = [diagnose(log_volume, 0.0, opened.info.k)]
-    else:
-        reports = [
-            diagnose(log_volume[labels == label], 0.0, opened.info.k, label=int(label))
-            for label in sorted(set(labels.tolist()))
-        ]
+    log_volume, k = opened.log_volume(), opened.info.k
+    labels = [None] if opened.labels is None else sorted(set(opened.labels.tolist()))
+    reports = [
+        diagnose(log_volume[opened.rows_of(label)], 0.0, k, label=label, limits=limits_on(opened, label=label))
+        for label in labels
+    ]
+    spectrum = spectrum_statistics(opened)
     document = {
         **asdict(opened.info),
         "rows": len(opened),
+        "size": opened.size,
         "groups": [
             {
                 name: report.to_dict()[name]
@@ -104,17 +129,20 @@ def info(path: Path, as_json: bool) -> None:
             }
             for report in reports
         ],
+        "spectrum": {"mean": _finite(spectrum.mean), "std": _finite(spectrum.std)},
     }
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
     for name, value in document.items():
-        if name == "groups":
+        if name in ("groups", "spectrum", "shard"):
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{key} {part}" for key, part in value.items() if part is not None) or "-"
         click.echo(f"{name:<16}{value if value not in (None, '') else '-'}")
     click.echo(f"{'accuracy':<16}{opened.info.accuracy()}")
+    click.echo("\nlog sigma_i, mean ± std: " + ", ".join(f"{i}: {m:.2f} ± {s:.2f}" for i, m, s in spectrum.lines()))
+    click.echo(f"\nlog-volumes\n{histogram(log_volume)}\n")
     for report in reports:
         where = "" if report.label is None else f"class {report.label}: "
         click.echo(
@@ -124,7 +152,39 @@ def info(path: Path, as_json: bool) -> None:
 
 
 @bank.command()
-@click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
+@bank_argument
+@click.option("-n", "n", type=int, default=16, show_default=True, help="How many of each.")
+@class_option
+@k_option
+@json_option
+def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> None:
+    """Seeds of the most modal latents, of lowest log-volume, and of the most anti-modal, of highest."""
+    from polarprior.bank.bank import Bank
+    from polarprior.bank.extremes import extremes
+
+    found = extremes(Bank.open(path), n, label, k)
+    if as_json:
+        click.echo(json.dumps([asdict(end) for end in found], indent=2))
+        return
+    for end in found:
+        click.echo(f"{end.name}, log-volume {end.log_volumes[0]:.2f} to {end.log_volumes[-1]:.2f}:")
+        click.echo(",".join(map(str, end.seeds)))
+
+
+@bank.command()
+@click.argument("paths", metavar="BANK...", nargs=-1, type=click.Path(path_type=Path, readable=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="Bank to write.")
+def merge(paths: tuple[Path, ...], out: Path) -> None:
+    """One bank from several of the same model and settings, and of different seeds."""
+    from polarprior.bank.bank import Bank
+    from polarprior.bank.merge import merge as merge_banks
+
+    merged = merge_banks([Bank.open(path) for path in paths], out)
+    click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {merged.size / 1e6:.2f} MB")
+
+
+@bank.command()
+@bank_argument
 @click.option("--model", help="Recompute a few rows with this model.")
 @device_option
 @json_option
@@ -147,3 +207,7 @@ def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> 
         click.echo(
             f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats"
         )
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]

@@ -10,6 +10,7 @@ import click
 
 from polarprior.cli.options import (
     NumberList,
+    bank_argument,
     bank_option,
     class_option,
     device_option,
@@ -31,7 +32,7 @@ BATCH = 16
 
 
 @click.command()
-@click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
+@bank_argument
 @polarity_option
 @click.option("-n", "n", required=True, type=int, help="How many.")
 @class_option

@@ -63,6 +63,7 @@ class Bytes(click.ParamType):
 
 
 model_argument = click.argument("model")
+bank_argument = click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
 device_option = click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
 bank_option = click.option(
     "--bank",

@@ -69,7 +69,7 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
     A bank of that name that is already there, and fits, is used as it is.
     """
     from polarprior.bank.bank import Bank
-    from polarprior.bank.build import build_bank
+    from polarprior.building.build import build_bank
     from polarprior.errors import UsageError
     from polarprior.files import check_writable
     from polarprior.host import default_host
@@ -89,8 +89,7 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
         click.echo(f"{path}: {len(bank)} latents, used as it is")
     else:
         check_writable(path)
-        bank = build_bank(generator, n, k, classes=None if label is None else [label], progress=True)
-        bank.save(path)
+        bank = build_bank(generator, n, k, classes=None if label is None else [label], out=path, progress=True)
         click.echo(f"{path}: {len(bank)} latents, k {k}")
     polarities = automatic_polarities(bank, label=label)
     _draw_sweep(model, generator, bank, polarities, _first_seeds(bank, label, 10), out, label, None, False)

@@ -1,0 +1,178 @@
+"""A build that survives: kept in a folder beside the bank until the bank is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from polarprior.bank import index
+from polarprior.bank.bank import Bank
+from polarprior.bank.card import write_card
+from polarprior.building.assembling import metadata, pieces
+from polarprior.building.journal import Journal
+from polarprior.building.lock import PATIENCE, Held, held
+from polarprior.building.parts import Parts
+from polarprior.building.plan import Plan, Unit
+from polarprior.building.planning import decide
+from polarprior.building.progress import bar
+from polarprior.building.ranks import Share
+from polarprior.building.solver import Solved
+from polarprior.errors import BankError, PolarPriorError
+from polarprior.files import check_writable
+from polarprior.generator import Generator
+from polarprior.volume.calibration import Calibration
+from polarprior.volume.estimators import AUTO
+
+Run = Callable[[Plan, Calibration | None, Sequence[Unit]], Iterator[Solved]]
+
+
+@dataclass(frozen=True, eq=False)
+class FolderBuild:
+    """A build that is kept in ``OUT.parts``; see `polarprior.building.build.build_bank` for the fields."""
+
+    generator: Generator
+    known: Plan
+    out: Path
+    run: Run
+    max_shard_size: int
+    progress: bool
+
+    @property
+    def parts(self) -> Parts:
+        base = index.base_of(self.out)
+        return Parts(base.with_name(base.name + ".parts"))
+
+    def all(self) -> Bank:
+        """Solve what is missing, and write the bank."""
+        check_writable(self.out)
+        parts = self.parts
+        if not parts.begun() and (bank := self._whole()) is not None:
+            return bank
+        with held(parts.lock(), str(self.out)):
+            if (bank := self._whole()) is None:
+                try:
+                    return self._written(parts, self._solve(parts, None))
+                except BaseException:
+                    parts.remove_unless_begun()
+                    raise
+            parts.remove()  # it was ended between the two
+            return bank
+
+    def share(self, share: Share) -> Bank | None:
+        """Solve what is missing of a share, and write the bank where it was the last."""
+        check_writable(self.out)
+        parts = self.parts
+        if not parts.begun() and (bank := self._whole()) is not None:
+            return bank
+        own = parts.lock(f"lock-{share.number}-of-{share.count}")
+        plan = None
+        try:
+            with (
+                held(parts.lock(), str(self.out), shared=True, wait=PATIENCE),
+                held(own, f"share {share} of {self.out}"),
+            ):
+                if self._whole() is None:
+                    plan = self._solve(parts, share)
+        finally:
+            bank = self._finished(parts, plan)
+        return bank
+
+    def _finished(self, parts: Parts, plan: Plan | None) -> Bank | None:
+        """What a share does once it is done: the last of them writes the bank."""
+        try:
+            with held(parts.lock(), str(self.out)):
+                if (bank := self._whole()) is not None:
+                    parts.remove()
+                elif plan is None:
+                    parts.remove_unless_begun()
+                elif all(parts.get(unit) is not None for unit in plan.units()):
+                    bank = self._written(parts, plan)
+                return bank
+        except Held:
+            return None
+
+    def _solve(self, parts: Parts, share: Share | None) -> Plan:
+        """Make the plan or take up the one there is, and solve what is missing of it."""
+        with held(parts.lock("lock-plan"), str(self.out), wait=None) if share else nullcontext():
+            parts.check(self.known)
+            plan, calibration = decide(self.generator, self.known, parts.calibration(), self.progress)
+            parts.begin(plan, calibration)
+        units = plan.units() if share is None else share.of(plan.units())
+        missing = [unit for unit in units if parts.get(unit) is None]
+        journal = Journal(self._beside(".log.jsonl"))
+        with bar(units, missing, self.progress) as shown:
+            for solved in self.run(plan, calibration, missing) if missing else ():
+                parts.put(solved.unit, solved.columns)
+                journal.write(
+                    unit=solved.unit.name,
+                    latents=len(solved.unit),
+                    seconds=round(solved.seconds, 3),
+                    worker=solved.worker,
+                )
+                shown.update(len(solved.unit))
+        return plan
+
+    def _written(self, parts: Parts, plan: Plan) -> Bank:
+        """The bank, from parts that are all there."""
+
+        def get(unit: Unit) -> dict[str, np.ndarray]:
+            columns = parts.get(unit)
+            if columns is None:
+                raise PolarPriorError(f"--out: {unit.name} in {parts.folder} was lost", "run the same command again")
+            return columns
+
+        info = metadata(plan, get)
+        columns, sizes = pieces(plan, info, get, self.max_shard_size)
+        bank = Bank.open(index.write_files(self.out, info, columns, sizes, scratch=parts.folder))
+        write_card(bank, self.out, scratch=parts.folder)
+        parts.remove()
+        return bank
+
+    def _whole(self) -> Bank | None:
+        """The bank that was asked for, where it is there already; PolarPriorError where something else is."""
+        path = index.find(self.out)
+        if not path.is_file():
+            return None
+        try:
+            bank = Bank.open(path)
+        except BankError as error:
+            raise PolarPriorError(f"--out: {path} exists already; {error.message}", "name another file") from error
+        found = _difference(bank, self.known)
+        if found is not None:
+            field, was, now = found
+            raise PolarPriorError(
+                f"--out: {path} exists already, a bank with {field} {was}; got {now}",
+                "remove it, or name another file",
+            )
+        return bank
+
+    def _beside(self, suffix: str) -> Path:
+        base = index.base_of(self.out)
+        return base.with_name(base.name + suffix)
+
+
+def _difference(bank: Bank, known: Plan) -> tuple[str, str, str] | None:
+    """The first field in which a bank isn't the one that is asked for: (its name, as it is, as asked for)."""
+    info, request = bank.info, known.request
+    pairs = {name: (getattr(info, name), getattr(known, name)) for name in _OF_THE_MODEL}
+    pairs |= {name: (getattr(info, name), getattr(request, name)) for name in ("domain", "space", "k")}
+    pairs["n"] = len(bank), request.n
+    pairs["seeds_from"] = int(bank.seeds[0]), request.seeds_from
+    if info.num_classes is not None and len(bank) == request.n:
+        labels = known.labels(np.arange(request.n))
+        pairs["classes"] = bool(np.array_equal(np.asarray(bank.labels), np.asarray(labels))), True
+    if request.estimator == AUTO:
+        pairs["estimator"] = info.estimator.get("chosen_by", info.estimator["name"]), AUTO
+    elif request.estimator is not None:
+        pairs["estimator"] = info.estimator["name"], request.estimator
+    for field, (was, now) in pairs.items():
+        if was != now:
+            return field, str(was)[:60], str(now)[:60]
+    return None
+
+
+_OF_THE_MODEL = ("plugin", "fingerprint", "prior", "latent_shape", "num_classes", "settings", "dtype")

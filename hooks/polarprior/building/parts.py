@@ -1,0 +1,147 @@
+"""The state of a build: a plan and its parts, in ``BANK.parts``. A part exists only when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from polarprior.bank.format import Columns
+from polarprior.building import calibration_file
+from polarprior.building.plan import Plan, Unit
+from polarprior.errors import PolarPriorError
+from polarprior.files import write_atomically
+from polarprior.volume.calibration import Calibration
+
+FILE_LIMIT = 1 << 30
+_OWN = (
+    "plan.json",
+    "calibration.safetensors",
+    "lock*",
+    "part-*.safetensors",
+    "audit-*.safetensors",
+    ".*.tmp",
+    ".tmp*",
+)
+
+
+class Parts:
+    """The folder of a build.
+
+    Attributes:
+        folder: ``BANK.parts``.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._plan: Plan | None = None
+
+    def lock(self, name: str = "lock") -> Path:
+        """A lock file in the folder, which is made."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / name
+
+    def calibration(self) -> Calibration | None:
+        """The calibration that the build was begun with; None where there is no plan yet, or it needs none.
+
+        Raises:
+            PolarPriorError: it is damaged.
+        """
+        stored = self._stored_plan()
+        if stored is None:
+            return None
+        try:
+            wanted = json.loads(stored)["calibration"]
+            if not wanted:
+                return None
+            content = (self.folder / "calibration.safetensors").read_bytes()
+            if hashlib.sha256(content).hexdigest() == wanted:
+                return calibration_file.from_bytes(content)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass
+        raise PolarPriorError(
+            f"--out: the plan or the calibration in {self.folder} is damaged", f"start again: rm -r {self.folder}"
+        )
+
+    def check(self, plan: Plan) -> None:
+        """Raise PolarPriorError, naming the field, if a build with another plan was begun here."""
+        stored = self._stored_plan()
+        found = None if stored is None else plan.difference(stored)
+        if found is not None:
+            field, was, now = found
+            raise PolarPriorError(
+                f"--out: {self.folder} holds a build with {field} {was}, got {now}",
+                f"build with {was}, name another --out, or start again: rm -r {self.folder}",
+            )
+
+    def begin(self, plan: Plan, calibration: Calibration | None) -> None:
+        """Write the plan, or see that it is the one the build was begun with.
+
+        Raises:
+            PolarPriorError: it is another, naming the field.
+        """
+        stored = self._stored_plan()
+        if stored is None:
+            if calibration is not None:
+                write_atomically(self.folder / "calibration.safetensors", calibration_file.to_bytes(calibration))
+            write_atomically(self.folder / "plan.json", plan.to_json().encode())
+        self.check(plan)
+        self._plan = plan
+
+    def put(self, unit: Unit, columns: Columns) -> None:
+        """Keep what a unit gave."""
+        content = save(dict(columns), {"polarprior": self._digest(unit, columns)})
+        write_atomically(self._file(unit), content)
+
+    def get(self, unit: Unit) -> dict[str, np.ndarray] | None:
+        """What a unit gave; None where it has not been done, or its file is damaged or of another plan."""
+        with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
+            if self._file(unit).stat().st_size > FILE_LIMIT:
+                return None
+            with safe_open(self._file(unit), framework="numpy") as opened:
+                columns = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+                if (opened.metadata() or {}).get("polarprior") == self._digest(unit, columns):
+                    return columns
+        return None
+
+    def begun(self) -> bool:
+        """Whether anything of a build is here."""
+        return self.folder.is_dir()
+
+    def remove_unless_begun(self) -> None:
+        """`remove`, where nothing has been solved or calibrated yet: a build that failed at once leaves nothing."""
+        work = ("calibration.safetensors", "part-*.safetensors", "audit-*.safetensors")
+        if not any(any(self.folder.glob(pattern)) for pattern in work):
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove all that a build leaves, its lock last; what isn't its own stays."""
+        for pattern in sorted(_OWN, key=lambda each: each == "lock*"):
+            for file in self.folder.glob(pattern):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    def _stored_plan(self) -> str | None:
+        try:
+            return (self.folder / "plan.json").read_bytes()[:FILE_LIMIT].decode(errors="replace")
+        except FileNotFoundError:
+            return None
+
+    def _file(self, unit: Unit) -> Path:
+        return self.folder / f"{unit.name}.safetensors"
+
+    def _digest(self, unit: Unit, columns: Columns) -> str:
+        """sha256, as hex, over the plan, the unit and the columns."""
+        if self._plan is None:
+            raise RuntimeError("begin first")
+        total = hashlib.sha256(f"{self._plan.digest}:{unit};".encode())
+        for name in sorted(columns):
+            total.update(f"{name}:{columns[name].dtype}:{columns[name].shape};".encode())
+            total.update(np.ascontiguousarray(columns[name]).data)
+        return total.hexdigest()

@@ -1,0 +1,158 @@
+"""Making a plan: try the model, calibrate where that is needed, and decide what fixes the bank's bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from polarprior.building.calibration_file import digest as calibration_digest
+from polarprior.building.plan import Plan, Request, rows_of_a_part
+from polarprior.checks import check_behaves, check_differentiates
+from polarprior.errors import UsageError
+from polarprior.generator import Generator
+from polarprior.host import default_host
+from polarprior.jacobian.linear_map import LinearMap
+from polarprior.jacobian.memory import memory_limit
+from polarprior.volume.arithmetic import exact_arithmetic
+from polarprior.volume.audit import AUDITED
+from polarprior.volume.calibrating import IN_BFLOAT16, calibrate
+from polarprior.volume.calibration import Calibration
+from polarprior.volume.estimators import AUTO, check_estimator
+from polarprior.volume.spectrum import check_k
+from polarprior.volume.tangent_only import in_bfloat16
+
+CHUNK_NUMBERS = 10_000_000
+"""Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
+COPIES = 2
+"""Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
+NEED_CALIBRATION = (AUTO, "tangent-only", IN_BFLOAT16, "balanced")
+"""What falls short by an amount that only exact spectra tell, and starts from a subspace that they give."""
+CALIBRATED, CALIBRATED_WITH_PRIOR = 200, 40
+"""Latents that are solved for it; less where the Jacobians know themselves where to start."""
+PROBED = 4
+"""Latents whose Jacobians are tried before anything long starts."""
+
+
+def first_plan(generator: Generator, request: Request) -> Plan:
+    """What is known before the model has been tried; nothing is decided yet.
+
+    Raises:
+        UsageError: k, a class, the estimator or its tolerance out of range.
+    """
+    if request.classes is not None or generator.num_classes is not None:
+        _check_classes(generator, request.classes)
+    check_k(request.k, generator.rank_bound)
+    check_estimator(request.estimator or "exact", request.tol)
+    return Plan(
+        request=request,
+        plugin=generator.plugin,
+        plugin_version=generator.version,
+        fingerprint=generator.fingerprint,
+        prior=generator.prior.name,
+        latent_shape=tuple(generator.prior.shape),
+        num_classes=generator.num_classes,
+        settings=generator.settings,
+        licence=generator.licence,
+        dtype=str(generator.dtype).removeprefix("torch."),
+        torch=torch.__version__,
+        device=generator.device.type,
+    )
+
+
+def decide(
+    generator: Generator, plan: Plan, calibration: Calibration | None = None, progress: bool = False
+) -> tuple[Plan, Calibration | None]:
+    """Try the model, and complete its `first_plan`; with a calibration where the estimator needs one.
+
+    Args:
+        generator: the model.
+        plan: what is known.
+        calibration: the one that the bank was begun with; taken anew where None.
+        progress: show a bar while calibrating.
+
+    Raises:
+        UsageError: k, the space, the estimator or the memory out of range.
+        PluginError: the generator draws noise inside or couples its batch, or its Jacobian holds NaN or infinity, is
+            zero, or can't be taken.
+    """
+    request = plan.request
+    jacobian_fn = default_host().jacobian_fn(generator, space=request.space, domain=request.domain)
+    rows = np.arange(min(PROBED, request.n))
+    first = jacobian_fn(generator.prior.draw(plan.seeds(rows), plan.labels(rows)))
+    rank = min(generator.rank_bound, first.output_dim)
+    check_k(request.k, rank)
+    check_behaves(generator)
+    check_differentiates(first, generator.plugin)
+    name = request.estimator or default_estimator(first.input_dim, request.k)
+    if name == AUTO and request.n <= CALIBRATED + AUDITED:
+        name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n
+    if name == IN_BFLOAT16:
+        in_bfloat16(first)  # or an error, before the calibration
+    columns = first.input_dim if name in ("exact", AUTO) else min(2 * request.k + 18, first.input_dim)
+    chunk = _latents_at_once(first, columns, request.memory)
+    plan = replace(
+        plan,
+        chosen=name,
+        rank=rank,
+        chunk=chunk,
+        audit_chunk=_latents_at_once(first, first.input_dim, request.memory),
+        part=rows_of_a_part(request.n, chunk),
+    )
+    if name not in NEED_CALIBRATION:
+        return plan, None
+    if calibration is None:
+        size = CALIBRATED if first.prior is None else CALIBRATED_WITH_PRIOR
+        with exact_arithmetic(), memory_limit(request.memory):
+            calibration = calibrate(
+                generator,
+                request.space,
+                request.k,
+                size,
+                jacobian_fn=jacobian_fn,
+                domain=request.domain,
+                tol=request.tol,
+                progress=progress,
+            )
+    return _with_calibration(plan, calibration), calibration
+
+
+def default_estimator(input_dim: int, k: int) -> str:
+    """``exact`` where K <= 1.5 k + 60, else ``block-lanczos``: a rule, never a timing."""
+    return "exact" if input_dim <= 1.5 * k + 60 else "block-lanczos"
+
+
+def _with_calibration(plan: Plan, calibration: Calibration) -> Plan:
+    chosen = calibration.cheapest(plan.request.tol) if plan.chosen == AUTO else plan.chosen
+    errors = {f"calibrated_error_{name}": calibration.spread(name) for name in calibration.errors}
+    return replace(
+        plan,
+        chosen=chosen,
+        calibration=calibration_digest(calibration),
+        calibrated={"calibrated_on": len(calibration.seeds), **errors},
+        offset=0.0 if chosen == "exact" else float(calibration.errors[chosen].median()),
+    )
+
+
+def _latents_at_once(first: LinearMap, columns: int, memory: int | None) -> int:
+    """How many Jacobians are held at once: what fits into `CHUNK_NUMBERS`, and into `memory`.
+
+    Raises:
+        UsageError: not even one fits into `memory`.
+    """
+    numbers = columns * first.output_dim
+    size = COPIES * numbers * first.value.element_size()
+    if memory is not None and memory < size:
+        raise UsageError(
+            f"--memory: got {memory} bytes, expected at least {size}: one Jacobian is {first.output_dim} x {columns}",
+            f"use --memory {-(-size // 2**20)}M",
+        )
+    chunk = max(1, min(4096, CHUNK_NUMBERS // numbers))
+    return chunk if memory is None else min(chunk, memory // size)
+
+
+def _check_classes(generator: Generator, classes: tuple[int, ...] | None) -> None:
+    if classes is not None and not classes:
+        raise UsageError("--class: got no class", "name some, or leave it out for all")
+    generator.check_label(torch.tensor(range(generator.num_classes or 0) if classes is None else classes))
