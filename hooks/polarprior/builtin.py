@@ -53,9 +53,10 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
             "return pp.wrap(module, latent_dim=..., prior='normal')",
         )
     for name, value in settings.given().items():
-        if getattr(generator.settings, name) != value:
+        own = getattr(generator.settings, name)
+        if own != value:
             raise UsageError(
-                f"settings: got {name} {value}; torch:{source} takes none, it has {getattr(generator.settings, name)}",
+                f"settings: got {name} {value}; torch:{source} takes none, its own is {own}",
                 "set it in your function",
             )
     return generator.on(device)

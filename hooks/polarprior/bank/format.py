@@ -122,7 +122,7 @@ def read(path: Path) -> BankFile:
 
 def _mapped(path: Path, dtype: np.dtype[Any], start: int, entry: Mapping[str, Any]) -> np.ndarray:
     offset = start + entry["data_offsets"][0]
-    return np.memmap(path, dtype, mode="r", offset=offset, shape=tuple(entry["shape"])).view(np.ndarray)
+    return np.memmap(path, dtype, mode="c", offset=offset, shape=tuple(entry["shape"])).view(np.ndarray)
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 AUDITED = 300
 """Rows that are audited. Of 299 rows all within an error, at least 99% of all are, with 95% confidence."""
@@ -53,6 +52,8 @@ def audit(estimated: np.ndarray, exact: np.ndarray, full: np.ndarray, *, offset:
         offset: what the errors are expected to have in common, nats.
         tol: nats.
     """
+    from scipy.stats import spearmanr  # a second to import
+
     with np.errstate(invalid="ignore"):
         errors = np.where(estimated == exact, 0.0, np.abs(estimated - exact - offset))
     largest = float(errors.max())

@@ -1,0 +1,37 @@
+"""What the benchmarks share: rows of figures with their goals, printed and written as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+
+class Report:
+    """Rows of {"what", "figure", "unit", "goal", "holds", "detail"}, printed as they come."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add(
+        self, what: str, figure: Any, unit: str = "", goal: str = "", holds: bool | None = None, detail: str = ""
+    ):
+        """A figure; `holds` says whether it met the goal, where there is one."""
+        self.rows.append(
+            {"what": what, "figure": figure, "unit": unit, "goal": goal, "holds": holds, "detail": detail}
+        )
+        verdict = "" if holds is None else "   holds" if holds else "   NOT MET"
+        shown = f"{figure:.4g}" if isinstance(figure, float) else str(figure)
+        print(f"{what:<66} {shown:>12} {unit:<10} {goal}{verdict}  {detail}", flush=True)
+
+    def write(self, path: Path | None, **machine: Any) -> None:
+        """Write the rows as JSON, with the machine and the commit; nothing where `path` is None."""
+        if path is None:
+            return
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
+        ).stdout.strip()
+        about = {"cpu": platform.processor() or platform.machine(), "commit": commit, **machine}
+        path.write_text(json.dumps({"machine": about, "rows": self.rows}, indent=1) + "\n")
