@@ -29,7 +29,8 @@ LEFT = {"bank.safetensors", "bank.log.jsonl", "README.md"}
 
 def start(folder: Path, *arguments: str, limit: int | None = None) -> subprocess.Popen[str]:
     """`polarprior bank build` in `folder`, in a process group of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = [str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, here))}
     command = [sys.executable, "-m", "polarprior.cli", "bank", "build", *arguments, "--out", "bank"]
     if limit is not None:
         command = ["bash", "-c", f"ulimit -f {limit}; exec " + " ".join(command)]
