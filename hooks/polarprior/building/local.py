@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
@@ -78,7 +78,8 @@ class _Worker:
         context = get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_work, args=(there, job), daemon=True)
-        process.start()
+        with _without_interrupts():
+            process.start()
         there.close()
         return cls(process, here)
 
@@ -87,6 +88,19 @@ class _Worker:
         self.unit = waiting.popleft() if waiting else None
         with suppress(ConnectionError):  # it may have died: its end of the pipe says so
             self.connection.send(self.unit)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C is the parent's to handle: a process that is started in here never sees it, even while it starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _bury(worker: _Worker, waiting: deque[Unit], deaths: dict[Unit, int], others: bool) -> None:
@@ -107,7 +121,6 @@ def _bury(worker: _Worker, waiting: deque[Unit], deaths: dict[Unit, int], others
 
 def _work(pipe: Connection, job: Job) -> None:
     """What a worker runs: units come in, and what they gave goes out; it never outlives its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # the parent, which tried the model first, has said it all
     try:
