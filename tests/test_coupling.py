@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polarprior.hashing import uniforms
-from polarprior.prior.coupling import coupled_rows
+from polarprior.prior.coupling import MaximalCoupling
 from polarprior.prior.weights import log_weights
 from scipy.stats import chisquare
 
@@ -30,7 +30,7 @@ def u():
 def test_rows_that_come_in_uniformly_go_out_with_the_law(log_volume, u, rho):
     weights = np.exp(log_weights(log_volume, rho))
     own = np.arange(TRIALS) % ROWS
-    drawn = coupled_rows(weights, own, u)
+    drawn = MaximalCoupling(weights).rows(own, u)
     assert chisquare(np.bincount(drawn, minlength=ROWS), TRIALS * weights).pvalue > 1e-4
     # Exactly the overlap of the two laws stays, to four standard errors.
     overlap = np.minimum(weights, 1 / ROWS).sum()
@@ -40,13 +40,13 @@ def test_rows_that_come_in_uniformly_go_out_with_the_law(log_volume, u, rho):
 @pytest.mark.parametrize("rho", [-0.1, 0.1])
 def test_latents_that_are_no_rows_are_drawn_with_the_law(log_volume, u, rho):
     weights = np.exp(log_weights(log_volume, rho))
-    drawn = coupled_rows(weights, np.full(TRIALS, -1), u)
+    drawn = MaximalCoupling(weights).rows(np.full(TRIALS, -1), u)
     assert chisquare(np.bincount(drawn, minlength=ROWS), TRIALS * weights).pvalue > 1e-4
 
 
 def test_the_chi_square_test_has_power(log_volume, u):
     weights, wrong = (np.exp(log_weights(log_volume, rho)) for rho in (0.1, 0.105))
-    drawn = coupled_rows(wrong, np.arange(TRIALS) % ROWS, u)
+    drawn = MaximalCoupling(wrong).rows(np.arange(TRIALS) % ROWS, u)
     assert chisquare(np.bincount(drawn, minlength=ROWS), TRIALS * weights).pvalue < 1e-4
 
 
@@ -59,7 +59,7 @@ def test_any_weights_give_a_row_of_positive_weight(log_volume, rho, key):
     weights = np.exp(log_weights(np.array(log_volume), rho))
     u = uniforms(np.array([key, -key]), 2)
     for own in ([-1, -1], [0, len(log_volume) - 1]):
-        drawn = coupled_rows(weights, np.array(own), u)
+        drawn = MaximalCoupling(weights).rows(np.array(own), u)
         assert (weights[drawn] > 0).all()
 
 
@@ -68,7 +68,7 @@ def test_at_rho_0_everything_stays():
     for rows in range(1, 400):
         weights = np.exp(log_weights(np.arange(float(rows)), 0.0))
         own = np.arange(rows)
-        assert (coupled_rows(weights, own, np.full((rows, 2), 1 - 2.0**-53)) == own).all()
+        assert (MaximalCoupling(weights).rows(own, np.full((rows, 2), 1 - 2.0**-53)) == own).all()
 
 
 def test_uniforms_are_pinned():

@@ -75,7 +75,7 @@ def test_expected_distinct_by_simulation():
     log_w = log_weights(np.arange(50.0) / 10, 1.0)
     stream = np.random.default_rng(2)
     seen = [len(set(stream.choice(50, 60, p=np.exp(log_w)))) for _ in range(2000)]
-    assert expected_distinct(log_w, 60) == pytest.approx(np.mean(seen), abs=4 * np.std(seen) / np.sqrt(2000))
+    assert expected_distinct(np.exp(log_w), 60) == pytest.approx(np.mean(seen), abs=4 * np.std(seen) / np.sqrt(2000))
 
 
 @pytest.mark.parametrize("shape", [0.1, 0.5, 0.9, 1.5])

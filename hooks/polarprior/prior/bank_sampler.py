@@ -10,11 +10,11 @@ import numpy as np
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.hashing import latent_hash, uniforms
-from polarprior.prior.coupling import coupled_rows
+from polarprior.prior.coupling import MaximalCoupling
 from polarprior.prior.diagnostics import Diagnostics, diagnose
 from polarprior.prior.limits import limits_on
 from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.weights import log_weights
+from polarprior.prior.weights import polarity_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class _Class(NamedTuple):
-    """The rows of a class, int64 [n]; their order by hash; their weights, float64 [n], summing to 1."""
+    """The rows of a class, int64 [n], ascending, None where they are all; their order by hash; their coupling."""
 
-    rows: np.ndarray
+    rows: np.ndarray | None
     by_hash: np.ndarray
-    weights: np.ndarray
+    coupling: MaximalCoupling
 
 
 class WeightedBank:
@@ -58,17 +58,19 @@ class WeightedBank:
         self._classes: dict[int | None, _Class] = {}
         reports = []
         for label in wanted:
-            rows = bank.rows_of(label)
-            if not np.isfinite(log_volume[rows]).any():
+            rows = None if label is None else bank.rows_of(label)
+            volumes = log_volume if rows is None else log_volume[rows]
+            if not np.isfinite(volumes).any():
                 raise BankError(
                     f"bank: no latent has {k} nonzero singular values"
                     + (f" in class {label}" if label is not None else ""),
                     "use a smaller k: -k " + str(max(1, k // 2)),
                 )
-            weights = np.exp(log_weights(log_volume[rows], rho))
-            self._classes[label] = _Class(rows, np.argsort(bank.latent_hash[rows]), weights)
+            weights = polarity_weights(volumes, rho)
+            by_hash = bank.by_hash() if rows is None else np.argsort(bank.latent_hash[rows])
+            self._classes[label] = _Class(rows, by_hash, MaximalCoupling(weights.values))
             limits = limits_on(bank, k, label, options.draws)
-            reports.append(diagnose(log_volume[rows], rho, k, options.draws, label, limits))
+            reports.append(diagnose(volumes, rho, k, options.draws, label, limits, weights))
         self.diagnostics: Diagnostics = min(
             reports, key=lambda report: (report.within_limits, report.ess / report.rows)
         )
@@ -95,15 +97,16 @@ class WeightedBank:
             if label not in self._classes:
                 self._bank.rows_of(label)  # says so where the bank has no such class
                 raise UsageError(f"class: got {label}, asked for {list(self._classes)}", "ask for all: label=None")
-            rows, _, weights = self._classes[label]
-            drawn[mine] = rows[coupled_rows(weights, self._own(hashes[mine], label), u[mine])]
+            rows, _, coupling = self._classes[label]
+            picked = coupling.rows(self._own(hashes[mine], label), u[mine])
+            drawn[mine] = picked if rows is None else rows[picked]
         return drawn
 
     def _own(self, hashes: np.ndarray, label: int | None) -> np.ndarray:
         """Which row of the class each hash is, counted within the class; -1 where it is none."""
         rows, by_hash, _ = self._classes[label]
-        known = self._bank.latent_hash[rows]
-        found = by_hash[np.searchsorted(known, hashes, sorter=by_hash).clip(max=len(rows) - 1)]
+        known = self._bank.latent_hash if rows is None else self._bank.latent_hash[rows]
+        found = by_hash[np.searchsorted(known, hashes, sorter=by_hash).clip(max=len(known) - 1)]
         return np.where(known[found] == hashes, found, -1)
 
 

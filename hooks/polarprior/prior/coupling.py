@@ -2,43 +2,61 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 
-def coupled_rows(weights: np.ndarray, own: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Draw a row of a bank for each incoming latent: the maximal coupling of uniform and `weights`.
+class MaximalCoupling:
+    """Draws rows of a weighted bank: the maximal coupling of uniform and the weights.
 
     Args:
         weights: w_i, float64 [N], summing to 1.
-        own: int64 [n], the row that the incoming latent is, or -1 where it is no row of the bank.
-        u: float64 [n, 2], uniform on [0, 1).
-
-    Returns:
-        int64 [n], rows drawn.
 
     A latent that is row i stays with probability min(1, N w_i); otherwise a row is drawn from the residual,
     ∝ max(w_j - 1/N, 0). A latent that is no row is drawn from w. So rows that come in uniformly go out with
     law w exactly: min(1/N, w_j) stays, and what leaves fills the rest. No other coupling keeps more
     (Thorisson, Coupling, Stationarity, and Regeneration, 2000, chapter 1).
     """
-    known = own >= 0
-    residual = np.maximum(weights - 1 / weights.size, 0)
-    stay_probability = np.where(known, weights.size * weights[np.where(known, own, 0)], 0.0)
-    # Equal weights leave no residual: everything stays, whatever the rounding of N w says.
-    stays = known & ((u[:, 0] < stay_probability) | (residual.sum() == 0))
-    moves = known & ~stays
-    drawn = np.where(stays, own, -1)
-    drawn[~known] = _inverse_cdf(weights, u[~known, 1])
-    if moves.any():
-        drawn[moves] = _inverse_cdf(residual, u[moves, 1])
-    return drawn
+
+    def __init__(self, weights: np.ndarray):
+        self._weights = weights
+
+    def rows(self, own: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """A row for each incoming latent.
+
+        Args:
+            own: int64 [n], the row that the incoming latent is, or -1 where it is no row of the bank.
+            u: float64 [n, 2], uniform on [0, 1).
+
+        Returns:
+            int64 [n].
+        """
+        known = own >= 0
+        stay_probability = np.where(known, self._weights.size * self._weights[np.where(known, own, 0)], 0.0)
+        # Equal weights leave no residual: everything stays, whatever the rounding of N w says.
+        stays = known & ((u[:, 0] < stay_probability) | (self._residual[-1] == 0))
+        moves = known & ~stays
+        drawn = np.where(stays, own, -1)
+        if not known.all():
+            drawn[~known] = _inverse_cdf(self._cumulative, u[~known, 1])
+        if moves.any():
+            drawn[moves] = _inverse_cdf(self._residual, u[moves, 1])
+        return drawn
+
+    @cached_property
+    def _cumulative(self) -> np.ndarray:
+        return np.cumsum(self._weights)
+
+    @cached_property
+    def _residual(self) -> np.ndarray:
+        """Cumulative sums of max(w - 1/N, 0)."""
+        residual = self._weights - 1 / self._weights.size
+        np.maximum(residual, 0, out=residual)
+        return np.cumsum(residual, out=residual)
 
 
-def _inverse_cdf(weights: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Rows drawn with probability ∝ weights, one for each u; never one of weight 0."""
-    cumulative = np.cumsum(weights)
-    return np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=_last_positive(weights))
-
-
-def _last_positive(weights: np.ndarray) -> int:
-    return int(np.flatnonzero(weights > 0)[-1])
+def _inverse_cdf(cumulative: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Rows drawn by their cumulative weights, one for each u; never one of weight 0."""
+    last = np.searchsorted(cumulative, cumulative[-1])  # where the sum is reached: all behind it weigh 0
+    return np.searchsorted(cumulative, u * cumulative[-1], side="right").clip(max=last)

@@ -9,7 +9,7 @@ import numpy as np
 
 from polarprior.prior.limits import Limits, floor_to, needed_ess, rho_limits
 from polarprior.prior.psis import TRUSTED, pareto_k_hat
-from polarprior.prior.weights import effective_sample_size, expected_distinct, log_weights
+from polarprior.prior.weights import Weights, expected_distinct, polarity_weights
 
 DEFICIENT_SHARE = 0.01
 """Rank-deficient rows are never drawn at rho other than 0; above this share of them, the target is another one."""
@@ -101,13 +101,16 @@ def diagnose(
     draws: int = 0,
     label: int | None = None,
     limits: Limits | None = None,
+    weights: Weights | None = None,
 ) -> Diagnostics:
-    """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws, `limits` are computed where
-    None."""
-    log_w = log_weights(log_volume, rho)
+    """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws. Limits and weights are
+    computed where None."""
+    weights = polarity_weights(log_volume, rho) if weights is None else weights
     finite = np.isfinite(log_volume)
-    std = float(log_volume[finite].std()) if finite.any() else 0.0
-    used = finite & np.isfinite(log_w)
+    whole = bool(finite.all())
+    known = log_volume if whole else log_volume[finite]
+    log_w, w = weights if whole else (each[finite] for each in weights)
+    std = float(known.std()) if known.size else 0.0
     return Diagnostics(
         rho=rho,
         k=k,
@@ -115,14 +118,14 @@ def diagnose(
         label=label,
         std=std,
         tilt=abs(rho) * std,
-        ess=effective_sample_size(log_w),
-        ess_needed=needed_ess(int(finite.sum()), draws),
-        k_hat=pareto_k_hat(log_w[np.isfinite(log_w)]),
-        max_weight=float(np.exp(log_w.max())),
+        ess=weights.ess,
+        ess_needed=needed_ess(known.size, draws),
+        k_hat=pareto_k_hat(log_w if known.size else weights.log),
+        max_weight=float(weights.values.max()),
         draws=draws or log_volume.size,
-        distinct=expected_distinct(log_w, draws or log_volume.size),
-        mean_log_volume=float(np.average(log_volume[used], weights=np.exp(log_w[used]))) if used.any() else -np.inf,
-        rank_deficient=int((~finite).sum()),
+        distinct=expected_distinct(weights.values, draws or log_volume.size),
+        mean_log_volume=float(known @ w / w.sum()) if known.size else -np.inf,
+        rank_deficient=log_volume.size - known.size,
         limits=rho_limits(log_volume, draws) if limits is None else limits,
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from polarprior.prior.psis import TRUSTED, pareto_k_hat
+from polarprior.prior.psis import TRUSTED, largest_weights, tail_k_hat
 from polarprior.prior.weights import effective_sample_size
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
 
-STEPS = 60
+STEPS, HALVINGS = 60, 16
 SMALLEST = 25
 """Rows below which the tail of the weights can't be judged, so that no rho but 0 is supported."""
 ROUNDING = 1e-6
@@ -39,9 +40,10 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
         log_volume: l of the bank's rows, [N]; -inf rows are left out.
         draws: how many latents will be drawn; 0 where that is not known.
 
-    A bank of under 400 rows is asked for N / 4 instead of 100. The first rho that fails ends the interval,
-    whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
-    latent takes all, and then bisected. Where l is constant the limits are infinite.
+    A bank of under 400 rows is asked for N / 4 instead of 100. k-hat is noisy: the first rho where it fails ends the
+    interval, whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
+    latent takes all, and then bisected. ESS falls with |rho|, so it is bisected at once. Where l is constant the
+    limits are infinite.
     """
     finite = log_volume[np.isfinite(log_volume)]
     needed = needed_ess(finite.size, draws)
@@ -50,21 +52,28 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
     spread = float(finite.std())
     if spread < ROUNDING * max(1.0, float(np.abs(finite).max())):
         return Limits(-np.inf, np.inf)
-
-    def trusted(rho: float) -> bool:
-        return effective_sample_size(rho * finite) >= needed and pareto_k_hat(rho * finite) < TRUSTED
+    step = 2 * np.sqrt(2 * np.log(finite.size)) / spread / STEPS
 
     def last_trusted(sign: int) -> float:
-        step = sign * 2 * np.sqrt(2 * np.log(finite.size)) / spread / STEPS
-        good, bad = 0.0, step
-        while trusted(bad) and abs(bad) < abs(STEPS * step):
-            good, bad = bad, bad + step
-        for _ in range(12):
-            middle = (good + bad) / 2
-            good, bad = (middle, bad) if trusted(middle) else (good, middle)
-        return good
+        tilted = sign * finite
+        tail = largest_weights(tilted)
+        steps = 1
+        while tail_k_hat(steps * step * tail) < TRUSTED and steps < STEPS:
+            steps += 1
+        rho = _bisect(lambda rho: tail_k_hat(rho * tail) < TRUSTED, (steps - 1) * step, steps * step)
+        return sign * _bisect(lambda rho: effective_sample_size(rho * tilted) >= needed, 0.0, rho)
 
     return Limits(last_trusted(-1), last_trusted(1))
+
+
+def _bisect(holds: Callable[[float], bool], good: float, bad: float) -> float:
+    """The last place between `good` and `bad` where it holds; `bad` itself where it holds there."""
+    if holds(bad):
+        return bad
+    for _ in range(HALVINGS):
+        middle = (good + bad) / 2
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return good
 
 
 def limits_on(bank: Bank, k: int | None = None, label: int | None = None, draws: int = 0) -> Limits:

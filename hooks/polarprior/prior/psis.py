@@ -19,11 +19,18 @@ def pareto_k_hat(log_w: np.ndarray) -> float:
         Vehtari, Simpson, Gelman, Yao, Gabry: Pareto smoothed importance sampling, JMLR 25 (2024).
     """
     log_w = np.asarray(log_w, np.float64)
-    if log_w.min() == log_w.max():
-        return 0.0
+    return tail_k_hat(largest_weights(log_w)) if log_w.min() < log_w.max() else 0.0
+
+
+def largest_weights(log_w: np.ndarray) -> np.ndarray:
+    """The tail of the weights and the one before it, ascending: all that `tail_k_hat` looks at."""
     tail = int(min(log_w.size / 5, 3 * np.sqrt(log_w.size)))
-    largest = np.sort(np.partition(log_w, -tail - 1)[-tail - 1 :])
-    largest -= largest[-1]
+    return np.sort(np.partition(log_w, -tail - 1)[-tail - 1 :])
+
+
+def tail_k_hat(largest: np.ndarray) -> float:
+    """`pareto_k_hat` from the `largest_weights`, which for all rho of one sign are of the same rows."""
+    largest = largest - largest[-1]
     threshold = max(largest[0], np.log(np.finfo(np.float64).tiny))
     exceedances = np.exp(largest[largest > threshold]) - np.exp(threshold)
     return _generalised_pareto_shape(exceedances) if exceedances.size >= 5 else np.inf

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 
-def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
-    """log w_i of the polarity prior on a bank: log softmax(rho · l), float64 [N].
+class Weights(NamedTuple):
+    """The weights of a bank's rows, summing to 1: their logarithms and themselves, float64 [N] each."""
+
+    log: np.ndarray
+    values: np.ndarray
+
+    @property
+    def ess(self) -> float:
+        """See `effective_sample_size`."""
+        return float(self.values.sum() ** 2 / (self.values @ self.values))
+
+
+def polarity_weights(log_volume: np.ndarray, rho: float) -> Weights:
+    """The weights w_i of the polarity prior on a bank: softmax(rho · l).
 
     The bank's latents are draws from the model's own prior p, so exp(rho · l_i) alone gives
     p_rho ∝ p · exp(rho · l) (polarity paper, eq. 3 and Algorithm 1). Any finite rho and any shift of l
@@ -15,17 +29,31 @@ def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
     A row whose l is -inf (the Jacobian's rank is less than k there) gets weight 0 at any rho but 0:
     it is left out rather than let it take everything at rho < 0. At rho = 0 every row weighs 1/N.
 
-    >>> np.exp(log_weights(np.array([0.0, 1.0, -np.inf]), 2.0)).round(3)
+    >>> polarity_weights(np.array([0.0, 1.0, -np.inf]), 2.0).values.round(3)
     array([0.119, 0.881, 0.   ])
     """
     log_volume = np.asarray(log_volume, np.float64)
     if rho == 0:
-        return np.full(log_volume.shape, -np.log(log_volume.size))
+        even = -np.log(log_volume.size)
+        return Weights(np.full(log_volume.shape, even), np.full(log_volume.shape, 1 / log_volume.size))
     full_rank = np.isfinite(log_volume)
+    lost = None if full_rank.all() else ~full_rank
+    finite = log_volume if lost is None else log_volume[full_rank]
     # The extreme that will weigh most is taken off first: no overflow, and a common part of l costs no digits.
-    heaviest = log_volume[full_rank].max() if rho > 0 else log_volume[full_rank].min()
-    tilt = np.where(full_rank, rho * (log_volume - heaviest), -np.inf)
-    return tilt - np.log(np.exp(tilt).sum())
+    tilt = log_volume - (finite.max() if rho > 0 else finite.min())
+    tilt *= rho
+    if lost is not None:
+        tilt[lost] = -np.inf
+    values = np.exp(tilt)
+    total = values.sum()
+    values /= total
+    tilt -= np.log(total)
+    return Weights(tilt, values)
+
+
+def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
+    """log w_i, see `polarity_weights`."""
+    return polarity_weights(log_volume, rho).log
 
 
 def effective_sample_size(log_w: np.ndarray) -> float:
@@ -38,8 +66,9 @@ def effective_sample_size(log_w: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights @ weights))
 
 
-def expected_distinct(log_w: np.ndarray, draws: int) -> float:
-    """How many different rows `draws` draws with replacement are expected to hit."""
+def expected_distinct(weights: np.ndarray, draws: int) -> float:
+    """How many different rows `draws` draws with replacement, of such probabilities, are expected to hit."""
     with np.errstate(divide="ignore"):
-        missed = np.exp(draws * np.log1p(-np.minimum(np.exp(log_w), 1.0)))
-    return float((1 - missed).sum())
+        missed = np.log1p(-np.minimum(weights, 1.0))
+    missed *= draws
+    return float(-np.expm1(missed, out=missed).sum())
