@@ -192,6 +192,36 @@ def test_info_of_a_bank_with_classes(run, tmp_path):
     assert all(int(seed) % 2 == 1 for seed in out.split(","))
 
 
+def test_merge_and_top(run, folder, tmp_path):
+    build = ("bank", "build", MODEL, "-n", "100", "-k", "5")
+    for start in (0, 100):
+        assert run(*build, "--seeds-from", start, "--out", tmp_path / f"from{start}")[0] == 0
+    code, out, _ = run("bank", "merge", tmp_path / "from100", tmp_path / "from0", "--out", tmp_path / "all")
+    assert code == 0
+    assert "200 latents of 2 banks" in out
+    code, out, _ = run("bank", "verify", tmp_path / "all", "--model", MODEL, "--json")
+    assert json.loads(out)["rows"] == 200
+    merged, bank = pp.Bank.open(tmp_path / "all"), pp.Bank.open(folder / "bank")
+    np.testing.assert_allclose(merged.log_volume(), bank.log_volume()[:200], atol=1e-5)
+    code, out, _ = run("bank", "top", tmp_path / "all", "-n", "3", "--json")
+    modes, anti_modes = json.loads(out)
+    assert modes["seeds"] == merged.seeds[np.argsort(merged.log_volume())[:3]].tolist()
+    assert ",".join(map(str, anti_modes["seeds"])) in run("bank", "top", tmp_path / "all", "-n", "3")[1]
+
+
+def test_shares_by_the_environment(run, tmp_path, monkeypatch):
+    build = ("bank", "build", MODEL, "-n", "60", "-k", "5", "--memory", "200k", "--out", tmp_path / "bank")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    code, out, _ = run(*build)
+    assert code == 0
+    assert "share 2/2 is done; others are still missing" in out
+    code, out, _ = run(*build, "--shard", "1/2")
+    assert code == 0
+    assert "60 latents" in out
+    assert run("bank", "verify", tmp_path / "bank", "--model", MODEL)[0] == 0
+
+
 CONDITIONAL = "torch:users_generator:conditional"
 
 
@@ -297,6 +327,15 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         ((*BUILD, "--memory", "5X"), 2, "expected a size such as 4G"),
         ((*BUILD, "--memory", "100"), 2, "--memory: got 100 bytes, expected at least"),
         (("bank", "verify", "bank.safetensors", "--model", "torch:users_generator:other"), 1, "fingerprint"),
+        ((*BUILD, "--workers", "0"), 2, "--workers: got 0"),
+        ((*BUILD, "--engine", "cloud"), 2, "--engine: got 'cloud', expected one of local, ray"),
+        ((*BUILD, "--shard", "3/2"), 2, "--shard: got '3/2', expected i/n"),
+        (("bank", "merge", "bank.safetensors", "--out", "new"), 2, "BANK: got 1, expected at least two"),
+        (("bank", "merge", "bank", "bank", "--out", "new"), 1, "seed 0 is in two of the banks"),
+        (("bank", "merge", "bank", "points", "--out", "new"), 1, "fingerprint is"),
+        (("bank", "merge", "bank", "missing", "--out", "new"), 1, "no file missing"),
+        (("bank", "top", "bank", "-n", "601"), 2, "expected 1 to 600"),
+        (("bank", "top", "bank", "--class", "1"), 2, "no classes"),
         (("bank", "info", "missing"), 1, "no file"),
         (("bank", "bogus"), 2, "bogus"),
         (("bogus",), 2, "bogus"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -314,4 +315,20 @@ def test_a_killed_build_goes_on(users, expected):
     assert killed.wait() == -signal.SIGKILL, "it was still at work"
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert is_whole(users / "out" / "bank.safetensors", expected)
+
+
+def test_a_full_disk_that_gets_room(users, expected):
+    """A file-size limit stands for the disk: the parts fit, and the bank doesn't."""
+    arguments = ["-n", "120", "-k", "4", "--memory", "400000", "--device", "cpu", "--out", "out/bank"]
+    command = [sys.executable, "-m", "polarprior.cli", "bank", "build", MODEL, *arguments]
+    limit = (3000, 3000)
+    ended = subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    )
+    assert ended.returncode == 1
+    assert "error: can't write out/bank.safetensors: File too large" in ended.stderr
+    assert len(list(users.glob("out/bank.parts/part-*"))) == 10
+    assert not (users / "out" / "bank.safetensors").exists()
+    pp.build_bank(pp.load(MODEL, "cpu"), **BUILD, out=users / "out" / "bank")
     assert is_whole(users / "out" / "bank.safetensors", expected)
