@@ -18,15 +18,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from polarprior import Settings
 from polarprior.bank import index
 from polarprior.bank.format import row_bytes
-from polarprior.bank.info import BankInfo
 from reporting import Report
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from toys import toy_bank
 
 K = 100
 LOOK = """
@@ -87,22 +90,7 @@ def columns(rows: int, start: int) -> dict[str, np.ndarray]:
 
 def write_bank(path: Path, rows: int) -> Path:
     """A bank of so many rows."""
-    info = BankInfo(
-        plugin="toy",
-        plugin_version="0",
-        fingerprint="0" * 64,
-        prior="normal",
-        latent_shape=(512,),
-        num_classes=None,
-        domain="z",
-        space="pixel",
-        settings=Settings(),
-        k=K,
-        estimator={"name": "exact", "tolerance": 0.0, "error": 0.0},
-        dtype="float32",
-        torch="0",
-        licence="",
-    )
+    info = replace(toy_bank(2, 1.0).info, k=K)
     sizes = index.split(rows, row_bytes(info), index.MAX_SHARD_SIZE)
 
     def pieces() -> Iterator[dict[str, np.ndarray]]:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mutants import mutate, write_valid
 from polarprior.bank import bank as bank_module
 from polarprior.bank import cache
-from polarprior.bank.card import write_card
 from polarprior.bank.extremes import extremes
-from polarprior.bank.merge import merge
 from polarprior.bank.statistics import spectrum_statistics
 from polarprior.bank.verify import verify
+from polarprior.building.card import write_card
+from polarprior.building.merge import merge
 from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.prior.bank_sampler import WeightedBank
 from polarprior.prior.limits import limits_on, rho_limits

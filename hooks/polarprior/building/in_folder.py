@@ -11,8 +11,8 @@ import numpy as np
 
 from polarprior.bank import index
 from polarprior.bank.bank import Bank
-from polarprior.bank.card import write_card
 from polarprior.building.assembling import metadata, pieces
+from polarprior.building.card import write_card
 from polarprior.building.journal import Journal
 from polarprior.building.lock import PATIENCE, Held, held
 from polarprior.building.parts import Parts
@@ -59,8 +59,7 @@ class FolderBuild:
                 except BaseException:
                     parts.remove_unless_begun()
                     raise
-            parts.remove()  # it was ended between the two
-            return bank
+            return self._finished(parts, bank)  # it was ended just before
 
     def share(self, share: Share) -> Bank | None:
         """Solve what is missing of a share, and write the bank where it was the last."""
@@ -78,22 +77,22 @@ class FolderBuild:
                 if self._whole() is None:
                     plan = self._solve(parts, share)
         finally:
-            bank = self._finished(parts, plan)
+            bank = self._last(parts, plan)
         return bank
 
-    def _finished(self, parts: Parts, plan: Plan | None) -> Bank | None:
+    def _last(self, parts: Parts, plan: Plan | None) -> Bank | None:
         """What a share does once it is done: the last of them writes the bank."""
         try:
             with held(parts.lock(), str(self.out)):
                 if (bank := self._whole()) is not None:
-                    parts.remove()
-                elif plan is None:
+                    return self._finished(parts, bank)
+                if plan is None:
                     parts.remove_unless_begun()
                 elif all(parts.get(unit) is not None for unit in plan.units()):
-                    bank = self._written(parts, plan)
-                return bank
+                    return self._written(parts, plan)
         except Held:
-            return None
+            pass
+        return None
 
     def _solve(self, parts: Parts, share: Share | None) -> Plan:
         """Make the plan or take up the one there is, and solve what is missing of it."""
@@ -127,7 +126,11 @@ class FolderBuild:
 
         info = metadata(plan, get)
         columns, sizes = pieces(plan, info, get, self.max_shard_size)
-        bank = Bank.open(index.write_files(self.out, info, columns, sizes, scratch=parts.folder))
+        written = index.write_files(self.out, info, columns, sizes, scratch=parts.folder)
+        return self._finished(parts, Bank.open(written))
+
+    def _finished(self, parts: Parts, bank: Bank) -> Bank:
+        """A bank that is whole, once its card is there and the parts are gone."""
         write_card(bank, self.out, scratch=parts.folder)
         parts.remove()
         return bank

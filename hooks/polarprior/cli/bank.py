@@ -177,7 +177,7 @@ def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> 
 def merge(paths: tuple[Path, ...], out: Path) -> None:
     """One bank from several of the same model and settings, and of different seeds."""
     from polarprior.bank.bank import Bank
-    from polarprior.bank.merge import merge as merge_banks
+    from polarprior.building.merge import merge as merge_banks
 
     merged = merge_banks([Bank.open(path) for path in paths], out)
     click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {merged.size / 1e6:.2f} MB")

@@ -11,8 +11,8 @@ import numpy as np
 
 from polarprior.bank import index
 from polarprior.bank.bank import Bank
-from polarprior.bank.card import write_card
 from polarprior.bank.format import Columns, row_bytes
+from polarprior.building.card import write_card
 from polarprior.errors import BankError, PolarPriorError, UsageError
 
 _OWN = ("digest", "estimator")
