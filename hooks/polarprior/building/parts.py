@@ -28,6 +28,9 @@ _OWN = (
     ".*.tmp",
     ".tmp*",
 )
+_FLAGS = {"n": "-n", "k": "-k", "seeds_from": "--seeds-from"} | {
+    name: f"--{name}" for name in ("space", "domain", "estimator", "tol", "memory", "trunc", "device")
+}
 
 
 class Parts:
@@ -74,9 +77,10 @@ class Parts:
         found = None if stored is None else plan.difference(stored)
         if found is not None:
             field, was, now = found
+            asked = f"use {_FLAGS[field]} {was}, " if field in _FLAGS and was != "None" else ""
             raise PolarPriorError(
                 f"--out: {self.folder} holds a build with {field} {was}, got {now}",
-                f"build with {was}, name another --out, or start again: rm -r {self.folder}",
+                f"{asked}name another --out, or start again: rm -r {self.folder}",
             )
 
     def begin(self, plan: Plan, calibration: Calibration | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -36,10 +37,13 @@ class Audit:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
+@lru_cache(maxsize=1)
 def audited_rows(n: int) -> np.ndarray:
-    """Which of n rows to audit: min(n, 300), random, the same each time; ascending int64."""
+    """Which of n rows to audit: min(n, 300), random, the same each time; ascending int64, read only."""
     stream = torch.Generator().manual_seed(0)
-    return np.sort(torch.randperm(n, generator=stream)[:AUDITED].numpy())
+    rows = np.sort(torch.randperm(n, generator=stream)[:AUDITED].numpy())
+    rows.flags.writeable = False
+    return rows
 
 
 def audit(estimated: np.ndarray, exact: np.ndarray, full: np.ndarray, *, offset: float, tol: float) -> Audit:
