@@ -92,7 +92,9 @@ def rewrite_header(folder: Path, _: Path, name: str, random: Random) -> None:
         lambda: header[entry].update(
             dtype=random.choice(["F64", "I32", "BF16", "BOOL", "F8_E4M3", "evil", "", None])
         ),
-        lambda: header.update({entry: random.choice([None, [], 3, {}, {"dtype": "I64"}])}),
+        lambda: header.update(
+            {entry: random.choice([None, [], 3, {}, {"dtype": "I64"}, list(header[entry].values())])}
+        ),
         lambda: header.pop(entry),
         lambda: header.update(extra=header[entry]),
         lambda: header.update({"x" * 100_000: header[entry]}),
@@ -123,6 +125,11 @@ def rewrite_metadata(folder: Path, _: Path, name: str, random: Random) -> None:
     )
     if random.random() < 0.2:
         values.pop(field)
+    if random.random() < 0.3 and isinstance(values.get("estimator"), dict):
+        name = random.choice(["name", "tolerance", "error", "offset", "spearman", "audited", "holds", "a\nb", "\x1b"])
+        values["estimator"][name] = random.choice([10**400, -(10**400), 1e308, True, "", "x\ny", None, [], {}])
+        if random.random() < 0.5:
+            values["estimator"].pop(random.choice(sorted(values["estimator"])))
     header["__metadata__"]["polarprior"] = random.choice([_canonical(values), json.dumps(values), "[" * 10**5])
     text = json.dumps(header).encode()
     file.write_bytes(len(text).to_bytes(8, "little") + text + data)
@@ -143,7 +150,7 @@ def forge_contents(folder: Path, _: Path, name: str, random: Random) -> None:
     ]
     random.choice(forgeries)()
     info = replace(opened.info, digest=bank_format.digest(opened.info, columns))
-    bank_format.write(file, bank_format.BankFile(None, info, opened.rows, columns))
+    bank_format.write_to(file, bank_format.BankFile(None, info, opened.rows, columns))
     if index := next(folder.glob("*.json"), None):
         info, shards = _read_index(index)
         shards = [replace(each, digest=bank_format.read(folder / each.file).info.digest) for each in shards]
@@ -202,6 +209,7 @@ def name_another_file(folder: Path, valid: Path, name: str, random: Random) -> N
         "-",
         "~",
     ]
+    names += ["é" * 200, "a\nb.safetensors", "\x1b[31m"]
     changed: Any = random.choice(names) if random.random() < 0.8 else random.choice([None, 3, [], {}])
     shards[at] = replace(shards[at], file=changed)
     index.write_bytes(_index(info, shards).encode(errors="replace"))
@@ -210,6 +218,9 @@ def name_another_file(folder: Path, valid: Path, name: str, random: Random) -> N
 def rewrite_index(folder: Path, _: Path, name: str, random: Random) -> None:
     index = next(folder.glob("*.json"))
     values = json.loads(index.read_text())
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
     odd = random.choice([None, -1, 0, 2**70, True, "", [], {}, "x" * 10**5, 1e308])
     changes: list[Callable[[], Any]] = [
         lambda: values.update(shards=odd),
@@ -218,7 +229,8 @@ def rewrite_index(folder: Path, _: Path, name: str, random: Random) -> None:
         lambda: values["metadata"].update(polarprior=odd),
         lambda: values["metadata"].update(total_size=odd),
         lambda: random.choice(values["shards"]).update(rows=odd),
-        lambda: random.choice(values["shards"]).update(digest=odd),
+        lambda: random.choice(values["shards"]).update(digest=random.choice([odd, float("nan"), deep, "g" * 64])),
+        lambda: values.update(shards=[{}] * 300_000),
         lambda: random.choice(values["shards"]).update(extra=odd),
         lambda: values["shards"].pop(),
         lambda: values["shards"].reverse(),

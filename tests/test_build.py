@@ -11,6 +11,7 @@ from polarprior.building import planning, solver
 from polarprior.building.planning import default_estimator
 from polarprior.errors import BankError, UsageError
 from polarprior.volume.audit import audit, audited_rows
+from polarprior.volume.calibration import Calibration
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -159,3 +160,23 @@ def test_out_of_memory_is_survived(generator, exact, monkeypatch):
     bank = pp.build_bank(generator, 20, k=5)
     assert max(asked) == 20
     np.testing.assert_allclose(bank.log_singular_values, exact.log_singular_values[:20], atol=1e-5)
+
+
+def test_a_model_of_low_rank_can_be_calibrated():
+    """Its exact log-volumes are -inf here and there, and so are the estimated ones: that is no error."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        generator = pp.wrap(nn.Sequential(nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 40)), latent_dim=12)
+    for estimator in ("auto", "tangent-only", "balanced"):
+        bank = pp.build_bank(generator, 600, k=5, estimator=estimator)
+        assert 0 < np.isneginf(bank.log_volume()).sum() < 600
+        assert np.isfinite(bank.info.estimator["error"])
+
+
+def test_the_cheapest_estimator_does_not_depend_on_an_order():
+    errors = {name: torch.zeros(3) for name in ("tangent-only", "exact", "balanced")}
+    seconds = dict.fromkeys(errors, 1.0)
+    for names in (list(errors), list(errors)[::-1]):
+        shuffled = {name: errors[name] for name in names}
+        calibration = Calibration(torch.eye(3), np.arange(3), torch.zeros(3, 2), shuffled, {}, seconds)
+        assert calibration.cheapest(0.1) == "balanced"

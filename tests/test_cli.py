@@ -327,6 +327,7 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         ((*BUILD, "--memory", "5X"), 2, "expected a size such as 4G"),
         ((*BUILD, "--memory", "100"), 2, "--memory: got 100 bytes, expected at least"),
         (("bank", "verify", "bank.safetensors", "--model", "torch:users_generator:other"), 1, "fingerprint"),
+        (("bank", "build", MODEL, "--out", "/", "-n", "5", "-k", "5"), 2, "is a folder"),
         ((*BUILD, "--workers", "0"), 2, "--workers: got 0"),
         ((*BUILD, "--engine", "cloud"), 2, "--engine: got 'cloud', expected one of local, ray"),
         ((*BUILD, "--shard", "3/2"), 2, "--shard: got '3/2', expected i/n"),

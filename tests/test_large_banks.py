@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from mutants import mutate, write_valid
 from polarprior.bank import bank as bank_module
 from polarprior.bank import cache
+from polarprior.bank import format as bank_format
 from polarprior.bank.extremes import extremes
-from polarprior.bank.statistics import spectrum_statistics
+from polarprior.bank.statistics import histogram, spectrum_statistics
 from polarprior.bank.verify import verify
 from polarprior.building.card import write_card
 from polarprior.building.merge import merge
@@ -185,6 +186,68 @@ def test_a_small_bank_leaves_nothing(sharded):
     assert not sharded.with_name(sharded.name + ".cache").exists()
 
 
+@pytest.mark.usefixtures("remembering")
+def test_a_cache_folder_that_leads_elsewhere_is_not_used(bank, sharded, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "0123456789abcdef-model.safetensors").write_text("mine")
+    sharded.with_name(sharded.name + ".cache").symlink_to(elsewhere)
+    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
+    assert [file.read_text() for file in elsewhere.iterdir()] == ["mine"]
+
+
+@pytest.mark.usefixtures("remembering")
+def test_odd_things_in_a_cache_are_passed_by(bank, sharded):
+    draws(sharded)
+    folder = sharded.with_name(sharded.name + ".cache")
+    kinds = [os.mkfifo, os.mkdir, lambda file: os.symlink("/dev/zero", file)]
+    for make, file in zip(kinds, sorted(folder.iterdir()), strict=True):
+        file.unlink()
+        make(file)
+    (folder / "ffffffffffffffff-x.safetensors").mkdir()
+    (folder / "users.safetensors").write_text("mine")
+    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
+    assert (folder / "users.safetensors").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("remembering")
+def test_a_user_without_a_home(bank, sharded, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("pathlib.Path.home", no_home)
+    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
+
+
+def test_a_bank_that_can_not_be_replaced_is_kept(sharded, monkeypatch):
+    write, calls = bank_format.write_to, []
+
+    def full_at_the_last(path, file):
+        calls.append(path)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        write(path, file)
+
+    monkeypatch.setattr(bank_format, "write_to", full_at_the_last)
+    with pytest.raises(PolarPriorError, match="No space left"):
+        toy_bank(300, 1.0, seed=1).save(sharded, max_shard_size=100 * ROW)
+    assert verify(pp.Bank.open(sharded)).rows == 300
+    assert len(list(sharded.parent.iterdir())) == 4
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0 + 2**-52], [-np.inf, -np.inf], [1e9, 1e9 + 1e-6], [0.0, 5.0]])
+def test_a_histogram_of_anything(values):
+    lines = histogram(np.array(values)).splitlines()
+    assert sum(int(line.split()[-1]) for line in lines) == np.isfinite(values).sum()
+
+
+def test_rows_of_a_class_are_ascending():
+    bank = toy_bank(100, 1.0, num_classes=7)
+    for label in range(7):
+        np.testing.assert_array_equal(bank.rows_of(label), np.flatnonzero(bank.labels == label))
+
+
 def test_the_key_is_the_users_own(sharded, remembering, tmp_path):
     draws(sharded)
     assert (tmp_path / "cache" / "polarprior" / "key").stat().st_mode & 0o077 == 0
@@ -275,6 +338,8 @@ def test_a_card_says_what_the_bank_is(bank, tmp_path):
 
 
 def test_a_readme_that_is_there_stays(bank, tmp_path):
+    (tmp_path / "folder" / "README.md").mkdir(parents=True)
+    assert write_card(bank, tmp_path / "folder" / "faces").name == "faces.README.md"
     (tmp_path / "README.md").write_text("# My project\n")
     assert write_card(bank, tmp_path / "faces").name == "faces.README.md"
     assert (tmp_path / "README.md").read_text() == "# My project\n"

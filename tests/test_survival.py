@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -234,7 +235,53 @@ def test_a_share_that_nobody_took_is_solved_by_a_build_without_shares(generator,
     assert is_whole(out, expected)
 
 
+def test_the_last_share_waits_for_one_that_only_looks(generator, out, expected):
+    request = Request(120, 4, "pixel", "z", None, 0, None, 0.05, 400_000)
+    assert build.build_at(out, generator, request, share=Share(1, 2, 0)) is None
+    looking = threading.Event()
+
+    def look():
+        with held(out.with_name("bank.parts") / "lock", "bank", shared=True):
+            looking.set()
+            time.sleep(3)
+
+    other = threading.Thread(target=look)
+    other.start()
+    looking.wait()
+    assert len(build.build_at(out, generator, request, share=Share(2, 2, 1))) == 120
+    other.join()
+    assert is_whole(out, expected)
+
+
+def test_a_lock_whose_folder_goes_while_it_is_waited_for(tmp_path):
+    path = tmp_path / "bank.parts" / "lock"
+
+    def work():
+        with held(path, "bank"):
+            time.sleep(1)
+            path.unlink()
+            path.parent.rmdir()
+
+    other = threading.Thread(target=work)
+    other.start()
+    time.sleep(0.3)
+    with held(path, "bank", wait=10.0):
+        assert path.exists()
+    other.join()
+
+
+def test_a_finished_bank_with_other_seeds_or_less_care_is_another(generator, out):
+    pp.build_bank(generator, 20, 4, estimator="block-lanczos", tol=0.5, out=out)
+    with pytest.raises(PolarPriorError, match=r"a bank with tol 0\.5; got 0\.001"):
+        pp.build_bank(generator, 20, 4, estimator="block-lanczos", tol=0.001, out=out)
+    with pytest.raises(PolarPriorError, match="a bank with estimator block-lanczos; got exact"):
+        pp.build_bank(generator, 20, 4, out=out)
+    with pytest.raises(PolarPriorError, match="a bank with seeds 0 to 19; got 5 to 24"):
+        pp.build_bank(generator, 20, 4, seeds_from=5, out=out)
+
+
 def test_whose_share_it_is():
+    assert share_of_environment({"SLURM_PROCID": "1", "SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "2"}).count == 2
     assert parse_share("2/8") == Share(2, 8, 1)
     slurm = {"SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_LOCALID": "1"}
     assert share_of_environment(slurm) == Share(4, 4, 1)

@@ -41,7 +41,8 @@ def writing_atomically(path: Path, scratch: Path | None = None, mode: int = 0o66
     temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(mode)
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))  # never through a link
         allowed = temporary.stat().st_mode
         yield temporary
         temporary.chmod(allowed)

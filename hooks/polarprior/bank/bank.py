@@ -35,24 +35,24 @@ class Bank:
     `polarprior.bank.cache`. Row i is the latent of seeds[i].
     """
 
-    def __init__(self, info: BankInfo, files: Sequence[BankFile], path: Path | None = None):
+    def __init__(self, info: BankInfo, files: Sequence[BankFile], path: Path | None = None, cached: bool = True):
         self.info = info
         self._files = files
         self.path = path
         self._name = "bank" if path is None else str(path)
-        self._cache = BankCache(path or Path(), files)
+        self._cache = BankCache(path, files) if path is not None and cached else None
         self._remembered: dict[str, np.ndarray] = {}
 
     @classmethod
-    def open(cls, path: str | Path | None) -> Bank:
+    def open(cls, path: str | Path | None, cached: bool = True) -> Bank:
         """Open a bank by its file, its index or its base name; BankError where it is missing, damaged or foreign.
 
-        Reads no column yet.
+        Reads no column yet. `cached`: whether it may keep what it computes on the disk, see `BankCache`.
         """
         if path is None:
             raise BankError("bank: got None, expected a path", "build one: pp.build_bank(generator, n=2000, k=30)")
         info, files = index.open_files(Path(path))
-        return cls(info, files, index.find(Path(path)))
+        return cls(info, files, index.find(Path(path)), cached)
 
     @classmethod
     def of(cls, info: BankInfo, columns: Columns) -> Bank:
@@ -91,10 +91,12 @@ class Bank:
     ) -> np.ndarray:
         """What `compute` gives, [length] (by default one a row), computed once; on the disk see `BankCache`."""
         if name not in self._remembered:
-            kept = self._cache.get(name, len(self) if length is None else length, dtype)
+            length = len(self) if length is None else length
+            kept = None if self._cache is None else self._cache.get(name, length, dtype)
             if kept is None:
                 kept = compute()
-                self._cache.put(name, kept)
+                if self._cache is not None:
+                    self._cache.put(name, kept)
             self._remembered[name] = kept
         return self._remembered[name]
 
@@ -169,7 +171,11 @@ class Bank:
         """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""
         if label is None:
             return np.arange(len(self))
-        rows = np.flatnonzero(self.labels == label) if self.labels is not None else np.empty(0, np.int64)
+        rows = np.empty(0, np.int64)
+        if self.labels is not None:
+            by_label = self._by_label
+            first, stop = np.searchsorted(self.labels, [label, label + 1], sorter=by_label)
+            rows = by_label[first:stop]
         if not rows.size:
             known = [] if self.labels is None else np.unique(self.labels).tolist()
             listed = ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "")
@@ -177,6 +183,11 @@ class Bank:
                 f"--class: got {label}, the bank has {listed or 'no classes'}", "use one that it has, or none"
             )
         return rows
+
+    @cached_property
+    def _by_label(self) -> np.ndarray:
+        """int64 [N]: the rows of each class, ascending, class after class."""
+        return np.argsort(np.zeros(0) if self.labels is None else self.labels, kind="stable")
 
     def check_fits(self, generator: Generator) -> None:
         """Raise BankError, naming the field, unless the bank was built for this model and these settings."""

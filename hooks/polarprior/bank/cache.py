@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -29,64 +30,80 @@ class BankCache:
 
     Each carries a keyed hash over its name, its contents, and the digests, sizes and times of the bank's files, with
     a key that only this user has: what another wrote, or what was changed, or is of a bank that has since been
-    changed, is taken for missing. Whoever can't keep a cache has none, and no error.
+    changed, is taken for missing. A folder that is a link is not used. Whoever can't keep a cache has none, and no
+    error.
+
+    Args:
+        path: the bank.
+        files: its files.
     """
 
     def __init__(self, path: Path, files: Sequence[BankFile]):
-        paths = [file.path for file in files if file.path is not None]
-        stats = [each.stat() for each in paths]
-        self._enabled = bool(paths) and sum(stat.st_size for stat in stats) >= SMALL
-        if not self._enabled:
-            return
+        stats = [file.path.stat() for file in files if file.path is not None]
+        large = sum(stat.st_size for stat in stats) >= SMALL
         state = [(file.info.digest, stat.st_size, stat.st_mtime_ns) for file, stat in zip(files, stats, strict=True)]
         self._bound_to = hashlib.sha256(str(state).encode()).hexdigest()
-        self._folders = [path.with_name(path.name + ".cache"), user_cache() / self._bound_to[:16]]
+        own = user_cache()
+        self._key = _key(own) if large and own is not None else None
+        self._folders = [path.with_name(path.name + ".cache")]
+        if own is not None:
+            self._folders.append(own / self._bound_to[:16])
 
     def get(self, name: str, length: int, dtype: type) -> np.ndarray | None:
         """The array [length] of that name, or None."""
-        key = _key() if self._enabled else None
-        for folder in self._folders if key else []:
-            with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
-                file = folder / self._file(name)
-                if file.stat().st_size > length * np.dtype(dtype).itemsize + 1024:
+        for file in self._files(name):
+            with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+                found = file.lstat()
+                if not S_ISREG(found.st_mode) or found.st_size > length * np.dtype(dtype).itemsize + 1024:
                     continue
                 with safe_open(file, framework="numpy") as opened:
                     array, tag = opened.get_tensor(name), (opened.metadata() or {}).get("tag", "")
                 valid = array.shape == (length,) and array.dtype == dtype
-                if valid and hmac.compare_digest(tag, self._tag(key, name, array)):
+                if valid and hmac.compare_digest(tag, self._tag(name, array)):
                     return array
         return None
 
     def put(self, name: str, array: np.ndarray) -> None:
         """Keep an array [n], where there is room and right to do it."""
-        key = _key() if self._enabled else None
-        for folder in self._folders if key else []:
-            with suppress(PolarPriorError):
-                with writing_atomically(folder / self._file(name)) as temporary:
-                    save_file({name: array}, temporary, metadata={"tag": self._tag(key, name, array)})
-                for other in folder.glob("*.safetensors"):  # of the bank as it was before
-                    if not other.name.startswith(self._bound_to[:16]):
-                        other.unlink(missing_ok=True)
+        for file in self._files(name):
+            with suppress(PolarPriorError, OSError):
+                with writing_atomically(file) as temporary:
+                    save_file({name: array}, temporary, metadata={"tag": self._tag(name, array)})
+                self._forget(file.parent)
                 return
 
-    def _file(self, name: str) -> str:
-        return f"{self._bound_to[:16]}-{re.sub('[^a-z0-9.-]', '_', name)}.safetensors"
+    def _forget(self, folder: Path) -> None:
+        """Remove what was kept here of the bank as it was before."""
+        for other in folder.iterdir():
+            if re.fullmatch(r"[0-9a-f]{16}-[\w.-]+\.safetensors", other.name) and not other.name.startswith(
+                self._bound_to[:16]
+            ):
+                other.unlink()
 
-    def _tag(self, key: bytes | None, name: str, array: np.ndarray) -> str:
-        tag = hmac.new(key or b"", f"{self._bound_to}:{name}:{array.dtype}:{array.shape};".encode(), hashlib.sha256)
+    def _files(self, name: str) -> list[Path]:
+        """Where an array of that name may be; nowhere for a small bank, or a user without a key."""
+        file = f"{self._bound_to[:16]}-{re.sub('[^a-z0-9.-]', '_', name)}.safetensors"
+        return [folder / file for folder in self._folders if self._key and not folder.is_symlink()]
+
+    def _tag(self, name: str, array: np.ndarray) -> str:
+        about = f"{self._bound_to}:{name}:{array.dtype}:{array.shape};"
+        tag = hmac.new(self._key or b"", about.encode(), hashlib.sha256)
         tag.update(np.ascontiguousarray(array).data)
         return tag.hexdigest()
 
 
-def user_cache() -> Path:
-    """``$XDG_CACHE_HOME/polarprior``, by default ``~/.cache/polarprior``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polarprior"
+def user_cache() -> Path | None:
+    """``$XDG_CACHE_HOME/polarprior``, by default ``~/.cache/polarprior``; None for a user without a home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polarprior"
+    except RuntimeError:
+        return None
 
 
-def _key() -> bytes | None:
+def _key(folder: Path) -> bytes | None:
     """This user's key, made the first time; None where it can neither be read nor made."""
-    path = user_cache() / "key"
-    with suppress(OSError, PolarPriorError, RuntimeError):
+    path = folder / "key"
+    with suppress(OSError, PolarPriorError):
         if not path.exists():
             with writing_atomically(path, mode=0o600) as temporary:
                 temporary.write_bytes(secrets.token_bytes(KEY_BYTES))

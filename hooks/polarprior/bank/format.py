@@ -15,7 +15,6 @@ from safetensors.numpy import save_file
 
 from polarprior.bank.info import METADATA_LIMIT, BankInfo
 from polarprior.errors import BankError
-from polarprior.files import writing_atomically
 
 METADATA_KEY = "polarprior"
 HEADER_LIMIT = 2 * METADATA_LIMIT
@@ -80,10 +79,9 @@ def in_memory(info: BankInfo, columns: Columns) -> BankFile:
     return BankFile(None, replace(info, digest=digest(info, columns)), len(columns["seeds"]), columns)
 
 
-def write(path: Path, file: BankFile, scratch: Path | None = None) -> None:
-    """Write a file atomically, see `writing_atomically`; the same columns and info give the same bytes."""
-    with writing_atomically(path, scratch) as temporary:
-        save_file(dict(file.columns), temporary, metadata={METADATA_KEY: file.info.to_json()})
+def write_to(path: Path, file: BankFile) -> None:
+    """Write a file, see `polarprior.files.writing_atomically`; the same columns and info give the same bytes."""
+    save_file(dict(file.columns), path, metadata={METADATA_KEY: file.info.to_json()})
 
 
 def read(path: Path) -> BankFile:
@@ -100,6 +98,7 @@ def read(path: Path) -> BankFile:
         header, start = _header(path)
         with safe_open(path, framework="numpy"):  # checks that what the header says fits the file
             pass
+        content = np.memmap(path, np.uint8, mode="c").view(np.ndarray)
     except (SafetensorError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise BankError(
@@ -116,13 +115,13 @@ def read(path: Path) -> BankFile:
         )
     info = BankInfo.from_json(metadata[METADATA_KEY])
     rows = _checked_rows(path, info, header)
-    columns = {name: _mapped(path, DTYPES[name], start, header[name]) for name in header}
+    columns = {
+        name: content[slice(*(start + offset for offset in entry["data_offsets"]))]
+        .view(DTYPES[name])
+        .reshape(entry["shape"])
+        for name, entry in header.items()
+    }
     return BankFile(path, info, rows, columns)
-
-
-def _mapped(path: Path, dtype: np.dtype[Any], start: int, entry: Mapping[str, Any]) -> np.ndarray:
-    offset = start + entry["data_offsets"][0]
-    return np.memmap(path, dtype, mode="c", offset=offset, shape=tuple(entry["shape"])).view(np.ndarray)
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -132,8 +131,8 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         if size > HEADER_LIMIT:
             raise ValueError(f"it has a header of {size} bytes")
         header = json.loads(file.read(size), object_pairs_hook=_without_doubles)
-    if not isinstance(header, dict):
-        raise ValueError("its header is no object")
+    if not (isinstance(header, dict) and all(isinstance(entry, dict) for entry in header.values())):
+        raise ValueError("its header is no object of objects")
     return header, 8 + size
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from polarprior.bank import format as bank_format
 from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
-from polarprior.files import write_atomically
+from polarprior.files import write_atomically, writing_atomically
 
 SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
 MAX_SHARD_SIZE = 2 * 10**9
 """Bytes of a file's columns. More than this makes shards."""
-INDEX_LIMIT = 8 << 20
+INDEX_LIMIT = 1 << 20
+MOST_SHARDS = 4000
+"""As many as an index of that size has room for."""
 
 
 @dataclass(frozen=True)
@@ -96,24 +99,23 @@ def write_files(
     """
     if len(sizes) == 1:
         file = bank_format.in_memory(replace(info, shard=""), next(iter(pieces)))
-        bank_format.write(one_file(path), file, scratch)
+        with writing_atomically(one_file(path), scratch) as temporary:
+            bank_format.write_to(temporary, file)
         index_file(path).unlink(missing_ok=True)
         return one_file(path)
-    base, written = base_of(path), []
-    try:
+    if len(sizes) > MOST_SHARDS:
+        raise UsageError(f"max_shard_size: got {len(sizes)} shards, at most {MOST_SHARDS}", "allow larger ones")
+    base, shards = base_of(path), []
+    with ExitStack() as renamed_at_the_end:
         for number, columns in enumerate(pieces, 1):
             place = f"{number:05d}-of-{len(sizes):05d}"
             name = f"{base.name}-{place}{SUFFIX}"
             file = bank_format.in_memory(replace(info, shard=place), columns)
-            bank_format.write(base.with_name(name), file, scratch)
-            written.append(Shard(name, file.info.digest, file.rows))
-        index = _index(info, written)
-        write_atomically(index_file(path), index.encode(), scratch)
-        one_file(path).unlink(missing_ok=True)
-    except BaseException:
-        for shard in written:
-            base.with_name(shard.file).unlink(missing_ok=True)
-        raise
+            temporary = renamed_at_the_end.enter_context(writing_atomically(base.with_name(name), scratch))
+            bank_format.write_to(temporary, file)
+            shards.append(Shard(name, file.info.digest, file.rows))
+    write_atomically(index_file(path), _index(info, shards).encode(), scratch)
+    one_file(path).unlink(missing_ok=True)
     return index_file(path)
 
 
@@ -166,11 +168,23 @@ def _read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
     for shard in shards:
         if not (isinstance(shard.rows, int) and not isinstance(shard.rows, bool) and 0 < shard.rows < 2**32):
             raise _no_index(path, f"rows of a shard are {str(shard.rows)[:40]}")
-        if not isinstance(shard.file, str) or not re.fullmatch(r"(?!\.)[^/\\\0]{1,255}", shard.file):
-            raise _no_index(path, f"{str(shard.file)[:60]!r} is no name of a file in its folder")
+        if not _is_plain(shard.file):
+            raise _no_index(path, f"{str(shard.file)[:60]!a} is no name of a file in its folder")
+        if not isinstance(shard.digest, str) or not re.fullmatch("[0-9a-f]{64}", shard.digest):
+            raise _no_index(path, f"{str(shard.digest)[:60]!a} is no digest")
     if len(shards) < 2 or _index(info, shards).encode() != text:
         raise _no_index(path, "it was changed since it was written")
     return info, shards
+
+
+def _is_plain(name: Any) -> bool:
+    """Whether that can be the name of a file in a folder, and nothing else."""
+    return (
+        isinstance(name, str)
+        and name.isprintable()
+        and re.fullmatch(r"(?!\.)[^/\\]+", name) is not None
+        and len(name.encode(errors="replace")) <= 255
+    )
 
 
 def _canonical(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -139,14 +140,18 @@ def _counts(value: Any) -> bool:
 
 
 def _describes_estimator(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(map(_is_scalar, value.values())):
+    if not isinstance(value, dict) or not all(map(_is_scalar, [*value, *value.values()])):
         return False
-    numbers = (value.get(name, 0.0) for name in ("tolerance", "error", "offset", "spearman", "audited"))
-    return isinstance(value.get("name"), str) and all(isinstance(each, int | float) for each in numbers)
+    numbers = (value.get(name, 0.0) for name in ("error", "offset", "spearman", "audited"))
+    return isinstance(value.get("name"), str) and all(map(_is_number, [value.get("tolerance"), *numbers]))
 
 
 def _is_scalar(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and value.isprintable())
+    return _is_number(value) or (isinstance(value, str) and value.isprintable())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def _not_a_bank(what: str) -> BankError:

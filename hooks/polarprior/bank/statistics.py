@@ -60,7 +60,10 @@ def histogram(values: np.ndarray) -> str:
     >>> print(histogram(np.array([1.0, 1.0, 2.0])).splitlines()[0])
        1.00 ██████████████████████████████████████████████████ 2
     """
-    counts, edges = np.histogram(values[np.isfinite(values)], BINS)
+    finite = values[np.isfinite(values)]
+    lower, upper = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    margin = max(0.0, 1e-6 * max(1.0, abs(lower)) - (upper - lower))  # what differs by rounding is in one bin
+    counts, edges = np.histogram(finite, BINS, (lower, upper + margin))
     eighths = np.round(counts / max(counts.max(), 1) * WIDTH * 8).astype(int)
     return "\n".join(
         f"{edge:7.2f} {(_EIGHTHS[8] * (bar // 8) + _EIGHTHS[bar % 8]).rstrip()} {count}"

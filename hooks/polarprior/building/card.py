@@ -38,8 +38,11 @@ def write_card(bank: Bank, path: Path, scratch: Path | None = None) -> Path:
 
 
 def _is_card(card: Path, title: str) -> bool:
-    with card.open(errors="replace") as file:
-        start = file.read(4096)
+    try:
+        with card.open(errors="replace") as file:
+            start = file.read(4096)
+    except OSError:
+        return False
     return start.startswith("---\n") and _MARK in start and f"\n{title}" in start
 
 

@@ -17,7 +17,7 @@ from polarprior.building.journal import Journal
 from polarprior.building.lock import PATIENCE, Held, held
 from polarprior.building.parts import Parts
 from polarprior.building.plan import Plan, Unit
-from polarprior.building.planning import decide
+from polarprior.building.planning import decide, default_estimator
 from polarprior.building.progress import bar
 from polarprior.building.ranks import Share
 from polarprior.building.solver import Solved
@@ -25,7 +25,6 @@ from polarprior.errors import BankError, PolarPriorError
 from polarprior.files import check_writable
 from polarprior.generator import Generator
 from polarprior.volume.calibration import Calibration
-from polarprior.volume.estimators import AUTO
 
 Run = Callable[[Plan, Calibration | None, Sequence[Unit]], Iterator[Solved]]
 
@@ -48,8 +47,8 @@ class FolderBuild:
 
     def all(self) -> Bank:
         """Solve what is missing, and write the bank."""
-        check_writable(self.out)
         parts = self.parts
+        check_writable(self.out)
         if not parts.begun() and (bank := self._whole()) is not None:
             return bank
         with held(parts.lock(), str(self.out)):
@@ -63,8 +62,8 @@ class FolderBuild:
 
     def share(self, share: Share) -> Bank | None:
         """Solve what is missing of a share, and write the bank where it was the last."""
-        check_writable(self.out)
         parts = self.parts
+        check_writable(self.out)
         if not parts.begun() and (bank := self._whole()) is not None:
             return bank
         own = parts.lock(f"lock-{share.number}-of-{share.count}")
@@ -81,14 +80,18 @@ class FolderBuild:
         return bank
 
     def _last(self, parts: Parts, plan: Plan | None) -> Bank | None:
-        """What a share does once it is done: the last of them writes the bank."""
+        """What a share does once it is done: where all parts are there, it waits until nobody works, and writes."""
+
+        def whole() -> bool:
+            return plan is not None and all(parts.get(unit) is not None for unit in plan.units())
+
         try:
-            with held(parts.lock(), str(self.out)):
+            with held(parts.lock(), str(self.out), wait=None if whole() else 0.0):
                 if (bank := self._whole()) is not None:
                     return self._finished(parts, bank)
                 if plan is None:
                     parts.remove_unless_begun()
-                elif all(parts.get(unit) is not None for unit in plan.units()):
+                elif whole():
                     return self._written(parts, plan)
         except Held:
             pass
@@ -131,7 +134,7 @@ class FolderBuild:
 
     def _finished(self, parts: Parts, bank: Bank) -> Bank:
         """A bank that is whole, once its card is there and the parts are gone."""
-        write_card(bank, self.out, scratch=parts.folder)
+        write_card(Bank.open(bank.path, cached=False), self.out, scratch=parts.folder)
         parts.remove()
         return bank
 
@@ -163,19 +166,24 @@ def _difference(bank: Bank, known: Plan) -> tuple[str, str, str] | None:
     info, request = bank.info, known.request
     pairs = {name: (getattr(info, name), getattr(known, name)) for name in _OF_THE_MODEL}
     pairs |= {name: (getattr(info, name), getattr(request, name)) for name in ("domain", "space", "k")}
+    rows = np.arange(request.n)
     pairs["n"] = len(bank), request.n
-    pairs["seeds_from"] = int(bank.seeds[0]), request.seeds_from
-    if info.num_classes is not None and len(bank) == request.n:
-        labels = known.labels(np.arange(request.n))
-        pairs["classes"] = bool(np.array_equal(np.asarray(bank.labels), np.asarray(labels))), True
-    if request.estimator == AUTO:
-        pairs["estimator"] = info.estimator.get("chosen_by", info.estimator["name"]), AUTO
-    elif request.estimator is not None:
-        pairs["estimator"] = info.estimator["name"], request.estimator
+    pairs["seeds"] = _span(bank.seeds), _span(known.seeds(rows))
+    labels = known.labels(rows)
+    if labels is not None and len(bank) == request.n:
+        pairs["classes"] = "as asked" if np.array_equal(np.asarray(bank.labels), labels) else "others", "as asked"
+    asked = request.estimator or default_estimator(int(np.prod(known.latent_shape)), request.k)
+    pairs["estimator"] = info.estimator.get("chosen_by", info.estimator["name"]), asked
+    if info.estimator["name"] != "exact":
+        pairs["tol"] = info.estimator["tolerance"], request.tol
     for field, (was, now) in pairs.items():
         if was != now:
             return field, str(was)[:60], str(now)[:60]
     return None
+
+
+def _span(seeds: np.ndarray) -> str:
+    return f"{seeds.min()} to {seeds.max()}"
 
 
 _OF_THE_MODEL = ("plugin", "fingerprint", "prior", "latent_shape", "num_classes", "settings", "dtype")

@@ -46,7 +46,7 @@ def local(job: Job, units: Sequence[Unit], workers: int) -> Iterator[Solved]:
                 worker = team[ready]  # type: ignore[index]
                 try:
                     answer = worker.connection.recv()
-                except (EOFError, ConnectionError):
+                except (EOFError, OSError):  # it may have died while it was speaking
                     del team[worker.connection]
                     worker.process.join(timeout=5)
                     _bury(worker, waiting, deaths, bool(team))

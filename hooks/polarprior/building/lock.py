@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from polarprior.errors import PolarPriorError
@@ -48,7 +48,11 @@ def held(path: Path, what: str, *, shared: bool = False, wait: float | None = 0.
 def _acquire(path: Path, what: str, shared: bool, wait: float | None) -> int:
     deadline = None if wait is None else time.monotonic() + wait
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # the one who held it has just removed the folder
+            continue
         try:
             if fcntl is not None:
                 fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -61,9 +65,15 @@ def _acquire(path: Path, what: str, shared: bool, wait: float | None) -> int:
                 ) from None
             time.sleep(0.2)
             continue
+        except OSError as error:
+            os.close(descriptor)
+            raise PolarPriorError(
+                f"--out: can't lock {path}: {error.strerror}", "name a folder on a file system that has flock"
+            ) from error
         if _is_still(path, descriptor):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            with suppress(OSError):  # who holds it is a courtesy, and a full disk has no room for it
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
             return descriptor
         os.close(descriptor)  # the one who held it has removed it: take the new one
 

@@ -104,7 +104,7 @@ class Parts:
 
     def get(self, unit: Unit) -> dict[str, np.ndarray] | None:
         """What a unit gave; None where it has not been done, or its file is damaged or of another plan."""
-        with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
+        with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
             if self._file(unit).stat().st_size > FILE_LIMIT:
                 return None
             with safe_open(self._file(unit), framework="numpy") as opened:

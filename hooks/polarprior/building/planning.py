@@ -125,13 +125,14 @@ def default_estimator(input_dim: int, k: int) -> str:
 
 def _with_calibration(plan: Plan, calibration: Calibration) -> Plan:
     chosen = calibration.cheapest(plan.request.tol) if plan.chosen == AUTO else plan.chosen
-    errors = {f"calibrated_error_{name}": calibration.spread(name) for name in calibration.errors}
+    largest = float(np.finfo(np.float64).max)  # JSON has no infinity
+    errors = {f"calibrated_error_{name}": min(calibration.spread(name), largest) for name in calibration.errors}
     return replace(
         plan,
         chosen=chosen,
         calibration=calibration_digest(calibration),
         calibrated={"calibrated_on": len(calibration.seeds), **errors},
-        offset=0.0 if chosen == "exact" else float(calibration.errors[chosen].median()),
+        offset=0.0 if chosen == "exact" else calibration.offset(chosen),
     )
 
 

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from polarprior.building.plan import Unit
 from polarprior.errors import UsageError
 
-_SCHEDULERS = (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"))
+_SCHEDULERS = (
+    ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),
+    ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,9 @@ def share_of_environment(environment: Mapping[str, str] = os.environ) -> Share |
     """
     for rank, size, local in _SCHEDULERS:
         numbers = [environment.get(name, "") for name in (rank, size)]
-        if all(number.isdecimal() for number in numbers) and int(numbers[1]) > 1:
+        if all(number.isdecimal() for number in numbers):
+            if int(numbers[1]) < 2:
+                return None
             here = environment.get(local, "")
             return Share(int(numbers[0]) + 1, int(numbers[1]), int(here) if here.isdecimal() else int(numbers[0]))
     return None

@@ -92,6 +92,8 @@ def build(
         tol=TOLERANCE if tol is None else tol,
         memory=memory,
     )
+    if share is not None:
+        click.echo(f"share {share} of the bank; for all of it: --shard 1/1", err=True)
     built = build_at(out, generator, request, workers, engine, share, progress=True)
     if built is None:
         click.echo(f"share {share} is done; others are still missing: the last of them writes the bank")

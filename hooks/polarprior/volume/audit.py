@@ -39,11 +39,9 @@ class Audit:
 
 @lru_cache(maxsize=1)
 def audited_rows(n: int) -> np.ndarray:
-    """Which of n rows to audit: min(n, 300), random, the same each time; ascending int64, read only."""
+    """Which of n rows to audit: min(n, 300), random, the same each time; ascending int64. Not to be written to."""
     stream = torch.Generator().manual_seed(0)
-    rows = np.sort(torch.randperm(n, generator=stream)[:AUDITED].numpy())
-    rows.flags.writeable = False
-    return rows
+    return np.sort(torch.randperm(n, generator=stream)[:AUDITED].numpy())
 
 
 def audit(estimated: np.ndarray, exact: np.ndarray, full: np.ndarray, *, offset: float, tol: float) -> Audit:

@@ -87,7 +87,9 @@ def calibrate(
                 for name, seen in errors.items():
                     which = linear_map if name == IN_BFLOAT16 else small
                     found = top_singular_values(which, k, estimator=name, calibration=learned, tol=tol)
-                    seen.append(found.log_volume - spectra[-1].sum(1))
+                    exact = spectra[-1].sum(1)
+                    alike = found.log_volume == exact  # both may be -inf: they say that the rank is less than k
+                    seen.append(torch.where(alike, 0.0, found.log_volume - exact))
                     passes[name] = max(passes.get(name, (0, 0)), found.passes)
             total = total + matrix[0]
     return Calibration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,10 +35,14 @@ class Calibration:
     def spread(self, estimator: str) -> float:
         """The largest error of `estimator`, nats, once its median is taken off: a constant drops out of weights."""
         errors = self.errors[estimator]
-        return float((errors - errors.median()).abs().max())
+        return float((errors - errors.median()).abs().max()) if bool(errors.isfinite().all()) else math.inf
+
+    def offset(self, estimator: str) -> float:
+        """The typical error of `estimator`, nats: the median of those that are finite, 0 where none is."""
+        errors = self.errors[estimator]
+        return float(errors[errors.isfinite()].median()) if bool(errors.isfinite().any()) else 0.0
 
     def cheapest(self, tol: float) -> str:
         """The name of the cheapest estimator whose `spread` is within `tol`; ``exact`` always is."""
-        return min(
-            (name for name in self.errors if self.spread(name) <= tol), key=self.seconds.__getitem__, default="exact"
-        )
+        good = [name for name in self.errors if self.spread(name) <= tol]
+        return min(good, key=lambda name: (self.seconds[name], name), default="exact")
