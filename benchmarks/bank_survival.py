@@ -35,7 +35,14 @@ def start(folder: Path, *arguments: str, limit: int | None = None) -> subprocess
     if limit is not None:
         command = ["bash", "-c", f"ulimit -f {limit}; exec " + " ".join(command)]
     return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, start_new_session=True, stdout=-1, stderr=subprocess.PIPE
+        command,
+        cwd=folder,
+        env=environment,
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background it would be ignored
     )
 
 
