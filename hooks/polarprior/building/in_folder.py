@@ -143,18 +143,17 @@ class FolderBuild:
         path = index.find(self.out)
         if not path.is_file():
             return None
-        try:
-            bank = Bank.open(path)
+        try:  # a build keeps nothing but its own folder: no cache here
+            found = _difference(Bank.open(path, cached=False), self.known)
         except BankError as error:
             raise PolarPriorError(f"--out: {path} exists already; {error.message}", "name another file") from error
-        found = _difference(bank, self.known)
         if found is not None:
             field, was, now = found
             raise PolarPriorError(
                 f"--out: {path} exists already, a bank with {field} {was}; got {now}",
                 "remove it, or name another file",
             )
-        return bank
+        return Bank.open(path)
 
     def _beside(self, suffix: str) -> Path:
         base = index.base_of(self.out)
