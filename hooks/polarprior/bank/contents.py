@@ -68,4 +68,4 @@ def _in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[An
 
 def _damaged(where: str, what: str) -> BankError:
     """The error for contents that can't be right."""
-    return BankError(f"{where} is damaged: {what}", "build it again, or see: polarprior bank verify BANK")
+    return BankError(f"{where} is damaged: {what}", "fetch it again, or build it again")

@@ -27,6 +27,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 _DTYPE_NAMES: dict[np.dtype[Any], str] = {np.dtype("<i8"): "I64", np.dtype("<f4"): "F32"}
 Columns = Mapping[str, np.ndarray]
+_BUILD = "polarprior bank build MODEL -n 10000 --out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,13 @@ def read(path: Path) -> BankFile:
     if path.is_dir():
         raise BankError(f"bank: {path} is a folder", "name the file in it")
     if not path.is_file():
-        raise BankError(f"bank: no file {path}", f"build one: polarprior bank build MODEL -n 10000 --out {path}")
+        unfinished = path.with_name(path.name.removesuffix(".safetensors") + ".parts").is_dir()
+        hint = (
+            "its build is not finished: run the same bank build again"
+            if unfinished
+            else f"build one: {_BUILD} {path}"
+        )
+        raise BankError(f"bank: no file {path}", hint)
     try:
         header, start = _header(path)
         with safe_open(path, framework="numpy"):  # checks that what the header says fits the file
@@ -129,7 +136,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > HEADER_LIMIT:
-            raise ValueError(f"it has a header of {size} bytes")
+            raise ValueError("it has no header of a bank")
         header = json.loads(file.read(size), object_pairs_hook=_without_doubles)
     if not (isinstance(header, dict) and all(isinstance(entry, dict) for entry in header.values())):
         raise ValueError("its header is no object of objects")

@@ -63,17 +63,18 @@ class BankInfo:
     def accuracy(self) -> str:
         """What the audit of the bank's log-volumes has shown, as a sentence."""
         found = self.estimator
-        if found.get("name") == "exact":
-            text = "exact"
+        exact = found.get("name") == "exact"
+        if exact:
+            text = ""
         elif found.get("holds") is True:
-            text = f"error below {found['tolerance']} nats for at least 99% of latents, with 95% confidence"
+            text = f": error below {found['tolerance']} nats for at least 99% of latents, with 95% confidence"
         else:
-            text = f"largest error {found.get('error')} nats, tolerance {found.get('tolerance')}"
-        if "audited" in found and text != "exact":
+            text = f": largest error {found.get('error', 0.0):.3g} nats, tolerance {found['tolerance']}"
+        if "audited" in found and not exact:
             text += f" ({found['audited']} latents solved exactly)"
         if "spearman" in found:
             text += f"; Spearman with the full log-volume {found['spearman']:.4f}"
-        return f"{found.get('name')}: {text}"
+        return f"{found['name']}{text}"
 
     @classmethod
     def from_json(cls, text: str) -> BankInfo:

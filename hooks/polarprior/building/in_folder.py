@@ -149,9 +149,9 @@ class FolderBuild:
             raise PolarPriorError(f"--out: {path} exists already; {error.message}", "name another file") from error
         if found is not None:
             field, was, now = found
+            more = "; for more latents build them with --seeds-from, and merge" if field in ("n", "seeds") else ""
             raise PolarPriorError(
-                f"--out: {path} exists already, a bank with {field} {was}; got {now}",
-                "remove it, or name another file",
+                f"--out: {path} exists already, a bank with {field} {was}; got {now}", f"name another --out{more}"
             )
         return Bank.open(path)
 
@@ -171,7 +171,7 @@ def _difference(bank: Bank, known: Plan) -> tuple[str, str, str] | None:
     labels = known.labels(rows)
     if labels is not None and len(bank) == request.n:
         pairs["classes"] = "as asked" if np.array_equal(np.asarray(bank.labels), labels) else "others", "as asked"
-    asked = request.estimator or default_estimator(int(np.prod(known.latent_shape)), request.k)
+    asked = request.estimator or default_estimator(int(np.prod(known.latent_shape)), request.k, request.n)
     pairs["estimator"] = info.estimator.get("chosen_by", info.estimator["name"]), asked
     if info.estimator["name"] != "exact":
         pairs["tol"] = info.estimator["tolerance"], request.tol

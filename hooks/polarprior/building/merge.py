@@ -23,7 +23,7 @@ _MEASURED = ("audited", "error", "spearman", "holds")
 def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = index.MAX_SHARD_SIZE) -> Bank:
     """Write one bank that holds the rows of several, in the order of their first seeds.
 
-    The merged audit is that of all audited rows; the rank correlation is the lowest.
+    The merged audit is that of all audited rows; a rank correlation is that of one bank, and is dropped.
 
     Args:
         banks: at least two.
@@ -85,8 +85,6 @@ def _merged_estimator(banks: Sequence[Bank]) -> dict[str, object]:
         "error": max(each.get("error", 0.0) for each in found),
         "holds": all(each.get("holds", False) for each in found),
     }
-    if all("spearman" in each for each in found):
-        measured["spearman"] = min(each["spearman"] for each in found)
     return {**{name: value for name, value in shared.items() if name not in _MEASURED}, **measured}
 
 

@@ -85,7 +85,7 @@ def decide(
     check_k(request.k, rank)
     check_behaves(generator)
     check_differentiates(first, generator.plugin)
-    name = request.estimator or default_estimator(first.input_dim, request.k)
+    name = request.estimator or default_estimator(first.input_dim, request.k, request.n)
     if name == AUTO and request.n <= CALIBRATED + AUDITED:
         name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n
     if name == IN_BFLOAT16:
@@ -118,9 +118,10 @@ def decide(
     return _with_calibration(plan, calibration), calibration
 
 
-def default_estimator(input_dim: int, k: int) -> str:
-    """``exact`` where K <= 1.5 k + 60, else ``block-lanczos``: a rule, never a timing."""
-    return "exact" if input_dim <= 1.5 * k + 60 else "block-lanczos"
+def default_estimator(input_dim: int, k: int, n: int) -> str:
+    """``exact`` where K <= 1.5 k + 60, or where the audit would solve all n rows exactly anyway, else
+    ``block-lanczos``: a rule, never a timing."""
+    return "exact" if input_dim <= 1.5 * k + 60 or n <= AUDITED else "block-lanczos"
 
 
 def _with_calibration(plan: Plan, calibration: Calibration) -> Plan:

@@ -92,13 +92,13 @@ def build(
         tol=TOLERANCE if tol is None else tol,
         memory=memory,
     )
-    if share is not None:
-        click.echo(f"share {share} of the bank; for all of it: --shard 1/1", err=True)
+    if share is not None and share_text is None:
+        click.echo(f"share {share}, as the environment says; for all of the bank: --shard 1/1", err=True)
     built = build_at(out, generator, request, workers, engine, share, progress=True)
     if built is None:
         click.echo(f"share {share} is done; others are still missing: the last of them writes the bank")
         return
-    click.echo(f"{built.path}: {len(built)} latents, k {k}, space {space}, {built.size / 1e6:.2f} MB")
+    click.echo(f"{built.path}: {len(built)} latents, k {k}, space {space}, {_size(built.size)}")
     click.echo(f"log-volumes: {built.info.accuracy()}")
 
 
@@ -137,8 +137,12 @@ def info(path: Path, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     for name, value in document.items():
-        if name in ("groups", "spectrum", "shard"):
+        if name in ("groups", "spectrum", "shard", "estimator"):
             continue
+        if name == "size":
+            value = _size(opened.size)
+        if name == "latent_shape":
+            value = "x".join(map(str, opened.info.latent_shape))
         if isinstance(value, dict):
             value = ", ".join(f"{key} {part}" for key, part in value.items() if part is not None) or "-"
         click.echo(f"{name:<16}{value if value not in (None, '') else '-'}")
@@ -182,7 +186,7 @@ def merge(paths: tuple[Path, ...], out: Path) -> None:
     from polarprior.building.merge import merge as merge_banks
 
     merged = merge_banks([Bank.open(path) for path in paths], out)
-    click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {merged.size / 1e6:.2f} MB")
+    click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {_size(merged.size)}")
 
 
 @bank.command()
@@ -209,6 +213,10 @@ def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> 
         click.echo(
             f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats"
         )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 10**5 else f"{count / 1e3:.1f} kB"
 
 
 def _finite(values: np.ndarray) -> list[float | None]:

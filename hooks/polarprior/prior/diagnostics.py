@@ -67,7 +67,7 @@ class Diagnostics:
         return (
             f"rho {self.rho:g} (|rho|·std {self.tilt:.2f}), k {self.k}: ESS {self.ess:.0f} of {self.rows}, "
             f"k-hat {self.k_hat:.2f}, largest weight {self.max_weight:.2g}, "
-            f"{self.distinct:.0f} distinct in {self.draws} draws, limits {self.limits}"
+            f"about {self.distinct:.0f} distinct expected in {self.draws} draws, limits {self.limits}"
             + (f", class {self.label}" if self.label is not None else "")
             + (f", {self.rank_deficient} rank-deficient rows left out" if self.rank_deficient else "")
         )
