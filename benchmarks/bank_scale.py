@@ -17,14 +17,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from polarprior.bank import index
-from polarprior.bank.format import row_bytes
 from reporting import Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -91,15 +89,7 @@ def columns(rows: int, start: int) -> dict[str, np.ndarray]:
 def write_bank(path: Path, rows: int) -> Path:
     """A bank of so many rows."""
     info = replace(toy_bank(2, 1.0).info, k=K)
-    sizes = index.split(rows, row_bytes(info), index.MAX_SHARD_SIZE)
-
-    def pieces() -> Iterator[dict[str, np.ndarray]]:
-        start = 0
-        for size in sizes:
-            yield columns(size, start)
-            start += size
-
-    return index.write_files(path, info, pieces(), sizes)
+    return index.write_files(path, info, rows, lambda start, stop: columns(stop - start, start))
 
 
 def look(script: str, *arguments: object) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,10 +70,7 @@ class Bank:
         Returns:
             What was written: the file, or the index.
         """
-        sizes = index.split(len(self), bank_format.row_bytes(self.info), max_shard_size)
-        starts = np.cumsum([0, *sizes])
-        pieces = (self.columns(start, stop) for start, stop in pairwise(starts))
-        return index.write_files(Path(path), self.info, pieces, sizes)
+        return index.write_files(Path(path), self.info, len(self), self.columns, max_shard_size)
 
     def columns(self, start: int = 0, stop: int | None = None) -> dict[str, np.ndarray]:
         """The columns of rows start to stop (all by default) by name, as they are stored, unchecked."""

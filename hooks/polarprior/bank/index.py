@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,9 @@ def open_files(path: Path) -> tuple[BankInfo, list[BankFile]]:
 def write_files(
     path: Path,
     info: BankInfo,
-    pieces: Iterable[bank_format.Columns],
-    sizes: Sequence[int],
+    rows: int,
+    columns: Callable[[int, int], bank_format.Columns],
+    max_shard_size: int = MAX_SHARD_SIZE,
     scratch: Path | None = None,
 ) -> Path:
     """Write a bank atomically: one file, or shards and then their index. It replaces one of the same name.
@@ -90,15 +92,17 @@ def write_files(
     Args:
         path: file, index or base name.
         info: the metadata; digests and shards are filled in.
-        pieces: columns of each file, in turn; each is dropped once it is written.
-        sizes: rows of each piece.
+        rows: of the bank.
+        columns: (start, stop) to the columns of these rows; asked file by file, and dropped once they are written.
+        max_shard_size: bytes of a file's columns.
         scratch: see `polarprior.files.writing_atomically`.
 
     Returns:
         What was written: the file, or the index.
     """
+    sizes = _split(rows, bank_format.row_bytes(info), max_shard_size)
     if len(sizes) == 1:
-        file = bank_format.in_memory(replace(info, shard=""), next(iter(pieces)))
+        file = bank_format.in_memory(replace(info, shard=""), columns(0, rows))
         with writing_atomically(one_file(path), scratch) as temporary:
             bank_format.write_to(temporary, file)
         index_file(path).unlink(missing_ok=True)
@@ -107,10 +111,10 @@ def write_files(
         raise UsageError(f"max_shard_size: got {len(sizes)} shards, at most {MOST_SHARDS}", "allow larger ones")
     base, shards = base_of(path), []
     with ExitStack() as renamed_at_the_end:
-        for number, columns in enumerate(pieces, 1):
+        for number, (start, stop) in enumerate(pairwise(accumulate(sizes, initial=0)), 1):
             place = f"{number:05d}-of-{len(sizes):05d}"
             name = f"{base.name}-{place}{SUFFIX}"
-            file = bank_format.in_memory(replace(info, shard=place), columns)
+            file = bank_format.in_memory(replace(info, shard=place), columns(start, stop))
             temporary = renamed_at_the_end.enter_context(writing_atomically(base.with_name(name), scratch))
             bank_format.write_to(temporary, file)
             shards.append(Shard(name, file.info.digest, file.rows))
@@ -119,7 +123,7 @@ def write_files(
     return index_file(path)
 
 
-def split(rows: int, row_bytes: int, max_shard_size: int) -> list[int]:
+def _split(rows: int, row_bytes: int, max_shard_size: int) -> list[int]:
     """Rows of each file: as few files as keep within `max_shard_size` bytes, and as even as can be."""
     count = min(rows, -(-rows * row_bytes // max_shard_size))
     return [rows * (i + 1) // count - rows * i // count for i in range(count)]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from polarprior.bank.format import Columns, row_bytes
-from polarprior.bank.index import split
+from polarprior.bank.format import Columns
 from polarprior.bank.info import BankInfo
 from polarprior.building.plan import Plan, Unit
 from polarprior.volume.audit import Audit, audit, audited_rows
@@ -38,17 +36,10 @@ def metadata(plan: Plan, get: Get) -> BankInfo:
     )
 
 
-def pieces(plan: Plan, info: BankInfo, get: Get, max_shard_size: int) -> tuple[Iterator[Columns], list[int]]:
-    """The columns of each file in turn, and the rows of each."""
-    sizes = split(plan.request.n, row_bytes(info), max_shard_size)
-    starts = np.cumsum([0, *sizes]).tolist()
-    return (_columns(plan, get, start, stop) for start, stop in pairwise(starts)), sizes
-
-
-def _columns(plan: Plan, get: Get, start: int, stop: int) -> Columns:
+def columns(plan: Plan, get: Get, start: int, stop: int) -> Columns:
     """The bank's columns from row start to stop."""
     rows = np.arange(start, stop)
-    columns = {
+    found = {
         "seeds": plan.seeds(rows),
         "latent_hash": np.empty(len(rows), np.int64),
         "log_singular_values": np.empty((len(rows), plan.request.k), np.float32),
@@ -58,9 +49,9 @@ def _columns(plan: Plan, get: Get, start: int, stop: int) -> Columns:
         if unit.kind == "part" and first < last:
             solved = get(unit)
             for name in ("latent_hash", "log_singular_values"):
-                columns[name][first - start : last - start] = solved[name][first - unit.first : last - unit.first]
+                found[name][first - start : last - start] = solved[name][first - unit.first : last - unit.first]
     labels = plan.labels(rows)
-    return columns if labels is None else {**columns, "labels": labels}
+    return found if labels is None else {**found, "labels": labels}
 
 
 def _audited(plan: Plan, get: Get) -> Audit:
@@ -69,11 +60,11 @@ def _audited(plan: Plan, get: Get) -> Audit:
     parts = [unit for unit in plan.units() if unit.kind == "part"]
     estimated, full = np.empty(len(rows)), np.empty(len(rows))
     for number, mine in _by_part(rows, plan.part):
-        columns = get(parts[number])
+        solved = get(parts[number])
         inside = rows[mine] - parts[number].first
-        estimated[mine] = columns["log_singular_values"][inside].sum(1, dtype=np.float64)
+        estimated[mine] = solved["log_singular_values"][inside].sum(1, dtype=np.float64)
         if plan.chosen == "exact":
-            full[mine] = columns["full_log_volume"][inside]
+            full[mine] = solved["full_log_volume"][inside]
     if plan.chosen == "exact":
         return audit(estimated, estimated, full, offset=0.0, tol=plan.request.tol)
     exact = [get(unit) for unit in plan.units() if unit.kind == "audit"]

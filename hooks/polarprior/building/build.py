@@ -9,7 +9,7 @@ import numpy as np
 
 from polarprior.bank import index
 from polarprior.bank.bank import Bank
-from polarprior.building.assembling import metadata, pieces
+from polarprior.building.assembling import columns, metadata
 from polarprior.building.in_folder import FolderBuild, Run
 from polarprior.building.local import local
 from polarprior.building.on_ray import on_ray
@@ -139,6 +139,4 @@ def _in_memory(generator: Generator, request: Request, run: Run, progress: bool)
     def get(unit: Unit) -> dict[str, np.ndarray]:
         return dict(done[unit].columns)
 
-    info = metadata(plan, get)
-    columns, _ = pieces(plan, info, get, max_shard_size=2**63)
-    return Bank.of(info, next(columns))
+    return Bank.of(metadata(plan, get), columns(plan, get, 0, request.n))

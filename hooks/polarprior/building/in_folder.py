@@ -11,7 +11,8 @@ import numpy as np
 
 from polarprior.bank import index
 from polarprior.bank.bank import Bank
-from polarprior.building.assembling import metadata, pieces
+from polarprior.bank.format import Columns
+from polarprior.building.assembling import columns, metadata
 from polarprior.building.card import write_card
 from polarprior.building.journal import Journal
 from polarprior.building.lock import PATIENCE, Held, held
@@ -122,14 +123,16 @@ class FolderBuild:
         """The bank, from parts that are all there."""
 
         def get(unit: Unit) -> dict[str, np.ndarray]:
-            columns = parts.get(unit)
-            if columns is None:
+            found = parts.get(unit)
+            if found is None:
                 raise PolarPriorError(f"--out: {unit.name} in {parts.folder} was lost", "run the same command again")
-            return columns
+            return found
 
-        info = metadata(plan, get)
-        columns, sizes = pieces(plan, info, get, self.max_shard_size)
-        written = index.write_files(self.out, info, columns, sizes, scratch=parts.folder)
+        def solved(start: int, stop: int) -> Columns:
+            return columns(plan, get, start, stop)
+
+        info, n = metadata(plan, get), plan.request.n
+        written = index.write_files(self.out, info, n, solved, self.max_shard_size, scratch=parts.folder)
         return self._finished(parts, Bank.open(written))
 
     def _finished(self, parts: Parts, bank: Bank) -> Bank:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from polarprior.bank import index
 from polarprior.bank.bank import Bank
-from polarprior.bank.format import Columns, row_bytes
+from polarprior.bank.format import Columns
 from polarprior.building.card import write_card
 from polarprior.errors import BankError, PolarPriorError, UsageError
 
@@ -52,10 +51,11 @@ def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = index.MAX_SHAR
     if twice.size:
         raise BankError(f"bank: seed {seeds[twice[0]]} is in two of the banks", "merge banks of different seeds")
     info = replace(banks[0].info, estimator=_merged_estimator(banks))
-    sizes = index.split(len(seeds), row_bytes(info), max_shard_size)
-    starts = np.cumsum([0, *sizes]).tolist()
-    pieces = (_columns(banks, start, stop) for start, stop in pairwise(starts))
-    merged = Bank.open(index.write_files(out, info, pieces, sizes))
+
+    def columns(start: int, stop: int) -> Columns:
+        return _columns(banks, start, stop)
+
+    merged = Bank.open(index.write_files(out, info, len(seeds), columns, max_shard_size))
     write_card(merged, out)
     return merged
 
