@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polarprior.hashing import uniforms
 from polarprior.prior.coupling import MaximalCoupling
-from polarprior.prior.weights import log_weights
+from polarprior.prior.weights import polarity_weights
 from scipy.stats import chisquare
 
 ROWS, TRIALS = 40, 200_000
@@ -28,7 +28,7 @@ def u():
 
 @pytest.mark.parametrize("rho", [0.001, -0.1, 0.1])
 def test_rows_that_come_in_uniformly_go_out_with_the_law(log_volume, u, rho):
-    weights = np.exp(log_weights(log_volume, rho))
+    weights = np.exp(polarity_weights(log_volume, rho).log)
     own = np.arange(TRIALS) % ROWS
     drawn = MaximalCoupling(weights).rows(own, u)
     assert chisquare(np.bincount(drawn, minlength=ROWS), TRIALS * weights).pvalue > 1e-4
@@ -39,13 +39,13 @@ def test_rows_that_come_in_uniformly_go_out_with_the_law(log_volume, u, rho):
 
 @pytest.mark.parametrize("rho", [-0.1, 0.1])
 def test_latents_that_are_no_rows_are_drawn_with_the_law(log_volume, u, rho):
-    weights = np.exp(log_weights(log_volume, rho))
+    weights = np.exp(polarity_weights(log_volume, rho).log)
     drawn = MaximalCoupling(weights).rows(np.full(TRIALS, -1), u)
     assert chisquare(np.bincount(drawn, minlength=ROWS), TRIALS * weights).pvalue > 1e-4
 
 
 def test_the_chi_square_test_has_power(log_volume, u):
-    weights, wrong = (np.exp(log_weights(log_volume, rho)) for rho in (0.1, 0.105))
+    weights, wrong = (np.exp(polarity_weights(log_volume, rho).log) for rho in (0.1, 0.105))
     drawn = MaximalCoupling(wrong).rows(np.arange(TRIALS) % ROWS, u)
     assert chisquare(np.bincount(drawn, minlength=ROWS), TRIALS * weights).pvalue < 1e-4
 
@@ -56,7 +56,7 @@ def test_the_chi_square_test_has_power(log_volume, u):
     st.integers(0, 2**62),
 )
 def test_any_weights_give_a_row_of_positive_weight(log_volume, rho, key):
-    weights = np.exp(log_weights(np.array(log_volume), rho))
+    weights = np.exp(polarity_weights(np.array(log_volume), rho).log)
     u = uniforms(np.array([key, -key]), 2)
     for own in ([-1, -1], [0, len(log_volume) - 1]):
         drawn = MaximalCoupling(weights).rows(np.array(own), u)
@@ -66,7 +66,7 @@ def test_any_weights_give_a_row_of_positive_weight(log_volume, rho, key):
 def test_at_rho_0_everything_stays():
     """Whatever the rounding of N w says, up to the largest u there is."""
     for rows in range(1, 400):
-        weights = np.exp(log_weights(np.arange(float(rows)), 0.0))
+        weights = np.exp(polarity_weights(np.arange(float(rows)), 0.0).log)
         own = np.arange(rows)
         assert (MaximalCoupling(weights).rows(own, np.full((rows, 2), 1 - 2.0**-53)) == own).all()
 

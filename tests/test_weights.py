@@ -11,7 +11,7 @@ from polarprior.prior.diagnostics import diagnose
 from polarprior.prior.limits import rho_limits
 from polarprior.prior.psis import pareto_k_hat
 from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.weights import effective_sample_size, expected_distinct, log_weights
+from polarprior.prior.weights import effective_sample_size, expected_distinct, polarity_weights
 from scipy.stats import genpareto
 from toys import toy_bank
 
@@ -24,14 +24,16 @@ def log_volume():
 @pytest.mark.parametrize("rho", [-10.0, -1.0, -0.1, 0.001, 0.1, 1.0, 10.0])
 def test_adding_1000_to_every_log_volume_changes_no_probability(log_volume, rho):
     np.testing.assert_allclose(
-        np.exp(log_weights(log_volume + 1000, rho)), np.exp(log_weights(log_volume, rho)), atol=1e-10
+        np.exp(polarity_weights(log_volume + 1000, rho).log),
+        np.exp(polarity_weights(log_volume, rho).log),
+        atol=1e-10,
     )
 
 
 @pytest.mark.parametrize("rho", [-1000.0, -10.0, 10.0, 1000.0])
 def test_extreme_rho_gives_finite_probabilities(log_volume, rho):
     """Clipping in linear space would tie all of them and turn polarity off."""
-    weights = np.exp(log_weights(log_volume, rho))
+    weights = np.exp(polarity_weights(log_volume, rho).log)
     assert np.isfinite(weights).all()
     assert weights.sum() == pytest.approx(1)
     assert weights.argmax() == (log_volume.argmax() if rho > 0 else log_volume.argmin())
@@ -41,19 +43,19 @@ def test_extreme_rho_gives_finite_probabilities(log_volume, rho):
 def test_weights_are_the_softmax(log_volume):
     direct = np.exp(0.3 * log_volume.astype(np.longdouble))
     np.testing.assert_allclose(
-        np.exp(log_weights(log_volume, 0.3)), (direct / direct.sum()).astype(float), rtol=1e-10
+        np.exp(polarity_weights(log_volume, 0.3).log), (direct / direct.sum()).astype(float), rtol=1e-10
     )
 
 
 def test_rho_0_is_exactly_uniform(log_volume):
-    assert len(set(log_weights(log_volume, 0.0))) == 1
+    assert len(set(polarity_weights(log_volume, 0.0).log)) == 1
 
 
 def test_a_latent_without_volume_is_counted_and_left_out(log_volume):
     dead = log_volume.copy()
     dead[7] = -np.inf
     for rho in (-1.0, -0.01, 0.01, 1.0):
-        assert log_weights(dead, rho)[7] == -np.inf
+        assert polarity_weights(dead, rho).log[7] == -np.inf
         assert diagnose(dead, rho, 30).rank_deficient == 1
         assert np.isfinite(diagnose(dead, rho, 30).mean_log_volume)
 
@@ -67,12 +69,15 @@ def test_order_of_the_bank_does_not_matter(log_volume):
 
 def test_ess_falls_with_the_size_of_rho(log_volume):
     for sign in (-1, 1):
-        ess = [effective_sample_size(log_weights(log_volume, sign * rho)) for rho in (0, 0.02, 0.05, 0.1, 0.2, 1)]
+        ess = [
+            effective_sample_size(polarity_weights(log_volume, sign * rho).log)
+            for rho in (0, 0.02, 0.05, 0.1, 0.2, 1)
+        ]
         assert ess == sorted(ess, reverse=True)
 
 
 def test_expected_distinct_by_simulation():
-    log_w = log_weights(np.arange(50.0) / 10, 1.0)
+    log_w = polarity_weights(np.arange(50.0) / 10, 1.0).log
     stream = np.random.default_rng(2)
     seen = [len(set(stream.choice(50, 60, p=np.exp(log_w)))) for _ in range(2000)]
     assert expected_distinct(np.exp(log_w), 60) == pytest.approx(np.mean(seen), abs=4 * np.std(seen) / np.sqrt(2000))
@@ -91,7 +96,7 @@ def test_k_hat_agrees_with_arviz(log_volume):
 
     for rows in (25, 100, 512, 2000):
         for rho in (-0.5, -0.2, -0.05, 0.05, 0.2, 0.5):
-            log_w = log_weights(log_volume[:rows], rho)
+            log_w = polarity_weights(log_volume[:rows], rho).log
             _, expected = array_stats.psislw(-log_w)  # it takes log likelihoods: minus log weights
             assert pareto_k_hat(log_w) == pytest.approx(float(expected), abs=1e-9)
 

@@ -51,11 +51,6 @@ def polarity_weights(log_volume: np.ndarray, rho: float) -> Weights:
     return Weights(tilt, values)
 
 
-def log_weights(log_volume: np.ndarray, rho: float) -> np.ndarray:
-    """log w_i, see `polarity_weights`."""
-    return polarity_weights(log_volume, rho).log
-
-
 def effective_sample_size(log_w: np.ndarray) -> float:
     """ESS = (sum of w_i)² / sum of w_i², between 1 and N; the log weights need not be normalised.
 
