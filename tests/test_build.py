@@ -7,11 +7,12 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.bank.verify import verify
-from polarprior.building import planning, solver
-from polarprior.building.planning import default_estimator
+from polarprior.building import planning
 from polarprior.errors import BankError, UsageError
+from polarprior.volume import spectra
 from polarprior.volume.audit import audit, audited_rows
 from polarprior.volume.calibration import Calibration
+from polarprior.volume.estimators import default_estimator
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -150,7 +151,7 @@ def test_little_memory_gives_the_same_numbers(generator, exact):
 
 def test_out_of_memory_is_survived(generator, exact, monkeypatch):
     asked = []
-    solve = solver.top_singular_values
+    solve = spectra.top_singular_values
 
     def short_of_memory(linear_map, *args, **kwargs):
         asked.append(len(linear_map))
@@ -158,7 +159,7 @@ def test_out_of_memory_is_survived(generator, exact, monkeypatch):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 12 bytes")
         return solve(linear_map, *args, **kwargs)
 
-    monkeypatch.setattr(solver, "top_singular_values", short_of_memory)
+    monkeypatch.setattr(spectra, "top_singular_values", short_of_memory)
     bank = pp.build_bank(generator, 20, k=5)
     assert max(asked) == 20
     np.testing.assert_allclose(bank.log_singular_values, exact.log_singular_values[:20], atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,10 +81,18 @@ def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | N
 
 
 @hookimpl
-def get_latent_sampler(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> LatentSampler:
-    """The bank sampler."""
+def get_latent_sampler(
+    generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions
+) -> LatentSampler | None:
+    """The samplers `bank`, `online` and `paper-online`."""
     from polarprior.prior.bank_sampler import BankSampler
+    from polarprior.prior.online_sampler import OnlineSampler
+    from polarprior.prior.paper_online_sampler import PaperOnlineSampler
 
+    samplers: dict[str, Callable[[Generator, Bank, float, SamplerOptions], LatentSampler]]
+    samplers = {"bank": BankSampler, "online": OnlineSampler, "paper-online": PaperOnlineSampler}
+    if options.sampler not in samplers:
+        return None
     if bank is None:
-        raise BankError("bank: the bank sampler needs one, got none", "add --bank BANK")
-    return BankSampler(generator, bank, rho, options)
+        raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "add --bank BANK")
+    return samplers[options.sampler](generator, bank, rho, options)

@@ -125,8 +125,8 @@ class Host:
             generator: whose prior is reweighted.
             bank: spectra of its latents.
             rho: the polarity; negative towards modes, positive towards anti-modes.
-            sampler: ``bank``, or the name of a plugin that gives one.
-            options: fields of `SamplerOptions`: k, draws, label, force.
+            sampler: ``bank``, ``online``, ``paper-online``, or the name of a plugin that gives one.
+            options: the other fields of `SamplerOptions`: k, draws, label, support, hold, force.
 
         Raises:
             UsageError: no such sampler, or an argument out of range.
@@ -134,13 +134,13 @@ class Host:
             PolarPriorError: rho is outside the bank's limits.
         """
         from polarprior.checks import checked_sampler
-        from polarprior.prior.sampler import SamplerOptions
+        from polarprior.prior.sampler import SAMPLERS, SamplerOptions
 
-        asked = SamplerOptions(**options)
-        if sampler != "bank":
+        asked = SamplerOptions(sampler=sampler, **options)
+        if sampler not in SAMPLERS:
             self.plugins.require(sampler, "get_latent_sampler", sampler)
         name, answer = self.plugins.first_answer(
-            [generator.plugin, builtin.NAME] if sampler == "bank" else [sampler],
+            [generator.plugin, builtin.NAME] if sampler in SAMPLERS else [sampler],
             "get_latent_sampler",
             generator=generator,
             bank=bank,
@@ -149,6 +149,8 @@ class Host:
         )
         if answer is None:
             raise UsageError(f"--sampler: {sampler} declines {generator.plugin}", "use --sampler bank")
+        if name == builtin.NAME:  # a test draw of an online sampler would cost Jacobians
+            return answer
         return checked_sampler(answer, generator, bank, asked, self.plugins.describe(name))
 
     def stock_repos(self) -> list[StockRepo]:

@@ -88,13 +88,28 @@ class Bank:
         """What `compute` gives, [length] (by default one a row), computed once; on the disk see `BankCache`."""
         if name not in self._remembered:
             length = len(self) if length is None else length
-            kept = None if self._cache is None else self._cache.get(name, length, dtype)
+            cache = self._cache if self._cache is not None and self._cache.large else None
+            kept = None if cache is None else cache.get(name, length, dtype)
             if kept is None:
                 kept = compute()
-                if self._cache is not None:
-                    self._cache.put(name, kept)
+                if cache is not None:
+                    cache.put(name, kept)
             self._remembered[name] = kept
         return self._remembered[name]
+
+    def recall(self, name: str) -> np.ndarray | None:
+        """What `keep` has kept under that name, float64 [any]; None where there is nothing."""
+        if name not in self._remembered and self._cache is not None:
+            kept = self._cache.get(name, None, np.float64)
+            if kept is not None:
+                self._remembered[name] = kept
+        return self._remembered.get(name)
+
+    def keep(self, name: str, array: np.ndarray) -> None:
+        """Keep an array, float64 [any], that comes from more than the bank: on the disk too, see `BankCache`."""
+        self._remembered[name] = array
+        if self._cache is not None:
+            self._cache.put(name, array)
 
     def _checked(self, name: str) -> np.ndarray:
         """A column, once the contents have been checked."""
@@ -162,6 +177,16 @@ class Bank:
     def by_hash(self) -> np.ndarray:
         """int64 [N]: the rows in the order of their `latent_hash`."""
         return self.remember("by_hash", lambda: np.argsort(self.latent_hash, kind="stable"), dtype=np.int64)
+
+    def rows_by_hash(self, hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The row that each latent is, -1 where it is none, int64 [n]: by `latent_hash`, and by class where there are
+        classes, int64 [n] both."""
+        order = self.by_hash()
+        found = order[np.searchsorted(self.latent_hash, hashes, sorter=order).clip(max=len(self) - 1)]
+        same = self.latent_hash[found] == hashes
+        if self.labels is not None:
+            same &= self.labels[found] == labels
+        return np.where(same, found, -1)
 
     def rows_of(self, label: int | None) -> np.ndarray:
         """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
 
@@ -23,6 +24,8 @@ from polarprior.files import writing_atomically
 SMALL = 1 << 26
 """Bytes of a bank that is read again rather than cached: it takes a tenth of a second."""
 KEY_BYTES = 32
+LONGEST = 1 << 26
+"""Numbers in an array whose length is not known."""
 
 
 class BankCache:
@@ -36,29 +39,38 @@ class BankCache:
     Args:
         path: the bank.
         files: its files.
+
+    Attributes:
+        large: whether what its rows give is worth keeping.
     """
 
     def __init__(self, path: Path, files: Sequence[BankFile]):
         stats = [file.path.stat() for file in files if file.path is not None]
-        large = sum(stat.st_size for stat in stats) >= SMALL
+        self.large = sum(stat.st_size for stat in stats) >= SMALL
         state = [(file.info.digest, stat.st_size, stat.st_mtime_ns) for file, stat in zip(files, stats, strict=True)]
         self._bound_to = hashlib.sha256(str(state).encode()).hexdigest()
         own = user_cache()
-        self._key = _key(own) if large and own is not None else None
         self._folders = [path.with_name(path.name + ".cache")]
         if own is not None:
             self._folders.append(own / self._bound_to[:16])
 
-    def get(self, name: str, length: int, dtype: type) -> np.ndarray | None:
-        """The array [length] of that name, or None."""
+    @cached_property
+    def _key(self) -> bytes | None:
+        """This user's key; None for one who has none."""
+        own = user_cache()
+        return None if own is None else _key(own)
+
+    def get(self, name: str, length: int | None, dtype: type) -> np.ndarray | None:
+        """The array [length] of that name, of any length where None; or None."""
+        most = LONGEST if length is None else length
         for file in self._files(name):
             with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
                 found = file.lstat()
-                if not S_ISREG(found.st_mode) or found.st_size > length * np.dtype(dtype).itemsize + 1024:
+                if not S_ISREG(found.st_mode) or found.st_size > most * np.dtype(dtype).itemsize + 1024:
                     continue
                 with safe_open(file, framework="numpy") as opened:
                     array, tag = opened.get_tensor(name), (opened.metadata() or {}).get("tag", "")
-                valid = array.shape == (length,) and array.dtype == dtype
+                valid = array.shape == (array.size if length is None else length,) and array.dtype == dtype
                 if valid and hmac.compare_digest(tag, self._tag(name, array)):
                     return array
         return None
@@ -81,7 +93,7 @@ class BankCache:
                 other.unlink()
 
     def _files(self, name: str) -> list[Path]:
-        """Where an array of that name may be; nowhere for a small bank, or a user without a key."""
+        """Where an array of that name may be; nowhere for a user without a key."""
         file = f"{self._bound_to[:16]}-{re.sub('[^a-z0-9.-]', '_', name)}.safetensors"
         return [folder / file for folder in self._folders if self._key and not folder.is_symlink()]
 

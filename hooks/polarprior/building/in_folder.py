@@ -18,7 +18,7 @@ from polarprior.building.journal import Journal
 from polarprior.building.lock import PATIENCE, Held, held
 from polarprior.building.parts import Parts
 from polarprior.building.plan import Plan, Unit
-from polarprior.building.planning import decide, default_estimator
+from polarprior.building.planning import decide
 from polarprior.building.progress import bar
 from polarprior.building.ranks import Share
 from polarprior.building.solver import Solved
@@ -26,6 +26,7 @@ from polarprior.errors import BankError, PolarPriorError
 from polarprior.files import check_writable
 from polarprior.generator import Generator
 from polarprior.volume.calibration import Calibration
+from polarprior.volume.estimators import default_estimator
 
 Run = Callable[[Plan, Calibration | None, Sequence[Unit]], Iterator[Solved]]
 

@@ -13,20 +13,16 @@ from polarprior.checks import check_behaves, check_differentiates
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
 from polarprior.host import default_host
-from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.memory import memory_limit
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.audit import AUDITED
 from polarprior.volume.calibrating import IN_BFLOAT16, calibrate
 from polarprior.volume.calibration import Calibration
-from polarprior.volume.estimators import AUTO, check_estimator
+from polarprior.volume.estimators import AUTO, check_estimator, default_estimator
+from polarprior.volume.spectra import columns_held, latents_at_once
 from polarprior.volume.spectrum import check_k
 from polarprior.volume.tangent_only import in_bfloat16
 
-CHUNK_NUMBERS = 10_000_000
-"""Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
-COPIES = 2
-"""Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
 NEED_CALIBRATION = (AUTO, "tangent-only", IN_BFLOAT16, "balanced")
 """What falls short by an amount that only exact spectra tell, and starts from a subspace that they give."""
 CALIBRATED, CALIBRATED_WITH_PRIOR = 200, 40
@@ -90,14 +86,13 @@ def decide(
         name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n
     if name == IN_BFLOAT16:
         in_bfloat16(first)  # or an error, before the calibration
-    columns = first.input_dim if name in ("exact", AUTO) else min(2 * request.k + 18, first.input_dim)
-    chunk = _latents_at_once(first, columns, request.memory)
+    chunk = latents_at_once(first, columns_held(name, request.k, first.input_dim), request.memory)
     plan = replace(
         plan,
         chosen=name,
         rank=rank,
         chunk=chunk,
-        audit_chunk=_latents_at_once(first, first.input_dim, request.memory),
+        audit_chunk=latents_at_once(first, first.input_dim, request.memory),
         part=rows_of_a_part(request.n, chunk),
     )
     if name not in NEED_CALIBRATION:
@@ -118,12 +113,6 @@ def decide(
     return _with_calibration(plan, calibration), calibration
 
 
-def default_estimator(input_dim: int, k: int, n: int) -> str:
-    """``exact`` where K <= 1.5 k + 60, or where the audit would solve all n rows exactly anyway, else
-    ``block-lanczos``: a rule, never a timing."""
-    return "exact" if input_dim <= 1.5 * k + 60 or n <= AUDITED else "block-lanczos"
-
-
 def _with_calibration(plan: Plan, calibration: Calibration) -> Plan:
     chosen = calibration.cheapest(plan.request.tol) if plan.chosen == AUTO else plan.chosen
     largest = float(np.finfo(np.float64).max)  # JSON has no infinity
@@ -135,23 +124,6 @@ def _with_calibration(plan: Plan, calibration: Calibration) -> Plan:
         calibrated={"calibrated_on": len(calibration.seeds), **errors},
         offset=0.0 if chosen == "exact" else calibration.offset(chosen),
     )
-
-
-def _latents_at_once(first: LinearMap, columns: int, memory: int | None) -> int:
-    """How many Jacobians are held at once: what fits into `CHUNK_NUMBERS`, and into `memory`.
-
-    Raises:
-        UsageError: not even one fits into `memory`.
-    """
-    numbers = columns * first.output_dim
-    size = COPIES * numbers * first.value.element_size()
-    if memory is not None and memory < size:
-        raise UsageError(
-            f"--memory: got {memory} bytes, expected at least {size}: one Jacobian is {first.output_dim} x {columns}",
-            f"use --memory {-(-size // 2**20)}M",
-        )
-    chunk = max(1, min(4096, CHUNK_NUMBERS // numbers))
-    return chunk if memory is None else min(chunk, memory // size)
 
 
 def _check_classes(generator: Generator, classes: tuple[int, ...] | None) -> None:

@@ -17,10 +17,10 @@ from polarprior.errors import PluginError, PolarPriorError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
-from polarprior.jacobian.memory import Halving, memory_limit
+from polarprior.jacobian.memory import memory_limit
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.calibration import Calibration
-from polarprior.volume.estimators import top_singular_values
+from polarprior.volume.spectra import Spectra
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +68,8 @@ class Solver:
     def __init__(self, generator: Generator, plan: Plan, calibration: Calibration | None):
         self._generator = generator
         self._plan = plan
-        self._calibration = calibration
-        self._jacobian_fn = default_host().jacobian_fn(
-            generator, space=plan.request.space, domain=plan.request.domain
-        )
-        self._halving = Halving()
+        jacobian_fn = default_host().jacobian_fn(generator, space=plan.request.space, domain=plan.request.domain)
+        self._spectra = Spectra(jacobian_fn, plan.request.tol, calibration)
 
     def __call__(self, unit: Unit) -> Solved:
         """Solve a unit.
@@ -87,12 +84,13 @@ class Solver:
         began = time.perf_counter()
         plan = self._plan
         estimator, chunk = ("exact", plan.audit_chunk) if unit.kind == "audit" else (plan.chosen, plan.chunk)
+        k = plan.rank if estimator == "exact" else plan.request.k
         rows, hashes, spectra = plan.rows(unit), [], []
         with exact_arithmetic(), memory_limit(plan.request.memory):
             for start in range(0, len(rows), chunk):
                 latents = self._draw(rows[start : start + chunk])
                 hashes.append(latent_hash(latents.z))
-                spectra.append(self._solve(latents, estimator))
+                spectra.append(self._spectra(latents, k, estimator))
                 self._check(rows[start : start + chunk], spectra[-1])
         log_sigma = torch.cat(spectra)
         columns: dict[str, np.ndarray] = {}
@@ -107,25 +105,6 @@ class Solver:
 
     def _draw(self, rows: np.ndarray) -> Latents:
         return self._generator.prior.draw(self._plan.seeds(rows), self._plan.labels(rows))
-
-    def _solve(self, latents: Latents, estimator: str) -> Tensor:
-        """Spectra [n, k]; all there is, [n, rank], where exact."""
-        plan = self._plan
-
-        def run(size: int) -> Tensor:
-            parts = [
-                top_singular_values(
-                    self._jacobian_fn(latents[i : i + size]),
-                    plan.rank if estimator == "exact" else plan.request.k,
-                    estimator=estimator,
-                    calibration=self._calibration,
-                    tol=plan.request.tol,
-                ).log_sigma
-                for i in range(0, len(latents), size)
-            ]
-            return torch.cat(parts)
-
-        return self._halving(run, len(latents))
 
     def _check(self, rows: np.ndarray, log_sigma: Tensor) -> None:
         """PluginError for NaN and +inf; -inf is a rank below k."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from polarprior.bank.bank import Bank
-from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.hashing import latent_hash, uniforms
 from polarprior.prior.coupling import MaximalCoupling
-from polarprior.prior.diagnostics import Diagnostics, diagnose
+from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.prior.law import Law, described_laws, resolve
 from polarprior.prior.limits import limits_on
+from polarprior.prior.rows import check_asked_for, labels_asked_for, rows_of_bank
 from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.weights import polarity_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,54 +31,47 @@ class _Class(NamedTuple):
 
 
 class WeightedBank:
-    """A bank at one rho: which row each stock latent becomes. Needs no generator, and no torch.
+    """A bank at one rho: which row each stock latent becomes.
 
     Where the bank has classes, weights are within the class: the class marginal never moves.
 
+    Args:
+        bank: the bank.
+        rho: the polarity.
+        options: k, draws, label, support, hold and force.
+        generator: what made it; needed for a shell, and to hold statistics.
+
     Attributes:
-        diagnostics: of the rho asked for; of ``options.label``, or of the class that can be trusted least
-            (outside its limits, then lowest ESS a row) where there are classes and none is named.
+        laws: the law of each class, None standing for no classes.
+        diagnostics: of ``options.label``, or of the class that can be trusted least (outside its limits, then lowest
+            ESS a row) where there are classes and none is named.
 
     Raises:
-        UsageError: rho not finite, k more than the bank holds.
+        UsageError: rho not finite, k more than the bank holds, no such support or statistic.
         BankError: a bank without a row of full rank.
-        PolarPriorError: rho outside the limits and `options.force` not set.
+        PolarPriorError: rho outside the limits and `options.force` not set; statistics that can't be held.
     """
 
-    def __init__(self, bank: Bank, rho: float, options: SamplerOptions | None = None):
+    def __init__(
+        self, bank: Bank, rho: float, options: SamplerOptions | None = None, generator: Generator | None = None
+    ):
         options = options or SamplerOptions()
-        if not np.isfinite(rho):
-            raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
         self._bank = bank
         k = bank.info.k if options.k is None else options.k
-        log_volume = bank.log_volume(k)
-        wanted = [options.label]
-        if bank.labels is not None and options.label is None:
-            wanted = np.unique(bank.labels).tolist()
+        bank.log_volume(k)  # or an error of k
         self._classes: dict[int | None, _Class] = {}
-        reports = []
-        for label in wanted:
-            rows = None if label is None else bank.rows_of(label)
-            volumes = log_volume if rows is None else log_volume[rows]
-            if not np.isfinite(volumes).any():
-                raise BankError(
-                    f"bank: no latent has {k} nonzero singular values"
-                    + (f" in class {label}" if label is not None else ""),
-                    "use a smaller k: -k " + str(max(1, k // 2)),
-                )
-            weights = polarity_weights(volumes, rho)
-            by_hash = bank.by_hash() if rows is None else np.argsort(bank.latent_hash[rows])
-            self._classes[label] = _Class(rows, by_hash, MaximalCoupling(weights.values))
-            limits = limits_on(bank, k, label, options.draws)
-            reports.append(diagnose(volumes, rho, k, options.draws, label, limits, weights))
-        self.diagnostics: Diagnostics = min(
-            reports, key=lambda report: (report.within_limits, report.ess / report.rows)
-        )
-        complaint = self.diagnostics.complaint()
-        if complaint and not options.force:
-            raise PolarPriorError(*complaint)
-        if complaint:
-            warnings.warn(complaint[0], stacklevel=3)
+        self.laws: dict[int | None, Law] = {}
+        for label in labels_asked_for(bank, options.label):
+            rows = bank.rows_of(label)
+            known = rows_of_bank(bank, k, label, rows, options.hold, generator)
+            law = resolve(rho, k, known, options, partial(limits_on, bank, k, label, options.draws))
+            self.laws[label] = law
+            whole = label is None and bool(law.inside.all())
+            inside = rows if whole else rows[law.inside]
+            by_hash = bank.by_hash() if whole else np.argsort(bank.latent_hash[inside])
+            self._classes[label] = _Class(None if whole else inside, by_hash, MaximalCoupling(law.weights.values))
+        self.diagnostics = least_trusted([law.diagnostics for law in self.laws.values()])
+        refuse_or_warn(self.diagnostics, options.force)
 
     def rows(self, hashes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """The bank's row for each stock latent.
@@ -94,9 +87,7 @@ class WeightedBank:
         u = uniforms(hashes, 2)
         for label in [None] if labels is None else np.unique(labels).tolist():
             mine = np.ones(len(hashes), bool) if labels is None else labels == label
-            if label not in self._classes:
-                self._bank.rows_of(label)  # says so where the bank has no such class
-                raise UsageError(f"class: got {label}, asked for {list(self._classes)}", "ask for all: label=None")
+            check_asked_for(self._bank, label, self._classes)
             rows, _, coupling = self._classes[label]
             picked = coupling.rows(self._own(hashes[mine], label), u[mine])
             drawn[mine] = picked if rows is None else rows[picked]
@@ -121,12 +112,16 @@ class BankSampler:
         bank.check_fits(generator)
         self._generator = generator
         self._bank = bank
-        self._weighted = WeightedBank(bank, rho, options)
+        self._weighted = WeightedBank(bank, rho, options, generator)
 
     @property
     def diagnostics(self) -> Diagnostics:
         """How far the draws can be trusted."""
         return self._weighted.diagnostics
+
+    def described(self) -> dict[str, Any]:
+        """For metadata: the law of each class."""
+        return {"laws": described_laws(self._weighted.laws)}
 
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
         """Latents of the polarity prior for stock latents.

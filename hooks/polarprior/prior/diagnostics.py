@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from polarprior.errors import PolarPriorError
+from polarprior.prior.hold import Moment
 from polarprior.prior.limits import Limits, floor_to, needed_ess, rho_limits
 from polarprior.prior.psis import TRUSTED, pareto_k_hat
 from polarprior.prior.weights import Weights, expected_distinct, polarity_weights
 
 DEFICIENT_SHARE = 0.01
 """Rank-deficient rows are never drawn at rho other than 0; above this share of them, the target is another one."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a sampler that draws fresh latents has spent so far, and how exact that was.
+
+    Attributes:
+        drawn: latents that it has given.
+        proposals: latents of the prior that it has looked at.
+        jacobians: true log-volumes that these have called for, solved or known already.
+        solved: of these, Jacobians taken now.
+        accepted: proposals that became draws.
+        exhausted: draws whose stream of proposals ended before one was accepted; they are not exact.
+        exceedances: proposals whose weight was beyond the bound; each is drawn less often than it should be.
+        ess: effective sample size of the correction on the `jacobians` proposals.
+    """
+
+    drawn: int = 0
+    proposals: int = 0
+    jacobians: int = 0
+    solved: int = 0
+    accepted: int = 0
+    exhausted: int = 0
+    exceedances: int = 0
+    ess: float = 0.0
+
+    @property
+    def jacobians_per_effective_sample(self) -> float:
+        """True log-volumes for each effective sample of importance weighting; NaN before the first draw."""
+        return self.jacobians / self.ess if self.ess else np.nan
+
+    @property
+    def jacobians_per_draw(self) -> float:
+        """True log-volumes for each latent drawn; NaN before the first draw."""
+        return self.jacobians / self.drawn if self.drawn else np.nan
+
+    @property
+    def acceptance(self) -> float:
+        """Draws among proposals; NaN before the first."""
+        return self.accepted / self.proposals if self.proposals else np.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        derived = ("acceptance", "jacobians_per_draw", "jacobians_per_effective_sample")
+        return {**asdict(self), **{name: getattr(self, name) for name in derived}}
+
+    def __str__(self) -> str:
+        return (
+            f"{self.drawn} drawn: {self.proposals} proposals (acceptance {self.acceptance:.2g}), {self.jacobians} "
+            f"true log-volumes ({self.solved} solved now), {self.jacobians_per_draw:.2f} a draw, "
+            f"{self.jacobians_per_effective_sample:.2f} an effective sample; {self.exceedances} beyond the bound, "
+            f"{self.exhausted} streams exhausted"
+        )
 
 
 @dataclass(frozen=True)
@@ -35,6 +92,9 @@ class Diagnostics:
         mean_log_volume: mean of l_k under the weights, nats.
         rank_deficient: rows with less than k nonzero singular values; left out.
         limits: the automatic limits of rho.
+        support: the target, see `polarprior.prior.support`.
+        moments: where statistics are held: these, and what of the image still moved.
+        spending: of a sampler that draws fresh latents: what it has spent.
     """
 
     rho: float
@@ -52,6 +112,9 @@ class Diagnostics:
     mean_log_volume: float
     rank_deficient: int
     limits: Limits
+    support: str = "prior"
+    moments: tuple[Moment, ...] = ()
+    spending: Spending | None = None
 
     @property
     def within_limits(self) -> bool:
@@ -61,7 +124,9 @@ class Diagnostics:
     def to_dict(self) -> dict[str, Any]:
         """For JSON: limits as a list, what is not finite as None."""
         values = {**asdict(self), "limits": list(self.limits)}
-        return {name: _finite(value) for name, value in values.items()}
+        values["spending"] = None if self.spending is None else self.spending.to_dict()
+        finite: dict[str, Any] = _finite(values)
+        return finite
 
     def __str__(self) -> str:
         return (
@@ -70,6 +135,9 @@ class Diagnostics:
             f"about {self.distinct:.0f} distinct expected in {self.draws} draws, limits {self.limits}"
             + (f", class {self.label}" if self.label is not None else "")
             + (f", {self.rank_deficient} rank-deficient rows left out" if self.rank_deficient else "")
+            + (f", support {self.support}" if self.support != "prior" else "")
+            + "".join(f"\n{'held' if each.held else 'moved'}: {each}" for each in self.moments)
+            + (f"\n{self.spending}" if self.spending else "")
         )
 
     def complaint(self) -> tuple[str, str] | None:
@@ -102,6 +170,8 @@ def diagnose(
     label: int | None = None,
     limits: Limits | None = None,
     weights: Weights | None = None,
+    support: str = "prior",
+    moments: tuple[Moment, ...] = (),
 ) -> Diagnostics:
     """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws. Limits and weights are
     computed where None."""
@@ -127,10 +197,28 @@ def diagnose(
         mean_log_volume=float(known @ w / w.sum()) if known.size else -np.inf,
         rank_deficient=log_volume.size - known.size,
         limits=rho_limits(log_volume, draws) if limits is None else limits,
+        support=support,
+        moments=moments,
     )
 
 
+def least_trusted(reports: Sequence[Diagnostics]) -> Diagnostics:
+    """Of several classes the one outside its limits, then of the lowest ESS a row."""
+    return min(reports, key=lambda report: (report.within_limits, report.ess / report.rows))
+
+
+def refuse_or_warn(report: Diagnostics, force: bool) -> None:
+    """Where the draws can't be trusted: PolarPriorError, or with `force` a warning."""
+    complaint = report.complaint()
+    if complaint and not force:
+        raise PolarPriorError(*complaint)
+    if complaint:
+        warnings.warn(complaint[0], stacklevel=4)
+
+
 def _finite(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

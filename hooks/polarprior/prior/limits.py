@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from polarprior.prior.psis import TRUSTED, largest_weights, tail_k_hat
-from polarprior.prior.weights import effective_sample_size
+from polarprior.errors import PolarPriorError
+from polarprior.prior.hold import Hold
+from polarprior.prior.psis import TRUSTED, largest_weights, pareto_k_hat, tail_k_hat
+from polarprior.prior.weights import effective_sample_size, polarity_weights
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
 
 STEPS, HALVINGS = 60, 16
+HELD_STEPS, HELD_HALVINGS = 15, 5
 SMALLEST = 25
 """Rows below which the tail of the weights can't be judged, so that no rho but 0 is supported."""
 ROUNDING = 1e-6
@@ -33,12 +36,13 @@ class Limits(NamedTuple):
         return f"[{floor_to(self.lower):g}, {floor_to(self.upper):g}]"
 
 
-def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
+def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None) -> Limits:
     """The interval around 0 in which every rho has k-hat < 0.7 and ESS >= max(100, draws / 10).
 
     Args:
         log_volume: l of the bank's rows, [N]; -inf rows are left out.
         draws: how many latents will be drawn; 0 where that is not known.
+        hold: statistics that are held; the limits are those of the weights that hold them, on a coarser grid.
 
     A bank of under 400 rows is asked for N / 4 instead of 100. k-hat is noisy: the first rho where it fails ends the
     interval, whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
@@ -52,7 +56,10 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
     spread = float(finite.std())
     if spread < ROUNDING * max(1.0, float(np.abs(finite).max())):
         return Limits(-np.inf, np.inf)
-    step = 2 * np.sqrt(2 * np.log(finite.size)) / spread / STEPS
+    furthest = 2 * np.sqrt(2 * np.log(finite.size)) / spread
+    if hold is not None:
+        return Limits(*(sign * _last_held(log_volume, hold, sign, needed, furthest) for sign in (-1, 1)))
+    step = furthest / STEPS
 
     def last_trusted(sign: int) -> float:
         tilted = sign * finite
@@ -66,11 +73,28 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0) -> Limits:
     return Limits(last_trusted(-1), last_trusted(1))
 
 
-def _bisect(holds: Callable[[float], bool], good: float, bad: float) -> float:
+def _last_held(log_volume: np.ndarray, hold: Hold, sign: int, needed: float, furthest: float) -> float:
+    """The largest |rho| of one sign up to which the weights that hold statistics can be trusted."""
+
+    def trusted(size: float) -> bool:
+        try:
+            _, weights = hold.solve(polarity_weights(log_volume, sign * size))
+        except PolarPriorError:
+            return False
+        used = weights.log[np.isfinite(weights.log)]
+        return weights.ess >= needed and pareto_k_hat(used) < TRUSTED
+
+    steps = 1
+    while trusted(steps * furthest / HELD_STEPS) and steps < HELD_STEPS:
+        steps += 1
+    return _bisect(trusted, (steps - 1) * furthest / HELD_STEPS, steps * furthest / HELD_STEPS, HELD_HALVINGS)
+
+
+def _bisect(holds: Callable[[float], bool], good: float, bad: float, halvings: int = HALVINGS) -> float:
     """The last place between `good` and `bad` where it holds; `bad` itself where it holds there."""
     if holds(bad):
         return bad
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         middle = (good + bad) / 2
         good, bad = (middle, bad) if holds(middle) else (good, middle)
     return good

@@ -29,7 +29,12 @@ def largest_weights(log_w: np.ndarray) -> np.ndarray:
 
 
 def tail_k_hat(largest: np.ndarray) -> float:
-    """`pareto_k_hat` from the `largest_weights`, which for all rho of one sign are of the same rows."""
+    """`pareto_k_hat` from the `largest_weights`, which for all rho of one sign are of the same rows.
+
+    0 where these are all the same, as where log-volumes are clamped.
+    """
+    if largest[0] == largest[-1]:
+        return 0.0
     largest = largest - largest[-1]
     threshold = max(largest[0], np.log(np.finfo(np.float64).tiny))
     exceedances = np.exp(largest[largest > threshold]) - np.exp(threshold)
@@ -50,6 +55,7 @@ def _generalised_pareto_shape(x: np.ndarray) -> float:
     grid = 30 + int(np.sqrt(n))
     quartile = x[int(n / 4 + 0.5) - 1]
     theta = 1 / x[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
+    theta[theta == 0] = np.finfo(np.float64).eps / x[-1]  # where x is one value, the grid can hit the exponential law
     shape = np.log1p(-theta[:, None] * x).mean(1)
     log_likelihood = n * (np.log(-theta / shape) - shape - 1)
     posterior = np.exp(log_likelihood - log_likelihood.max())

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from polarprior.prior.diagnostics import Diagnostics
-
 if TYPE_CHECKING:
     from torch import Tensor
 
     from polarprior.generator import Latents
+    from polarprior.prior.diagnostics import Diagnostics
+    from polarprior.prior.image_statistics import Statistic
+
+SAMPLERS = ("bank", "online", "paper-online")
+"""The host's own."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +21,22 @@ class SamplerOptions:
     """How a sampler is asked to draw.
 
     Attributes:
+        sampler: its name: one of `SAMPLERS`, or of a plugin.
         k: singular values in the log-volume; None for all that the bank holds.
         draws: how many latents will be drawn, for the diagnostics; 0 where that is not known.
         label: the class that will be drawn, for the limits and diagnostics; all classes of the bank where None.
+        support: the target, ``prior``, ``shell`` or ``clamp``, see `polarprior.prior.support`.
+        hold: statistics of the image whose distribution must not move: names of
+            `polarprior.prior.image_statistics`, or functions of images [n, C, H, W] to [n].
         force: go beyond the limits of rho, with a warning.
     """
 
+    sampler: str = "bank"
     k: int | None = None
     draws: int = 0
     label: int | None = None
+    support: str = "prior"
+    hold: tuple[str | Statistic, ...] = ()
     force: bool = False
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from polarprior.errors import UsageError
 from polarprior.jacobian.linear_map import LinearMap
+from polarprior.volume.audit import AUDITED
 from polarprior.volume.balanced import balanced
 from polarprior.volume.block_lanczos import block_lanczos
 from polarprior.volume.calibration import Calibration
@@ -78,6 +79,12 @@ def top_singular_values(
         estimator = calibration.cheapest(tol)
     start = _start(linear_map, calibration)
     return replace(ESTIMATORS[estimator](linear_map, k, start, tol / WITHIN_A_CHANGE), epsilon=epsilon)
+
+
+def default_estimator(input_dim: int, k: int, n: int) -> str:
+    """``exact`` where K <= 1.5 k + 60, or where the audit would solve all n rows exactly anyway, else
+    ``block-lanczos``: a rule, never a timing."""
+    return "exact" if input_dim <= 1.5 * k + 60 or n <= AUDITED else "block-lanczos"
 
 
 def check_estimator(name: str, tol: float) -> None:

@@ -1,0 +1,116 @@
+"""True log-volumes of any latents: known from the bank, known from earlier draws, or solved."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from polarprior.bank.bank import Bank
+from polarprior.errors import PluginError
+from polarprior.generator import Generator, Latents
+from polarprior.hashing import latent_hash
+from polarprior.host import default_host
+from polarprior.volume.arithmetic import exact_arithmetic
+from polarprior.volume.estimators import default_estimator
+from polarprior.volume.spectra import Spectra, columns_held, latents_at_once
+
+NO_SEED = -1
+
+
+class LogVolumes:
+    """l_k of latents, as a bank has or would have it.
+
+    What is solved is remembered, and kept beside the bank by `keep`: never in it, since these latents are no draws
+    from the prior.
+
+    Args:
+        generator: the model.
+        bank: whose space, domain and estimator are used, and whose rows are known.
+        k: singular values.
+
+    Attributes:
+        solved: Jacobians taken so far.
+    """
+
+    def __init__(self, generator: Generator, bank: Bank, k: int):
+        self._generator = generator
+        self._bank = bank
+        self._k = k
+        info = bank.info
+        rule = default_estimator(generator.prior.dim, k, len(bank))
+        self._estimator = info.estimator["name"] if info.estimator["name"] in ("exact", "block-lanczos") else rule
+        self._offset = float(info.estimator.get("offset", 0.0))
+        self._jacobian_fn = default_host().jacobian_fn(generator, space=info.space, domain=info.domain)
+        self._spectra = Spectra(self._jacobian_fn)
+        self._chunk: int | None = None
+        self._name = f"survivors-k{k}"
+        self._survivors = self._recalled()
+        self._known = {(key, label): volume for _, key, label, volume in self._survivors}
+        self._kept = len(self._survivors)
+        self.solved = 0
+
+    def __call__(self, latents: Latents, seeds: np.ndarray | None = None) -> np.ndarray:
+        """l_k, nats: float64 [n]; -inf where the rank is less.
+
+        Args:
+            latents: [n].
+            seeds: theirs, int64 [n], `NO_SEED` where there is none.
+        """
+        labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.cpu().numpy()
+        hashes = latent_hash(latents.z)
+        keys = list(zip(hashes.tolist(), labels.tolist(), strict=True))
+        rows = self._bank.rows_by_hash(hashes, labels)
+        for known in np.flatnonzero(rows >= 0).tolist():
+            self._known[keys[known]] = float(self._bank.log_volume(self._k)[rows[known]])
+        missing = [row for row, key in enumerate(keys) if key not in self._known]
+        missing = list({keys[row]: row for row in missing}.values())
+        if missing:
+            volumes = self._solve(latents[torch.tensor(missing)])
+            for row, volume in zip(missing, volumes.tolist(), strict=True):
+                self._known[keys[row]] = volume
+                seed = NO_SEED if seeds is None else int(seeds[row])
+                self._survivors.append((seed, *keys[row], volume))
+            self.solved += len(missing)
+        return np.array([self._known[key] for key in keys])
+
+    def keep(self) -> None:
+        """Keep what was solved for the next time."""
+        if len(self._survivors) > self._kept:
+            numbers = [np.array(column, np.int64) for column in zip(*[s[:3] for s in self._survivors], strict=True)]
+            volumes = np.array([survivor[3] for survivor in self._survivors])
+            self._bank.keep(self._name, np.concatenate([*(each.view(np.float64) for each in numbers), volumes]))
+            self._kept = len(self._survivors)
+
+    def survivors(self) -> tuple[Latents, np.ndarray] | None:
+        """Latents that have a seed, with their l_k [m], solved now or earlier; None where there are none."""
+        found = [survivor for survivor in self._survivors if survivor[0] != NO_SEED]
+        if not found:
+            return None
+        seeds, _, labels, volumes = zip(*found, strict=True)
+        label = None if self._generator.num_classes is None else np.array(labels)
+        return self._generator.prior.draw(seeds, label), np.array(volumes)
+
+    def _recalled(self) -> list[tuple[int, int, int, float]]:
+        kept = self._bank.recall(self._name)
+        if kept is None:
+            return []
+        seeds, hashes, labels, volumes = np.split(kept, 4)
+        numbers = [np.ascontiguousarray(each).view(np.int64).tolist() for each in (seeds, hashes, labels)]
+        return list(zip(*numbers, volumes.tolist(), strict=True))
+
+    def _solve(self, latents: Latents) -> np.ndarray:
+        with exact_arithmetic():
+            if self._chunk is None:
+                first = self._jacobian_fn(latents[:1])
+                self._chunk = latents_at_once(first, columns_held(self._estimator, self._k, first.input_dim), None)
+            parts = [
+                self._spectra(latents[i : i + self._chunk], self._k, self._estimator).sum(1)
+                for i in range(0, len(latents), self._chunk)
+            ]
+        volumes: np.ndarray = torch.cat(parts).numpy() + self._offset
+        if not (volumes < np.inf).all():
+            raise PluginError(
+                f"{self._generator.plugin}: the Jacobian of a latent holds NaN or infinity",
+                "the model may need float32 or other settings",
+            )
+        return volumes

@@ -1,0 +1,169 @@
+"""The online sampler: fresh latents, proposed by a surrogate of the log-volume and corrected by the true one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from polarprior.bank.bank import Bank
+from polarprior.errors import UsageError
+from polarprior.generator import Generator, Latents
+from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.prior.fresh import Acceptance, FreshSampler, Screened
+from polarprior.prior.image_statistics import Statistic, measured, named_statistics
+from polarprior.prior.law import Law, described_laws, resolve
+from polarprior.prior.limits import rho_limits
+from polarprior.prior.log_volumes import LogVolumes
+from polarprior.prior.rows import Rows, check_asked_for, labels_asked_for, rows_of_bank
+from polarprior.prior.sampler import SamplerOptions
+from polarprior.prior.support import Support
+from polarprior.surrogate.features import FeaturesOf
+from polarprior.surrogate.surrogate import Surrogate, surrogate_of
+
+JACOBIAN_COST = 30
+"""Forward passes that a log-volume is taken to cost when a balance between the two is struck."""
+UNFINISHED = 1e-4
+"""Share of streams that are expected to end without a draw."""
+QUANTILES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
+"""Of the surrogate's log-weights, tried as the level."""
+LONGEST = 20_000
+"""Proposals in a stream, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurrogateAcceptance:
+    """Delayed acceptance with a bound (Christen, Fox: MCMC using an approximation, 2005; here by rejection).
+
+    With t the log-weight of the law and t' the surrogate's, a proposal passes the first stage with probability
+    a = min(1, exp(t' - level)) and the second with min(1, exp(t - bound) / a). What comes out has the law ∝
+    p · min(exp(t), a exp(bound)): exact wherever t - log a <= bound.
+
+    Attributes:
+        law: the target, resolved on the calibration rows.
+        surrogate, features_of, statistics: what the first stage looks at.
+        level, bound: chosen on the calibration rows, each predicted as by a fit without it.
+        expected_pass: mean of a on these rows.
+        acceptance: share of proposals that become draws, expected on these rows.
+        length: proposals in a stream: so many that a share `UNFINISHED` is expected to end without a draw.
+    """
+
+    law: Law
+    surrogate: Surrogate
+    features_of: FeaturesOf
+    statistics: dict[str, Statistic]
+    level: float
+    bound: float
+    expected_pass: float
+    acceptance: float
+    length: int
+
+    @property
+    def support(self) -> Support:
+        """Of the law."""
+        return self.law.support
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Of the law."""
+        return self.law.diagnostics
+
+    def screen(self, latents: Latents) -> Screened:
+        """One forward pass."""
+        features = self.features_of(latents)
+        held = measured(self.statistics, features.images) if self.statistics else None
+        return Screened(np.minimum(0, self.law.log_weight(self.surrogate(features), held) - self.level), held)
+
+    def log_correction(self, log_volume: np.ndarray, screened: Screened) -> np.ndarray:
+        """log of exp(t - bound) / a."""
+        return self.law.log_weight(log_volume, screened.statistics) - screened.log_pass - self.bound
+
+    def to_dict(self) -> dict[str, Any]:
+        """For metadata."""
+        return {name: getattr(self, name) for name in ("level", "bound", "acceptance", "length")}
+
+
+class OnlineSampler(FreshSampler):
+    """Fresh latents of a polarity prior from a calibration bank of about a thousand latents.
+
+    Args:
+        generator: the model.
+        bank: of latents from its prior.
+        rho: the polarity.
+        options: k, label, support, hold and force; `draws` has no say, since draws are fresh.
+
+    Raises:
+        UsageError: rho not finite, k more than the bank holds, no such support or statistic.
+        BankError: the bank doesn't fit, or is too small.
+        PolarPriorError: rho is outside of what the calibration bank supports, and `options.force` not set.
+    """
+
+    def __init__(self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions):
+        bank.check_fits(generator)
+        options = replace(options, draws=0)
+        k = bank.info.k if options.k is None else options.k
+        self._bank = bank
+        self._surrogate = surrogate_of(generator, bank, k)
+        features_of, statistics = FeaturesOf(generator), named_statistics(options.hold)
+        calibrated = len(self._surrogate.left_out)
+        acceptances: dict[int | None, SurrogateAcceptance] = {}
+        for label in labels_asked_for(bank, options.label):
+            rows = bank.rows_of(label)
+            rows = rows[rows < calibrated]
+            if not rows.size:
+                raise UsageError(
+                    f"class: {label} has no row among the first {calibrated} of the bank, which calibrate it",
+                    f"build a bank for it: --class {label} -n 1000",
+                )
+            known = rows_of_bank(bank, k, label, rows, options.hold, generator)
+            law = resolve(rho, k, known, options, partial(rho_limits, known.log_volume))
+            tuned = _tuned(law, known.log_volume, self._surrogate.left_out[rows], known, len(statistics))
+            acceptances[label] = SurrogateAcceptance(law, self._surrogate, features_of, statistics, **tuned)
+        self._laws = {label: each.law for label, each in acceptances.items()}
+        self._tuned = [{"class": label, **each.to_dict()} for label, each in acceptances.items()]
+        diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
+        refuse_or_warn(diagnostics, options.force)
+        super().__init__(generator, LogVolumes(generator, bank, k), acceptances, diagnostics)
+
+    def described(self) -> dict[str, Any]:
+        """For metadata: the law of each class, the surrogate, and how it was tuned."""
+        surrogate = {"digest": self._surrogate.digest, "calibrated": len(self._surrogate.left_out)}
+        return {"laws": described_laws(self._laws), "surrogate": surrogate, "streams": self._tuned}
+
+    def _acceptance(self, label: int | None) -> Acceptance:
+        check_asked_for(self._bank, label, self._acceptances)
+        return super()._acceptance(label)
+
+
+def _tuned(law: Law, log_volume: np.ndarray, predicted: np.ndarray, known: Rows, held: int) -> dict[str, Any]:
+    """Level, bound and the rest of a `SurrogateAcceptance`, on calibration rows: l_k true and predicted, [n].
+
+    The bound is the largest that these rows call for. The level is that quantile of the surrogate's log-weights that
+    makes a draw cheapest: a lower one looks at fewer proposals, and takes more Jacobians.
+    """
+    inside = law.inside & (np.isfinite(log_volume) if law.rho else True)
+    statistics = known.statistics()[1][inside, :held] if held else None
+    true, guess = (law.log_weight(each[inside], statistics) for each in (log_volume, predicted))
+    best: dict[str, Any] = {}
+    cheapest = np.inf
+    for level in np.unique(np.quantile(guess, QUANTILES)).tolist():
+        log_pass = np.minimum(0, guess - level)
+        bound = float((true - log_pass).max())
+        passed = float(np.exp(log_pass).mean())
+        accepted = float(np.exp(true - bound).mean())
+        cost = (1 + JACOBIAN_COST * passed) / accepted
+        if cost < cheapest:
+            cheapest = cost
+            accepted *= inside.mean()
+            ends = np.log(UNFINISHED) / np.log1p(-accepted) if accepted < 1 else 1.0
+            length = int(np.clip(np.ceil(ends), 1, LONGEST))
+            best = {
+                "level": level,
+                "bound": bound,
+                "expected_pass": passed,
+                "acceptance": float(accepted),
+                "length": length,
+            }
+    return best

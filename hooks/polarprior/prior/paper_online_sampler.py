@@ -1,0 +1,91 @@
+"""Algorithm 2 of the polarity paper's supplement, as it is published: for comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from polarprior.bank.bank import Bank
+from polarprior.errors import UsageError
+from polarprior.generator import Generator, Latents
+from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.prior.fresh import FreshSampler, Screened
+from polarprior.prior.law import Law, described_laws, resolve
+from polarprior.prior.limits import rho_limits
+from polarprior.prior.log_volumes import LogVolumes
+from polarprior.prior.rows import labels_asked_for, rows_of_bank
+from polarprior.prior.sampler import SamplerOptions
+from polarprior.prior.support import Support
+
+LENGTHS = 9
+"""A stream has that many times the bank's rows: one in exp(9) is expected to end without a draw."""
+
+
+@dataclass(frozen=True, eq=False)
+class PaperAcceptance:
+    """Accepts z with probability sigma_z^rho / (sigma_z^rho + sum of sigma_i^rho over the bank), sigma = exp(l).
+
+    Source: polarity paper, supplement, Algorithm 2. Its numerator is printed as sigma_z squared; that has another law
+    at any rho but 2 and is taken for a misprint. It takes the true log-volume of every proposal, accepts about one in
+    N, and its law is p · w / (w + sum of w_i): biased to the prior wherever w is not small beside the sum.
+    """
+
+    law: Law
+    log_sum: float
+    length: int
+    expected_pass: float = 1.0
+
+    @property
+    def support(self) -> Support:
+        """Of the law."""
+        return self.law.support
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Of the law."""
+        return self.law.diagnostics
+
+    def screen(self, latents: Latents) -> Screened:
+        """Nothing is screened."""
+        return Screened(np.zeros(len(latents)), None)
+
+    def log_correction(self, log_volume: np.ndarray, screened: Screened) -> np.ndarray:
+        """log of w / (w + sum of w_i)."""
+        log_w = self.law.log_weight(log_volume)
+        return log_w - np.logaddexp(log_w, self.log_sum)
+
+
+class PaperOnlineSampler(FreshSampler):
+    """See `PaperAcceptance`. The arguments are those of `polarprior.prior.online_sampler.OnlineSampler`.
+
+    Raises:
+        UsageError: a support, or something held: the published algorithm has neither.
+    """
+
+    def __init__(self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions):
+        bank.check_fits(generator)
+        if options.support != "prior" or options.hold:
+            raise UsageError(
+                "--support, --hold: the paper's online sampler has none", "leave them out, or use --sampler online"
+            )
+        options = replace(options, draws=0)
+        k = bank.info.k if options.k is None else options.k
+        acceptances: dict[int | None, PaperAcceptance] = {}
+        self._laws: dict[int | None, Law] = {}
+        for label in labels_asked_for(bank, options.label):
+            known = rows_of_bank(bank, k, label, bank.rows_of(label), (), generator)
+            law = resolve(rho, k, known, options, partial(rho_limits, known.log_volume))
+            log_sum = float(logsumexp(law.log_weight(known.log_volume)))
+            acceptances[label] = PaperAcceptance(law, log_sum, LENGTHS * len(known.log_volume))
+            self._laws[label] = law
+        diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
+        refuse_or_warn(diagnostics, options.force)
+        super().__init__(generator, LogVolumes(generator, bank, k), acceptances, diagnostics)
+
+    def described(self) -> dict[str, Any]:
+        """For metadata: the law of each class, of which this sampler draws a biased version."""
+        return {"laws": described_laws(self._laws)}

@@ -1,0 +1,1 @@
+"""A cheap guess of the log-volume, from one forward pass."""

@@ -1,0 +1,119 @@
+"""The surrogate of the log-volume: fitted once on a bank, frozen, and named by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from polarprior.bank.bank import Bank
+from polarprior.errors import BankError
+from polarprior.generator import Generator, Latents
+from polarprior.surrogate import ridge
+from polarprior.surrogate.features import Features, FeaturesOf
+
+CALIBRATED = 2000
+"""Rows of a bank that it is fitted on, at most."""
+FEWEST = 100
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Surrogate:
+    """l_k predicted by ridge regression on `Features`: channel activity, scalars, and products of scalars.
+
+    Attributes:
+        scalar_centre, scalar_scale: [S], to standardise the scalars with.
+        centre, slope, level: of the fit, see `polarprior.surrogate.ridge.Ridge`.
+        left_out: [n], what each of the first n rows of the bank is predicted as by a fit without it.
+    """
+
+    scalar_centre: np.ndarray
+    scalar_scale: np.ndarray
+    centre: np.ndarray
+    slope: np.ndarray
+    level: float
+    left_out: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, generator: Generator, bank: Bank, k: int, extra: tuple[Latents, np.ndarray] | None = None
+    ) -> Surrogate:
+        """Fit on the first `CALIBRATED` rows of a bank.
+
+        Args:
+            generator: the bank's model.
+            bank: of latents from the prior.
+            k: singular values in the log-volume.
+            extra: more latents with their l_k, [m]; they need not come from the prior.
+
+        Raises:
+            BankError: too few rows of full rank.
+        """
+        from tqdm import tqdm
+
+        log_volume = bank.log_volume(k)[:CALIBRATED]
+        n = len(log_volume)
+        usable = np.isfinite(log_volume)
+        if usable.sum() < FEWEST:
+            raise BankError(
+                f"bank: {usable.sum()} latents of full rank, the online sampler is calibrated on {FEWEST} at least",
+                "build a larger bank: -n 1000",
+            )
+        latents = generator.prior.draw(bank.seeds[:n], None if bank.labels is None else bank.labels[:n])
+        features_of = FeaturesOf(generator)
+        batches = [latents[i : i + BATCH] for i in range(0, n, BATCH)]
+        if extra is not None:
+            batches += [extra[0][i : i + BATCH] for i in range(0, len(extra[0]), BATCH)]
+        shown = tqdm(batches, "surrogate", unit="batch", disable=None, delay=2, leave=False)
+        parts = [each[:2] for each in map(features_of, shown)]
+        activity, scalars = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        targets = log_volume if extra is None else np.concatenate([log_volume, extra[1]])
+        used = np.isfinite(targets)
+        scalar_centre, scalar_scale = scalars.mean(0), scalars.std(0)
+        scalar_scale[scalar_scale < 1e-9] = 1.0
+        found = ridge.fit(_columns(activity, (scalars - scalar_centre) / scalar_scale)[used], targets[used])
+        left_out = np.full(n, found.level)
+        left_out[usable] = found.left_out[: usable.sum()]
+        return cls(scalar_centre, scalar_scale, found.centre, found.slope, found.level, left_out)
+
+    def __call__(self, features: Features) -> np.ndarray:
+        """l_k as predicted, float64 [n]."""
+        columns = _columns(features.activity, (features.scalars - self.scalar_centre) / self.scalar_scale)
+        return self.level + (columns - self.centre) @ self.slope
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of all of it, as hex: what it is called in metadata."""
+        return hashlib.sha256(self.to_array().astype("<f8").tobytes()).hexdigest()
+
+    def to_array(self) -> np.ndarray:
+        """All of it, float64 [any]."""
+        sizes = [len(self.scalar_centre), len(self.centre), len(self.left_out), self.level]
+        parts = (self.scalar_centre, self.scalar_scale, self.centre, self.slope, self.left_out)
+        return np.concatenate([sizes, *parts])
+
+    @classmethod
+    def from_array(cls, array: np.ndarray) -> Surrogate:
+        """The inverse of `to_array`."""
+        scalars, columns, rows = array[:3].astype(int)
+        parts = np.split(array[4:], np.cumsum([scalars, scalars, columns, columns]))
+        return cls(parts[0], parts[1], parts[2], parts[3], float(array[3]), parts[4][:rows])
+
+
+def surrogate_of(generator: Generator, bank: Bank, k: int) -> Surrogate:
+    """The surrogate that is frozen beside the bank; fitted on the bank, and frozen, the first time."""
+    kept = bank.recall(f"surrogate-k{k}")
+    if kept is not None:
+        return Surrogate.from_array(kept)
+    surrogate = Surrogate.fit(generator, bank, k)
+    bank.keep(f"surrogate-k{k}", surrogate.to_array())
+    return surrogate
+
+
+def _columns(activity: np.ndarray, scalars: np.ndarray) -> np.ndarray:
+    """Columns of the regression: activity, the scalars, and all their products of two."""
+    first, second = np.triu_indices(scalars.shape[1])
+    return np.concatenate([activity, scalars, scalars[:, first] * scalars[:, second]], axis=1)
