@@ -25,7 +25,7 @@ class TwoSurfaces(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.each = nn.ModuleList([make_surface(1), make_surface(4)])
+        self.each = nn.ModuleList([make_surface(1), make_surface(7)])
 
     def forward(self, z, label):
         return torch.where((label == 0)[:, None], self.each[0](z), self.each[1](z))
@@ -33,7 +33,7 @@ class TwoSurfaces(nn.Module):
 
 @pytest.fixture(scope="module")
 def surfaces():
-    return [make_surface(1), make_surface(4)]
+    return [make_surface(1), make_surface(7)]
 
 
 @pytest.fixture(scope="module")

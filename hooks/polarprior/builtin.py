@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,10 @@ _EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that retu
 
 @hookimpl
 def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """``torch:MODULE:FUNCTION``: call a function of the user's that returns a Generator."""
+    """``torch:MODULE:FUNCTION``: call a function of the user's that returns a Generator.
+
+    It is given those settings that it has parameters for, such as ``make(trunc=1.0)``.
+    """
     from polarprior.generator import Generator
 
     module_name, _, function_name = (source or "").partition(":")
@@ -40,7 +44,9 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
         module = importlib.import_module(module_name)
         if not hasattr(module, function_name):
             raise PolarPriorError(f"model: {module_name} has no {function_name}", f"use {_EXAMPLE}")
-        generator = getattr(module, function_name)()
+        function = getattr(module, function_name)
+        taken = inspect.signature(function).parameters
+        generator = function(**{name: value for name, value in settings.given().items() if name in taken})
     except PolarPriorError:
         raise
     except (Exception, SystemExit) as error:
@@ -57,8 +63,8 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
         own = getattr(generator.settings, name)
         if own != value:
             raise UsageError(
-                f"settings: got {name} {value}; torch:{source} takes none, its own is {own}",
-                "set it in your function",
+                f"settings: got {name} {value}, torch:{source} gave a generator with {own}",
+                f"let {function_name} take it, {function_name}({name}=...), and say so: pp.wrap(..., settings=...)",
             )
     return generator.on(device)
 

@@ -17,6 +17,7 @@ from polarprior.bank.format import BankFile, Columns
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.hashing import latent_hash
+from polarprior.settings import Settings
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
@@ -221,17 +222,24 @@ class Bank:
         }
         for field, (stored, actual) in pairs.items():
             if stored != actual:
-                raise self._misfit(f"{field} is {_short(stored)}, {generator.plugin} has {_short(actual)}")
+                stated = f"{field} is {_short(stored)}, {generator.plugin} has {_short(actual)}"
+                raise self._misfit(stated, generator)
         if self.info.domain not in generator.domains:
-            raise self._misfit(f"domain is {_short(self.info.domain)}, {generator.plugin} has no such domain")
+            raise self._misfit(
+                f"domain is {_short(self.info.domain)}, {generator.plugin} has no such domain", generator
+            )
         ends = [0, -1]
         if (latent_hash(generator.prior.draw(self.seeds[ends]).z) != self.latent_hash[ends]).any():
-            raise self._misfit(f"prior: {generator.plugin} draws other latents for the same seeds")
+            raise self._misfit(f"prior: {generator.plugin} draws other latents for the same seeds", generator)
 
-    def _misfit(self, what: str) -> BankError:
+    def _misfit(self, what: str, generator: Generator) -> BankError:
+        command = f"polarprior bank build {generator.source or 'MODEL'} -n {len(self)} -k {self.info.k}"
+        if self.info.space != "pixel":
+            command += f" --space {self.info.space}"
+        if generator.settings.trunc is not None:
+            command += f" --trunc {generator.settings.trunc:g}"
         return BankError(
-            f"{self._name} is for another model or other settings: {what}",
-            f"build one for it: polarprior bank build MODEL -n {len(self)} -k {self.info.k} --out BANK",
+            f"{self._name} is for another model or other settings: {what}", f"build one for it: {command} --out BANK"
         )
 
 
@@ -240,5 +248,5 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = str(value.given() or "the defaults") if isinstance(value, Settings) else str(value)
     return text if len(text) <= 60 else text[:12] + "…"

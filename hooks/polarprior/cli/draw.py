@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,12 +17,9 @@ from polarprior.cli.options import (
     k_option,
     model_argument,
     open_model_and_bank,
+    sampler_options,
+    trunc_option,
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from polarprior.bank.bank import Bank
 
 polarity_option = click.option(
     "--polarity", "rho", required=True, type=float, help="rho: below 0 modes, above 0 anti-modes."
@@ -70,7 +66,8 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     "--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder for the pictures."
 )
 @class_option
-@click.option("--sampler", default="bank", show_default=True, help="bank, or a plugin that has a sampler.")
+@sampler_options
+@trunc_option
 @k_option
 @force_option
 @device_option
@@ -82,13 +79,17 @@ def sample(
     out: Path,
     label: int | None,
     sampler: str,
+    support: str,
+    hold: tuple[str, ...],
+    trunc: float | None,
     k: int | None,
     force: bool,
     device: str | None,
 ) -> None:
     """Pictures of MODEL whose latents come from a polarity prior: OUT/seed0000.png and on.
 
-    OUT/samples.json says which bank seed each stock seed became, and how far the draws can be trusted.
+    OUT/samples.json says which law was drawn, what each stock seed became, as a seed where there is one, and how far
+    the draws can be trusted.
     """
     import warnings
 
@@ -99,12 +100,23 @@ def sample(
     from polarprior.hashing import latent_hash
     from polarprior.host import default_host
     from polarprior.measure.figures import save_png, to_uint8
+    from polarprior.prior.sampler import Explained
 
-    generator, bank = open_model_and_bank(model, bank_path, device, label)
+    generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
     drawer = default_host().latent_sampler(
-        generator, bank, rho, sampler=sampler, k=k, draws=len(seed_list), label=label, force=force
+        generator,
+        bank,
+        rho,
+        sampler=sampler,
+        k=k,
+        draws=len(seed_list),
+        label=label,
+        support=support,
+        hold=hold,
+        force=force,
     )
-    latents = drawer.sample(seed_list, label)
+    stock = generator.prior.draw(seed_list, label)
+    latents = drawer.redraw(stock.z, stock.label)
     (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
     names = {f"seed{seed:04d}.png" for seed in seed_list}
     others = sum(path.name not in names for path in out.glob("seed*.png"))
@@ -116,26 +128,23 @@ def sample(
             for seed, pixels in zip(seed_list[start : start + BATCH], images, strict=True):
                 save_png(out / f"seed{seed:04d}.png", pixels)
             bar.update(len(images))
+    own = dict(zip(latent_hash(stock.z).tolist(), seed_list, strict=True))
+    given = drawer.seeds_of(latents) if isinstance(drawer, Explained) else [None] * len(latents)
+    became = [own.get(key, seed) for key, seed in zip(latent_hash(latents.z).tolist(), given, strict=True)]
     document = {
         "model": model,
         "bank": bank.info.digest,
         "sampler": sampler,
         "class": label,
         "diagnostics": drawer.diagnostics.to_dict(),
-        "drawn": dict(zip(map(str, seed_list), _bank_seeds(bank, latents.z), strict=True)),
+        "drawn": dict(zip(map(str, seed_list), became, strict=True)),
+        **(drawer.described() if isinstance(drawer, Explained) else {}),
     }
     write_atomically(out / "samples.json", json.dumps(document, indent=1, sort_keys=True).encode())
     click.echo(f"{out}: {len(seed_list)} pictures\n{drawer.diagnostics}")
-    rows = np.isin(latent_hash(generator.prior.draw(seed_list).z), bank.latent_hash[bank.rows_of(label)]).sum()
-    if rows < len(seed_list):
-        click.echo(
-            f"{len(seed_list) - rows} of the seeds are no rows of this bank: they are drawn from it at any rho"
-        )
-
-
-def _bank_seeds(bank: Bank, z: Tensor) -> list[int | None]:
-    """The bank seed of each latent, None for a latent that is no row of the bank."""
-    from polarprior.hashing import latent_hash
-
-    seed_of = dict(zip(bank.latent_hash.tolist(), bank.seeds.tolist(), strict=True))
-    return [seed_of.get(key) for key in latent_hash(z).tolist()]
+    if sampler == "bank":
+        rows = np.isin(latent_hash(stock.z), bank.latent_hash[bank.rows_of(label)]).sum()
+        if rows < len(seed_list):
+            click.echo(
+                f"{len(seed_list) - rows} of the seeds are no rows of this bank: they are drawn from it at any rho"
+            )

@@ -8,7 +8,7 @@ import warnings
 import click
 
 from polarprior import __version__
-from polarprior.cli import bank, draw, environment, pictures
+from polarprior.cli import bank, draw, environment, pictures, score
 from polarprior.errors import PolarPriorError
 
 
@@ -48,7 +48,15 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (bank.bank, draw.seeds, draw.sample, pictures.sweep, pictures.demo, *environment.COMMANDS):
+for command in (
+    bank.bank,
+    draw.seeds,
+    draw.sample,
+    score.score,
+    pictures.sweep,
+    pictures.demo,
+    *environment.COMMANDS,
+):
     cli.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,16 @@ class RhoList(click.ParamType):
             self.fail(f"got {str(value)[:60]!r}, expected numbers such as -0.1,0,0.1", param, ctx)
 
 
+class NameList(click.ParamType):
+    """``contrast,brightness`` to ("contrast", "brightness")."""
+
+    name = "name,name,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Parse."""
+        return value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(",") if part)
+
+
 class Bytes(click.ParamType):
     """``4G``, ``500M`` or a plain number of bytes; K, M and G are powers of 1024."""
 
@@ -74,17 +84,29 @@ bank_option = click.option(
 k_option = click.option("-k", "k", type=int, help="Use the top K singular values; all of the bank's if not given.")
 force_option = click.option("--force", is_flag=True, help="Go beyond the bank's limits of rho.")
 class_option = click.option("--class", "label", type=int, help="Class, for a class-conditional model.")
+trunc_option = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
+def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--sampler``, ``--support`` and ``--hold``: what is drawn, and how."""
+    for option in (
+        click.option("--hold", type=NameList(), default=(), help="Image statistics that must not move."),
+        click.option("--support", default="prior", show_default=True, help="prior, shell or clamp."),
+        click.option("--sampler", default="bank", show_default=True, help="bank, online, paper-online, or a plugin."),
+    ):
+        command = option(command)
+    return command
+
+
 def open_model_and_bank(
-    model: str, bank_path: Path | None, device: str | None, label: int | None
+    model: str, bank_path: Path | None, device: str | None, label: int | None, trunc: float | None = None
 ) -> tuple[Generator, Bank]:
     """The generator with the settings of its bank, and the bank; the plugin's own bank where none is named.
 
     Raises:
         UsageError: no bank, or a `label` where the model has no classes, or none where it has.
-        BankError: the bank is damaged, or doesn't fit.
+        BankError: the bank is damaged, or doesn't fit, such as one for another `trunc`.
     """
     from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
@@ -92,9 +114,10 @@ def open_model_and_bank(
 
     if bank_path is not None:
         bank = Bank.open(bank_path)
-        generator = default_host().load(model, device, **bank.info.settings.given())
+        settings = bank.info.settings.given()
+        generator = default_host().load(model, device, **(settings if trunc is None else settings | {"trunc": trunc}))
     else:
-        generator = default_host().load(model, device)
+        generator = default_host().load(model, device, trunc=trunc)
         if generator.default_bank is None:
             raise UsageError(
                 f"--bank: none given, and {model} brings none",

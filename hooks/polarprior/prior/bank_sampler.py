@@ -147,6 +147,12 @@ class BankSampler:
             drawn[torch.from_numpy(moved)] = fresh.to(device=z.device, dtype=z.dtype)
         return Latents(drawn, label)
 
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seeds that give these draws; None for a latent that is no row of the bank."""
+        labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.cpu().numpy()
+        rows = self._bank.rows_by_hash(latent_hash(latents.z), labels)
+        return [int(self._bank.seeds[row]) if row >= 0 else None for row in rows]
+
     def sample(self, seeds: Any, label: Any = None) -> Latents:
         """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
         stock = self._generator.prior.draw(seeds, label)

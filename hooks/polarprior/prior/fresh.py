@@ -159,6 +159,10 @@ class FreshSampler:
         self._log_volumes.keep()
         return Latents(drawn.to(device=z.device, dtype=z.dtype), label)
 
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seeds that give these draws; None for a stock latent that stayed itself."""
+        return self._log_volumes.seeds_of(latents)
+
     def sample(self, seeds: Any, label: Any = None) -> Latents:
         """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
         stock = self._generator.prior.draw(seeds, label)

@@ -13,8 +13,47 @@ from polarprior.host import default_host
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.estimators import default_estimator
 from polarprior.volume.spectra import Spectra, columns_held, latents_at_once
+from polarprior.volume.spectrum import check_k
 
 NO_SEED = -1
+
+
+class VolumeSolver:
+    """Latents to their l_k, a Jacobian each.
+
+    Args:
+        generator: the model.
+        k: singular values.
+        space, domain: where the Jacobian is taken.
+        estimator: ``exact`` or ``block-lanczos``.
+    """
+
+    def __init__(self, generator: Generator, k: int, space: str, domain: str, estimator: str):
+        self._plugin = generator.plugin
+        self._k = k
+        self._estimator = estimator
+        self._jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
+        self._spectra = Spectra(self._jacobian_fn)
+        self._chunk: int | None = None
+
+    def __call__(self, latents: Latents) -> np.ndarray:
+        """l_k, nats: float64 [n]; -inf where the rank is less. PluginError where a Jacobian is not finite."""
+        with exact_arithmetic():
+            if self._chunk is None:
+                first = self._jacobian_fn(latents[:1])
+                check_k(self._k, min(first.input_dim, first.output_dim))
+                self._chunk = latents_at_once(first, columns_held(self._estimator, self._k, first.input_dim), None)
+            parts = [
+                self._spectra(latents[i : i + self._chunk], self._k, self._estimator).sum(1)
+                for i in range(0, len(latents), self._chunk)
+            ]
+        volumes: np.ndarray = torch.cat(parts).numpy()
+        if not (volumes < np.inf).all():
+            raise PluginError(
+                f"{self._plugin}: the Jacobian of a latent holds NaN or infinity",
+                "the model may need float32 or other settings",
+            )
+        return volumes
 
 
 class LogVolumes:
@@ -38,11 +77,9 @@ class LogVolumes:
         self._k = k
         info = bank.info
         rule = default_estimator(generator.prior.dim, k, len(bank))
-        self._estimator = info.estimator["name"] if info.estimator["name"] in ("exact", "block-lanczos") else rule
+        estimator = info.estimator["name"] if info.estimator["name"] in ("exact", "block-lanczos") else rule
+        self._solve = VolumeSolver(generator, k, info.space, info.domain, estimator)
         self._offset = float(info.estimator.get("offset", 0.0))
-        self._jacobian_fn = default_host().jacobian_fn(generator, space=info.space, domain=info.domain)
-        self._spectra = Spectra(self._jacobian_fn)
-        self._chunk: int | None = None
         self._name = f"survivors-k{k}"
         self._survivors = self._recalled()
         self._known = {(key, label): volume for _, key, label, volume in self._survivors}
@@ -56,16 +93,13 @@ class LogVolumes:
             latents: [n].
             seeds: theirs, int64 [n], `NO_SEED` where there is none.
         """
-        labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.cpu().numpy()
-        hashes = latent_hash(latents.z)
-        keys = list(zip(hashes.tolist(), labels.tolist(), strict=True))
-        rows = self._bank.rows_by_hash(hashes, labels)
+        keys, rows = self._located(latents)
         for known in np.flatnonzero(rows >= 0).tolist():
             self._known[keys[known]] = float(self._bank.log_volume(self._k)[rows[known]])
         missing = [row for row, key in enumerate(keys) if key not in self._known]
         missing = list({keys[row]: row for row in missing}.values())
         if missing:
-            volumes = self._solve(latents[torch.tensor(missing)])
+            volumes = self._solve(latents[torch.tensor(missing)]) + self._offset
             for row, volume in zip(missing, volumes.tolist(), strict=True):
                 self._known[keys[row]] = volume
                 seed = NO_SEED if seeds is None else int(seeds[row])
@@ -90,6 +124,20 @@ class LogVolumes:
         label = None if self._generator.num_classes is None else np.array(labels)
         return self._generator.prior.draw(seeds, label), np.array(volumes)
 
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seed of each latent that is a row of the bank, or was solved with its seed; else None."""
+        seed_of = {(key, label): seed for seed, key, label, _ in self._survivors if seed != NO_SEED}
+        keys, rows = self._located(latents)
+        return [
+            int(self._bank.seeds[row]) if row >= 0 else seed_of.get(key) for key, row in zip(keys, rows, strict=True)
+        ]
+
+    def _located(self, latents: Latents) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """Hash and class of each latent, and its row in the bank, or -1."""
+        labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.cpu().numpy()
+        hashes = latent_hash(latents.z)
+        return list(zip(hashes.tolist(), labels.tolist(), strict=True)), self._bank.rows_by_hash(hashes, labels)
+
     def _recalled(self) -> list[tuple[int, int, int, float]]:
         kept = self._bank.recall(self._name)
         if kept is None:
@@ -97,20 +145,3 @@ class LogVolumes:
         seeds, hashes, labels, volumes = np.split(kept, 4)
         numbers = [np.ascontiguousarray(each).view(np.int64).tolist() for each in (seeds, hashes, labels)]
         return list(zip(*numbers, volumes.tolist(), strict=True))
-
-    def _solve(self, latents: Latents) -> np.ndarray:
-        with exact_arithmetic():
-            if self._chunk is None:
-                first = self._jacobian_fn(latents[:1])
-                self._chunk = latents_at_once(first, columns_held(self._estimator, self._k, first.input_dim), None)
-            parts = [
-                self._spectra(latents[i : i + self._chunk], self._k, self._estimator).sum(1)
-                for i in range(0, len(latents), self._chunk)
-            ]
-        volumes: np.ndarray = torch.cat(parts).numpy() + self._offset
-        if not (volumes < np.inf).all():
-            raise PluginError(
-                f"{self._generator.plugin}: the Jacobian of a latent holds NaN or infinity",
-                "the model may need float32 or other settings",
-            )
-        return volumes

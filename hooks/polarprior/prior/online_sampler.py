@@ -23,12 +23,11 @@ from polarprior.prior.support import Support
 from polarprior.surrogate.features import FeaturesOf
 from polarprior.surrogate.surrogate import Surrogate, surrogate_of
 
-JACOBIAN_COST = 30
-"""Forward passes that a log-volume is taken to cost when a balance between the two is struck."""
 UNFINISHED = 1e-4
 """Share of streams that are expected to end without a draw."""
-QUANTILES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
-"""Of the surrogate's log-weights, tried as the level."""
+TAIL, AHEAD = 0.95, 10
+"""The quantile where the tail of the surrogate's log-weights begins, and for how many times as many rows it is
+continued."""
 LONGEST = 20_000
 """Proposals in a stream, at most."""
 
@@ -140,30 +139,25 @@ class OnlineSampler(FreshSampler):
 def _tuned(law: Law, log_volume: np.ndarray, predicted: np.ndarray, known: Rows, held: int) -> dict[str, Any]:
     """Level, bound and the rest of a `SurrogateAcceptance`, on calibration rows: l_k true and predicted, [n].
 
-    The bound is the largest that these rows call for. The level is that quantile of the surrogate's log-weights that
-    makes a draw cheapest: a lower one looks at fewer proposals, and takes more Jacobians.
+    The bound is the largest that these rows call for. The level is what the surrogate's log-weights would be expected
+    to reach on `AHEAD` times as many rows: their largest, and log(AHEAD) times the mean excess of their upper tail
+    (Hill: A simple general approach to inference about the tail of a distribution, 1975). It is cheap to set it high:
+    more proposals are looked at, but the tail of l itself, heavy for rho < 0, no longer decides the bound.
     """
     inside = law.inside & (np.isfinite(log_volume) if law.rho else True)
     statistics = known.statistics()[1][inside, :held] if held else None
     true, guess = (law.log_weight(each[inside], statistics) for each in (log_volume, predicted))
-    best: dict[str, Any] = {}
-    cheapest = np.inf
-    for level in np.unique(np.quantile(guess, QUANTILES)).tolist():
-        log_pass = np.minimum(0, guess - level)
-        bound = float((true - log_pass).max())
-        passed = float(np.exp(log_pass).mean())
-        accepted = float(np.exp(true - bound).mean())
-        cost = (1 + JACOBIAN_COST * passed) / accepted
-        if cost < cheapest:
-            cheapest = cost
-            accepted *= inside.mean()
-            ends = np.log(UNFINISHED) / np.log1p(-accepted) if accepted < 1 else 1.0
-            length = int(np.clip(np.ceil(ends), 1, LONGEST))
-            best = {
-                "level": level,
-                "bound": bound,
-                "expected_pass": passed,
-                "acceptance": float(accepted),
-                "length": length,
-            }
-    return best
+    threshold = np.quantile(guess, TAIL)
+    tail = guess[guess >= threshold]
+    level = float(guess.max() + np.log(AHEAD) * (tail.mean() - threshold))
+    log_pass = np.minimum(0, guess - level)
+    bound = float((true - log_pass).max())
+    accepted = float(np.exp(true - bound).mean() * inside.mean())
+    ends = np.log(UNFINISHED) / np.log1p(-accepted) if accepted < 1 else 1.0
+    return {
+        "level": level,
+        "bound": bound,
+        "expected_pass": float(np.exp(log_pass).mean()),
+        "acceptance": accepted,
+        "length": int(np.clip(np.ceil(ends), 1, LONGEST)),
+    }

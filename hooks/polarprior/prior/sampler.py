@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,4 +54,17 @@ class LatentSampler(Protocol):
 
     def sample(self, seeds: Any, label: Any = None) -> Latents:
         """``redraw(prior.draw(seeds, label))``: n latents."""
+        ...
+
+
+@runtime_checkable
+class Explained(Protocol):
+    """What a LatentSampler may answer besides: where its draws come from."""
+
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seed of each draw, [n]; None where it is not known, or there is none."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """The law that is drawn, for metadata: JSON."""
         ...
