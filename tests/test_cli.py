@@ -311,7 +311,7 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         (("bank", "build", MODEL, "--out", "new", "-n", "0", "-k", "5"), 2, "-n"),
         ((*BUILD, "--space", "taste"), 2, "--space: got 'taste'"),
         ((*BUILD, "--domain", "w"), 2, "--domain: got 'w'"),
-        ((*BUILD, "--trunc", "0.5"), 2, "takes none"),
+        ((*BUILD, "--trunc", "0.5"), 2, "got trunc 0.5"),
         ((*BUILD, "--class", "1"), 2, "no classes"),
         (
             ("bank", "build", MODEL, "--out", "bank.safetensors", "-n", "5", "-k", "5"),

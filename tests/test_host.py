@@ -296,7 +296,7 @@ def test_torch_models_by_module_and_function(tmp_path, monkeypatch):
     }.items():
         with pytest.raises(PolarPriorError, match=message):
             host.load(model)
-    with pytest.raises(PolarPriorError, match="takes none"):
+    with pytest.raises(PolarPriorError, match=r"got trunc 0\.5"):
         host.load("torch:users_module:make", trunc=0.5)
 
 

@@ -101,6 +101,19 @@ def test_k_hat_agrees_with_arviz(log_volume):
             assert pareto_k_hat(log_w) == pytest.approx(float(expected), abs=1e-9)
 
 
+def test_ess_agrees_with_arviz(log_volume):
+    """ArviZ smooths the largest weights first, which inside the limits changes little."""
+    pytest.importorskip("arviz_stats", reason="arviz-stats, the oracle, needs Python 3.11")
+    from arviz_stats.base import array_stats
+
+    limits = rho_limits(log_volume)
+    for rho in (limits.lower, limits.lower / 2, limits.upper / 2, limits.upper):
+        smoothed, _ = array_stats.psislw(-polarity_weights(log_volume, rho).log)
+        normalised = np.exp(smoothed - np.logaddexp.reduce(smoothed))
+        assert effective_sample_size(smoothed) == pytest.approx(1 / (normalised**2).sum())
+        assert diagnose(log_volume, rho, 30).ess == pytest.approx(1 / (normalised**2).sum(), rel=0.1)
+
+
 def test_limits_hold_what_they_promise(log_volume):
     limits = rho_limits(log_volume)
     for rho in (limits.lower, limits.upper):

@@ -13,6 +13,9 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
+    from polarprior.bank.bank import Bank
+    from polarprior.prior.limits import Limits
+
 from polarprior.cli.options import (
     Bytes,
     NumberList,
@@ -22,6 +25,7 @@ from polarprior.cli.options import (
     json_option,
     k_option,
     model_argument,
+    table,
 )
 
 
@@ -149,6 +153,8 @@ def info(path: Path, as_json: bool) -> None:
     click.echo(f"{'accuracy':<16}{opened.info.accuracy()}")
     click.echo("\nlog sigma_i, mean ± std: " + ", ".join(f"{i}: {m:.2f} ± {s:.2f}" for i, m, s in spectrum.lines()))
     click.echo(f"\nlog-volumes\n{histogram(log_volume)}\n")
+    if len(reports) == 1:
+        click.echo(f"{_over_rho(opened, reports[0].limits, labels[0])}\n")
     for report in reports:
         where = "" if report.label is None else f"class {report.label}: "
         click.echo(
@@ -213,6 +219,63 @@ def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> 
         click.echo(
             f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats"
         )
+
+
+@bank.command()
+@bank_argument
+@click.option("--model", required=True, help="The bank's model, as PLUGIN or PLUGIN:SOURCE.")
+@k_option
+@device_option
+def refit(path: Path, model: str, k: int | None, device: str | None) -> None:
+    """Fit the online sampler's surrogate anew, with the true log-volumes that its draws have left beside the bank.
+
+    The surrogate is fitted by the first draw and stays as it is: a refit changes what every seed becomes.
+    """
+    from polarprior.bank.bank import Bank
+    from polarprior.host import default_host
+    from polarprior.prior.log_volumes import LogVolumes
+    from polarprior.surrogate.surrogate import Surrogate, freeze
+
+    opened = Bank.open(path)
+    generator = default_host().load(model, device, **opened.info.settings.given())
+    opened.check_fits(generator)
+    k = opened.info.k if k is None else k
+    survivors = LogVolumes(generator, opened, k).survivors()
+    surrogate = Surrogate.fit(generator, opened, k, survivors)
+    freeze(surrogate, opened, k)
+    more = 0 if survivors is None else len(survivors[1])
+    residual = surrogate.residual(opened.log_volume(k))
+    click.echo(
+        f"surrogate {surrogate.digest[:12]}: fitted on {len(surrogate.left_out)} rows of the bank and {more} others"
+    )
+    click.echo(f"left-one-out error {residual.std():.3f} nats, R² {surrogate.r2(opened.log_volume(k)):.3f}")
+
+
+def _over_rho(bank: Bank, limits: Limits, label: int | None) -> str:
+    """A table of what rho does to the weights, from twice the lower limit to twice the upper one."""
+    import numpy as np
+
+    from polarprior.prior.diagnostics import diagnose
+    from polarprior.prior.limits import floor_to
+
+    if not np.isfinite(limits).all() or limits.lower == limits.upper:
+        return "no table over rho: the limits are 0 or infinite"
+    steps = [floor_to(limit * part) for limit in limits for part in (2, 1.5, 1, 0.5)]
+    log_volume = bank.log_volume()[bank.rows_of(label)]
+    lines = [("rho", "|rho|·std", "ESS", "k-hat", "largest", "mean l", "ESS / rows")]
+    for rho in sorted({0.0, *steps}):
+        report = diagnose(log_volume, rho, bank.info.k, label=label, limits=limits)
+        share = report.ess / report.rows
+        shown = "█" * round(20 * share) + ("" if report.within_limits else " beyond the limits")
+        cells = (
+            f"{rho:g}",
+            f"{report.tilt:.2f}",
+            f"{report.ess:.0f}",
+            f"{report.k_hat:.2f}",
+            f"{report.max_weight:.1g}",
+        )
+        lines.append((*cells, f"{report.mean_log_volume:.2f}", shown))
+    return table(lines)
 
 
 def _size(count: int) -> str:

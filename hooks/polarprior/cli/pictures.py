@@ -18,12 +18,15 @@ from polarprior.cli.options import (
     k_option,
     model_argument,
     open_model_and_bank,
+    sampler_options,
     table,
+    trunc_option,
 )
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
+    from polarprior.prior.sampler import SamplerOptions
 
 HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mean log-volume")
 
@@ -35,6 +38,8 @@ HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mea
 @click.option("--seeds", "seed_list", type=NumberList(), help="Columns; the bank's first eight if not given.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder for sweep.png.")
 @class_option
+@sampler_options
+@trunc_option
 @k_option
 @force_option
 @device_option
@@ -45,14 +50,21 @@ def sweep(
     seed_list: list[int] | None,
     out: Path,
     label: int | None,
+    sampler: str,
+    support: str,
+    hold: tuple[str, ...],
+    trunc: float | None,
     k: int | None,
     force: bool,
     device: str | None,
 ) -> None:
     """Pictures of MODEL over a range of polarities, with their diagnostics: OUT/sweep.png and sweep.json."""
-    generator, bank = open_model_and_bank(model, bank_path, device, label)
+    from polarprior.prior.sampler import SamplerOptions
+
+    generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
     seeds = seed_list or _first_seeds(bank, label, 8)
-    _draw_sweep(model, generator, bank, polarities, seeds, out, label, k, force)
+    options = SamplerOptions(sampler=sampler, k=k, label=label, support=support, hold=hold, force=force)
+    _draw_sweep(model, generator, bank, polarities, seeds, out, options)
 
 
 @click.command()
@@ -74,6 +86,7 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
     from polarprior.files import check_writable
     from polarprior.host import default_host
     from polarprior.measure.sweep import automatic_polarities
+    from polarprior.prior.sampler import SamplerOptions
 
     path = out / "bank.safetensors"
     generator = default_host().load(model)
@@ -91,8 +104,9 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
         check_writable(path)
         bank = build_bank(generator, n, k, classes=None if label is None else [label], out=path, progress=True)
         click.echo(f"{path}: {len(bank)} latents, k {k}")
-    polarities = automatic_polarities(bank, label=label)
-    _draw_sweep(model, generator, bank, polarities, _first_seeds(bank, label, 10), out, label, None, False)
+    options = SamplerOptions(label=label)
+    polarities = automatic_polarities(generator, bank, **vars(options))
+    _draw_sweep(model, generator, bank, polarities, _first_seeds(bank, label, 10), out, options)
     gentle = polarities[min(1, len(polarities) - 1)]  # half of the lower limit
     command = f"polarprior sample {model} --polarity={gentle:g} --bank {path} --seeds 0-15 --out {out}/modes"
     click.echo(f"next: {command}" + ("" if label is None else f" --class {label}"))
@@ -110,9 +124,7 @@ def _draw_sweep(
     polarities: list[float] | None,
     seeds: list[int],
     out: Path,
-    label: int | None,
-    k: int | None,
-    force: bool,
+    options: SamplerOptions,
 ) -> None:
     """Write sweep.png and sweep.json into `out`, and print the table."""
     from tqdm import tqdm
@@ -123,10 +135,10 @@ def _draw_sweep(
     from polarprior.prior.limits import floor_to
 
     if polarities is None:
-        polarities = measure.automatic_polarities(bank, k, label)
-    steps = measure.sweep(generator, bank, polarities, seeds, label=label, k=k, force=force)
+        polarities = measure.automatic_polarities(generator, bank, **vars(options))
+    steps = measure.sweep(generator, bank, polarities, seeds, **vars(options))
     rows = list(tqdm(steps, total=len(polarities), unit="row", desc="sweep"))
-    picture = measure.sweep_picture(rows, seeds, model)
+    picture = measure.sweep_picture(rows, seeds, model, options.sampler)
     write_atomically(out / "sweep.png", png_bytes(picture))
     reports = [row.diagnostics for row in rows]
     document = {"model": model, "bank": bank.info.digest, "rows": [report.to_dict() for report in reports]}
@@ -145,4 +157,7 @@ def _draw_sweep(
     ]
     click.echo(table([HEADS, *cells]))
     click.echo(f"k {reports[0].k}, limits of rho {reports[0].limits}; distinct: expected in {reports[0].draws} draws")
+    for report in reports:
+        for moment in report.moments:
+            click.echo(f"rho {report.rho:g}, {'held' if moment.held else 'moved'}: {moment}")
     click.echo(f"{out / 'sweep.png'}: {len(rows)} polarities, {len(seeds)} seeds")

@@ -15,7 +15,7 @@ from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.measure.figures import captioned_grid, to_uint8
 from polarprior.prior.diagnostics import Diagnostics
-from polarprior.prior.limits import floor_to, limits_on
+from polarprior.prior.limits import floor_to
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,13 @@ class SweepRow:
     moved: np.ndarray
 
 
-def automatic_polarities(bank: Bank, k: int | None = None, label: int | None = None) -> list[float]:
-    """Five polarities: the limits of the bank (of the class `label`), half of each, and 0.
+def automatic_polarities(generator: Generator, bank: Bank, **options: Any) -> list[float]:
+    """Five polarities: the limits, half of each, and 0; `options` as in `Host.latent_sampler`.
 
     Raises:
         UsageError: the log-volume is the same everywhere, so that polarity changes nothing.
     """
-    lower, upper = limits_on(bank, k, label)
+    lower, upper = default_host().latent_sampler(generator, bank, 0.0, **options).diagnostics.limits
     if not np.isfinite([lower, upper]).all():
         raise UsageError(
             "--polarity: none given, and the log-volume is the same everywhere: polarity changes nothing here",
@@ -67,12 +67,14 @@ def sweep(
         yield SweepRow(sampler.diagnostics, to_uint8(generator(drawn)), moved)
 
 
-def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str) -> Image.Image:
-    """One row a polarity, one column a seed."""
+def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sampler: str = "bank") -> Image.Image:
+    """One row a polarity, one column a seed; the title says which law was drawn, and by which `sampler`."""
     first = rows[0].diagnostics
+    held = [moment.name for moment in first.moments if moment.held]
     title = (
-        f"{name}: draws from a bank of {first.rows} latents, k = {first.k}, limits of rho {first.limits}.\n"
-        "A bar marks a seed whose own latent the polarity has replaced."
+        f"{name}: sampler {sampler}, bank of {first.rows} latents, k = {first.k}, support {first.support}"
+        + (f", held: {', '.join(held)}" if held else "")
+        + f", limits of rho {first.limits}.\nA bar marks a seed whose own latent the polarity has replaced."
     )
     return captioned_grid(
         rows=[row.images for row in rows],

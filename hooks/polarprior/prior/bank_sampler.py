@@ -12,6 +12,7 @@ from polarprior.hashing import latent_hash, uniforms
 from polarprior.prior.coupling import MaximalCoupling
 from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
 from polarprior.prior.law import Law, described_laws, resolve
+from polarprior.prior.leaving import warn_if_it_leaves
 from polarprior.prior.limits import limits_on
 from polarprior.prior.rows import check_asked_for, labels_asked_for, rows_of_bank
 from polarprior.prior.sampler import SamplerOptions
@@ -113,6 +114,7 @@ class BankSampler:
         self._generator = generator
         self._bank = bank
         self._weighted = WeightedBank(bank, rho, options, generator)
+        warn_if_it_leaves(generator, bank, self._weighted.diagnostics)
 
     @property
     def diagnostics(self) -> Diagnostics:

@@ -15,6 +15,7 @@ from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_w
 from polarprior.prior.fresh import Acceptance, FreshSampler, Screened
 from polarprior.prior.image_statistics import Statistic, measured, named_statistics
 from polarprior.prior.law import Law, described_laws, resolve
+from polarprior.prior.leaving import warn_if_it_leaves
 from polarprior.prior.limits import rho_limits
 from polarprior.prior.log_volumes import LogVolumes
 from polarprior.prior.rows import Rows, check_asked_for, labels_asked_for, rows_of_bank
@@ -103,7 +104,7 @@ class OnlineSampler(FreshSampler):
         bank.check_fits(generator)
         options = replace(options, draws=0)
         k = bank.info.k if options.k is None else options.k
-        self._bank = bank
+        self._bank, self._k = bank, k
         self._surrogate = surrogate_of(generator, bank, k)
         features_of, statistics = FeaturesOf(generator), named_statistics(options.hold)
         calibrated = len(self._surrogate.left_out)
@@ -124,11 +125,16 @@ class OnlineSampler(FreshSampler):
         self._tuned = [{"class": label, **each.to_dict()} for label, each in acceptances.items()]
         diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
+        warn_if_it_leaves(generator, bank, diagnostics)
         super().__init__(generator, LogVolumes(generator, bank, k), acceptances, diagnostics)
 
     def described(self) -> dict[str, Any]:
         """For metadata: the law of each class, the surrogate, and how it was tuned."""
-        surrogate = {"digest": self._surrogate.digest, "calibrated": len(self._surrogate.left_out)}
+        surrogate = {
+            "digest": self._surrogate.digest,
+            "calibrated": len(self._surrogate.left_out),
+            "r2": self._surrogate.r2(self._bank.log_volume(self._k)),
+        }
         return {"laws": described_laws(self._laws), "surrogate": surrogate, "streams": self._tuned}
 
     def _acceptance(self, label: int | None) -> Acceptance:

@@ -84,6 +84,17 @@ class Surrogate:
         columns = _columns(features.activity, (features.scalars - self.scalar_centre) / self.scalar_scale)
         return self.level + (columns - self.centre) @ self.slope
 
+    def residual(self, log_volume: np.ndarray) -> np.ndarray:
+        """Left-one-out errors on the bank's first rows of full rank, nats: float64 [n], from its log-volumes [N]."""
+        there = log_volume[: len(self.left_out)]
+        return (there - self.left_out)[np.isfinite(there)]
+
+    def r2(self, log_volume: np.ndarray) -> float:
+        """Share of the variance of l_k that it explains, by these errors."""
+        there = log_volume[: len(self.left_out)]
+        variance = float(there[np.isfinite(there)].var())
+        return 1 - float(self.residual(log_volume).var()) / variance if variance else 0.0
+
     @cached_property
     def digest(self) -> str:
         """sha256 of all of it, as hex: what it is called in metadata."""
@@ -109,8 +120,13 @@ def surrogate_of(generator: Generator, bank: Bank, k: int) -> Surrogate:
     if kept is not None:
         return Surrogate.from_array(kept)
     surrogate = Surrogate.fit(generator, bank, k)
-    bank.keep(f"surrogate-k{k}", surrogate.to_array())
+    freeze(surrogate, bank, k)
     return surrogate
+
+
+def freeze(surrogate: Surrogate, bank: Bank, k: int) -> None:
+    """Make it the surrogate of that bank and k from now on."""
+    bank.keep(f"surrogate-k{k}", surrogate.to_array())
 
 
 def _columns(activity: np.ndarray, scalars: np.ndarray) -> np.ndarray:
