@@ -282,6 +282,7 @@ class Steep(nn.Module):
         return torch.cat([(self.slope * z[:, :1]).exp() / self.slope, z[:, 1:]], 1)
 
 
+@pytest.mark.filterwarnings("ignore:at rho")
 @pytest.mark.parametrize(("rho", "leaves"), [(-4.0, True), (-1.5, False)])
 def test_a_law_that_leaves_the_shell_is_said(rho, leaves):
     """p(z) exp(rho l) is the prior, moved by rho · slope along the first axis."""

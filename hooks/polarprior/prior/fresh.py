@@ -28,14 +28,21 @@ WINDOW = 64
 
 
 class Screened(NamedTuple):
-    """What a first look tells of n proposals: log of the probability to go on; held statistics, [n, m] or None."""
+    """What a first look tells of n proposals.
+
+    Attributes:
+        log_pass: log of the probability to go on, [n].
+        log_guess: log of the law's weight as far as it can be told, up to a constant, [n].
+        statistics: those held, [n, m]; m is 0 where none are.
+    """
 
     log_pass: np.ndarray
-    statistics: np.ndarray | None
+    log_guess: np.ndarray
+    statistics: np.ndarray
 
     def row(self, i: int) -> Screened:
         """Of proposal i alone, n = 1."""
-        return Screened(self.log_pass[[i]], None if self.statistics is None else self.statistics[[i]])
+        return Screened(*(each[[i]] for each in self))
 
 
 class Acceptance(Protocol):
@@ -71,8 +78,7 @@ class Acceptance(Protocol):
 
 
 def _joined(parts: Sequence[Screened]) -> Screened:
-    held = [each.statistics for each in parts if each.statistics is not None]
-    return Screened(np.concatenate([each.log_pass for each in parts]), np.concatenate(held) if held else None)
+    return Screened(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class _Proposal(NamedTuple):
@@ -94,6 +100,7 @@ class _Stream:
     position: int = 0
     waiting: list[_Proposal] = field(default_factory=list)
     seen: list[tuple[Tensor, float]] = field(default_factory=list)
+    guessed: tuple[float, Tensor] | None = None
 
 
 class FreshSampler:
@@ -101,7 +108,8 @@ class FreshSampler:
 
     Each stock latent owns a stream of proposals from the prior, the first of them itself, and becomes the first that
     is accepted: so a draw depends on the stock latent and its class alone. A stream that ends without one gives one
-    of those whose true log-volume it has seen, by their weights: that draw is not exact, and counted.
+    of those whose true log-volume it has seen, by their weights, or where it has seen none one of all its proposals,
+    by their guessed weights. Such a draw is not exact, and counted.
 
     Args:
         generator: the model.
@@ -214,6 +222,12 @@ class FreshSampler:
         for start in range(0, len(inside), BATCH):
             batch = inside[start : start + BATCH]
             screened = acceptance.screen(self._latents(proposals[torch.from_numpy(batch)], label))
+            # The largest of log w + Gumbel noise is a draw by the weights w, however many come.
+            gumbel = screened.log_guess - np.log(-np.log(u[batch, 2].clip(min=1e-300)))
+            for row, score in zip(batch.tolist(), gumbel.tolist(), strict=True):
+                best = owners[row].guessed
+                if best is None or score > best[0]:
+                    owners[row].guessed = score, proposals[row]
             passed = np.flatnonzero(u[batch, 0] < np.exp(screened.log_pass))
             for i in passed.tolist():
                 row = int(batch[i])
@@ -261,12 +275,10 @@ class FreshSampler:
 
 
 def _last_resort(stream: _Stream, length: int) -> Tensor:
-    """One of the latents whose weight is known, by these; the stock latent where there is none."""
-    if not stream.seen:
-        return stream.z
+    """One of the latents whose weight is known, by these; else by guessed weights; else the stock latent."""
     log_ratio = np.array([each for _, each in stream.seen])
     if not np.isfinite(log_ratio).any():
-        return stream.z
+        return stream.z if stream.guessed is None else stream.guessed[1]
     weights = np.exp(log_ratio - log_ratio.max()).cumsum()
     u = numbers(stream.key, length, 1).u[0, 2]
     return stream.seen[int(np.searchsorted(weights, u * weights[-1], side="right"))][0]

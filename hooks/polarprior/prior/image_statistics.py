@@ -57,7 +57,7 @@ def named_statistics(wanted: tuple[str | Statistic, ...]) -> dict[str, Statistic
 
 
 def measured(statistics: dict[str, Statistic], images: Tensor) -> np.ndarray:
-    """Statistics of images: float64 [n, m].
+    """Statistics of images: float64 [n, m]; m may be 0.
 
     Raises:
         UsageError: one isn't a finite number an image.
@@ -77,4 +77,4 @@ def measured(statistics: dict[str, Statistic], images: Tensor) -> np.ndarray:
                 "return a tensor [n]",
             )
         columns.append(values.detach().double().cpu())
-    return torch.stack(columns, 1).numpy()
+    return torch.stack(columns, 1).numpy() if columns else np.empty((len(images), 0))

@@ -29,7 +29,7 @@ UNFINISHED = 1e-4
 TAIL, AHEAD = 0.95, 10
 """The quantile where the tail of the surrogate's log-weights begins, and for how many times as many rows it is
 continued."""
-LONGEST = 20_000
+LONGEST = 5000
 """Proposals in a stream, at most."""
 
 
@@ -73,8 +73,9 @@ class SurrogateAcceptance:
     def screen(self, latents: Latents) -> Screened:
         """One forward pass."""
         features = self.features_of(latents)
-        held = measured(self.statistics, features.images) if self.statistics else None
-        return Screened(np.minimum(0, self.law.log_weight(self.surrogate(features), held) - self.level), held)
+        held = measured(self.statistics, features.images)
+        guess = self.law.log_weight(self.surrogate(features), held)
+        return Screened(np.minimum(0, guess - self.level), guess, held)
 
     def log_correction(self, log_volume: np.ndarray, screened: Screened) -> np.ndarray:
         """log of exp(t - bound) / a."""

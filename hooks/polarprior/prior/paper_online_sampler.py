@@ -51,7 +51,8 @@ class PaperAcceptance:
 
     def screen(self, latents: Latents) -> Screened:
         """Nothing is screened."""
-        return Screened(np.zeros(len(latents)), None)
+        even = np.zeros(len(latents))
+        return Screened(even, even, even[:, None][:, :0])
 
     def log_correction(self, log_volume: np.ndarray, screened: Screened) -> np.ndarray:
         """log of w / (w + sum of w_i)."""
