@@ -87,7 +87,7 @@ def _compare(generator, shipped, calibration, rho, goal, draws, report):
         cost <= goal,
         f"{spent.jacobians} Jacobians, importance ESS {spent.ess:.0f}",
     )
-    detail = f"{spent.proposals / spent.drawn:.0f} forward passes, {seconds / spent.drawn:.2f} CPU s a draw"
+    detail = f"{spent.screened / spent.drawn:.0f} forward passes, {seconds / spent.drawn:.2f} CPU s a draw"
     report.add(f"{where}: online, Jacobians a draw", spent.jacobians_per_draw, "", detail=detail)
     report.add(
         f"{where}: online, beyond the bound, of draws",

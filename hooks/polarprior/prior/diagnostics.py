@@ -25,7 +25,8 @@ class Spending:
 
     Attributes:
         drawn: latents that it has given.
-        proposals: latents of the prior that it has looked at.
+        proposals: latents of the prior up to each draw; what streams hold behind it does not count.
+        screened: proposals that have gone through the first stage, some of them behind a draw.
         jacobians: true log-volumes that these have called for, solved or known already.
         solved: of these, Jacobians taken now.
         accepted: proposals that became draws.
@@ -36,6 +37,7 @@ class Spending:
 
     drawn: int = 0
     proposals: int = 0
+    screened: int = 0
     jacobians: int = 0
     solved: int = 0
     accepted: int = 0
@@ -65,7 +67,8 @@ class Spending:
 
     def __str__(self) -> str:
         return (
-            f"{self.drawn} drawn: {self.proposals} proposals (acceptance {self.acceptance:.2g}), {self.jacobians} "
+            f"{self.drawn} drawn: {self.proposals} proposals (acceptance {self.acceptance:.2g}), {self.screened} "
+            f"screened, {self.jacobians} "
             f"true log-volumes ({self.solved} solved now), {self.jacobians_per_draw:.2f} a draw, "
             f"{self.jacobians_per_effective_sample:.2f} an effective sample; {self.exceedances} beyond the bound, "
             f"{self.exhausted} streams exhausted"

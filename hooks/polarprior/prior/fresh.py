@@ -86,6 +86,7 @@ class _Proposal(NamedTuple):
 
     z: Tensor
     seed: int
+    step: int
     screened: Screened
     u: float
 
@@ -157,14 +158,16 @@ class FreshSampler:
         hashes = latent_hash(stock)
         drawn = stock.clone()
         classes = [None] if label is None else torch.unique(label).tolist()
-        with tqdm(total=len(z), unit="latent", desc="draw", disable=None, delay=2, leave=False) as bar:
+        with (
+            self._log_volumes.keeping(),
+            tqdm(total=len(z), unit="latent", desc="draw", disable=None, delay=2, leave=False) as bar,
+        ):
             for each in classes:
                 acceptance = self._acceptance(each)
                 rows = range(len(z)) if label is None else np.flatnonzero(label.cpu().numpy() == each).tolist()
                 for start in range(0, len(rows), AT_ONCE):
                     streams = [_Stream(row, stock[row], int(hashes[row])) for row in rows[start : start + AT_ONCE]]
                     self._follow(streams, each, acceptance, drawn, bar)
-        self._log_volumes.keep()
         return Latents(drawn.to(device=z.device, dtype=z.dtype), label)
 
     def seeds_of(self, latents: Latents) -> list[int | None]:
@@ -194,7 +197,7 @@ class FreshSampler:
             for stream in ended:
                 if stream not in taken:
                     drawn[stream.row] = _last_resort(stream, acceptance.length)
-                    self._count(drawn=1, exhausted=1)
+                    self._count(drawn=1, exhausted=1, proposals=acceptance.length)
                     taken.append(stream)
             streams = [stream for stream in streams if stream not in taken]
             bar.update(len(taken))
@@ -204,8 +207,10 @@ class FreshSampler:
         owners: list[_Stream] = []
         parts: list[Numbers] = []
         own: list[int] = []
+        steps: list[int] = []
         for stream in streams:
             count = min(window, acceptance.length - stream.position)
+            steps += range(stream.position, stream.position + count)
             parts.append(numbers(stream.key, stream.position, count))
             own += [len(owners)] if stream.position == 0 else []
             owners += [stream] * count
@@ -215,10 +220,10 @@ class FreshSampler:
         if own:
             proposals[own] = torch.stack([owners[row].z for row in own])
             seeds[own] = NO_SEED
-        self._count(proposals=len(owners))
         inside = np.arange(len(owners))
         if np.isfinite(acceptance.support.high):
             inside = inside[acceptance.support.contains(lengths(self._generator, proposals))]
+        self._count(screened=len(inside))
         for start in range(0, len(inside), BATCH):
             batch = inside[start : start + BATCH]
             screened = acceptance.screen(self._latents(proposals[torch.from_numpy(batch)], label))
@@ -231,7 +236,7 @@ class FreshSampler:
             passed = np.flatnonzero(u[batch, 0] < np.exp(screened.log_pass))
             for i in passed.tolist():
                 row = int(batch[i])
-                proposal = _Proposal(proposals[row], int(seeds[row]), screened.row(i), float(u[row, 1]))
+                proposal = _Proposal(proposals[row], int(seeds[row]), steps[row], screened.row(i), float(u[row, 1]))
                 owners[row].waiting.append(proposal)
 
     def _decide(
@@ -249,16 +254,19 @@ class FreshSampler:
         screened = _joined([proposal.screened for proposal in proposals])
         correction = acceptance.log_correction(log_volume, screened)
         taken = []
+        proposals_used = 0
         for (stream, proposal), log_ratio in zip(ready, correction.tolist(), strict=True):
             stream.seen.append((proposal.z, log_ratio))
             if proposal.u < np.exp(min(log_ratio, 0.0)):
                 drawn[stream.row] = proposal.z
                 taken.append(stream)
+                proposals_used += proposal.step + 1
         ratios = np.exp(correction)
         self._sums += ratios.sum(), (ratios**2).sum()
         self._count(
             drawn=len(taken),
             accepted=len(taken),
+            proposals=proposals_used,
             jacobians=len(ready),
             solved=self._log_volumes.solved - solved,
             exceedances=int((correction > 1e-9).sum()),

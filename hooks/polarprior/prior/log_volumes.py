@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -59,7 +62,7 @@ class VolumeSolver:
 class LogVolumes:
     """l_k of latents, as a bank has or would have it.
 
-    What is solved is remembered, and kept beside the bank by `keep`: never in it, since these latents are no draws
+    What is solved is remembered, and kept beside the bank by `keeping`: never in it, since these latents are no draws
     from the prior.
 
     Args:
@@ -107,8 +110,15 @@ class LogVolumes:
             self.solved += len(missing)
         return np.array([self._known[key] for key in keys])
 
-    def keep(self) -> None:
-        """Keep what was solved for the next time."""
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Whatever happens meanwhile, keep what was solved for the next time."""
+        try:
+            yield
+        finally:
+            self._keep()
+
+    def _keep(self) -> None:
         if len(self._survivors) > self._kept:
             numbers = [np.array(column, np.int64) for column in zip(*[s[:3] for s in self._survivors], strict=True)]
             volumes = np.array([survivor[3] for survivor in self._survivors])

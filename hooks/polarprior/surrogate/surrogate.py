@@ -81,6 +81,13 @@ class Surrogate:
 
     def __call__(self, features: Features) -> np.ndarray:
         """l_k as predicted, float64 [n]."""
+        fitted = (len(self.scalar_centre), len(self.centre))
+        scalars, activity = features.scalars.shape[1], features.activity.shape[1]
+        if fitted != (scalars, activity + scalars + scalars * (scalars + 1) // 2):
+            raise BankError(
+                "surrogate: it was fitted on other features than the model now has",
+                "fit it anew: polarprior bank refit BANK --model MODEL",
+            )
         columns = _columns(features.activity, (features.scalars - self.scalar_centre) / self.scalar_scale)
         return self.level + (columns - self.centre) @ self.slope
 
