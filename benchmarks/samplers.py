@@ -44,12 +44,20 @@ def main() -> None:
     generator = pp.load(MODEL, "cpu")
     shipped = Bank.open(generator.default_bank, cached=False)
     calibration = _calibration(generator, shipped, asked.quick, report)
-    draws = 16 if asked.quick else 400
+    draws = 16 if asked.quick else 256
     for rho, goal in GOALS.items():
-        _compare(generator, shipped, calibration, rho, goal, draws, report)
+        _compare(generator, shipped, calibration, rho, goal, draws if rho == 0.1 else draws // 2, report)
     _paper(generator, shipped, calibration, 1 if asked.quick else 10, report)
     for rho in (0.1, -0.1):
-        _hold(generator, shipped, calibration, rho, 500 if asked.quick else 10_000, draws // 2, report)
+        _hold(
+            generator,
+            shipped,
+            calibration,
+            rho,
+            500 if asked.quick else 10_000,
+            draws // 2 if rho > 0 else draws // 4,
+            report,
+        )
     report.write(asked.json, calibration=CALIBRATION, k=K, draws=draws)
 
 
@@ -93,7 +101,7 @@ def _compare(generator, shipped, calibration, rho, goal, draws, report):
         f"{where}: online, beyond the bound, of draws",
         spent.exceedances,
         "",
-        detail=f"{spent.exhausted} exhausted of {spent.drawn}",
+        detail=f"{spent.beyond:.2%} of the law; {spent.exhausted} exhausted of {spent.drawn}",
     )
     weights = polarity_weights(shipped.log_volume(), rho)
     report.add(

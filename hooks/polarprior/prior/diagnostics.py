@@ -32,6 +32,7 @@ class Spending:
         accepted: proposals that became draws.
         exhausted: draws whose stream of proposals ended before one was accepted; they are not exact.
         exceedances: proposals whose weight was beyond the bound; each is drawn less often than it should be.
+        beyond: share of the law that lies beyond the bound and is not drawn, as far as these proposals show.
         ess: effective sample size of the correction on the `jacobians` proposals.
     """
 
@@ -43,6 +44,7 @@ class Spending:
     accepted: int = 0
     exhausted: int = 0
     exceedances: int = 0
+    beyond: float = 0.0
     ess: float = 0.0
 
     @property
@@ -70,7 +72,8 @@ class Spending:
             f"{self.drawn} drawn: {self.proposals} proposals (acceptance {self.acceptance:.2g}), {self.screened} "
             f"screened, {self.jacobians} "
             f"true log-volumes ({self.solved} solved now), {self.jacobians_per_draw:.2f} a draw, "
-            f"{self.jacobians_per_effective_sample:.2f} an effective sample; {self.exceedances} beyond the bound, "
+            f"{self.jacobians_per_effective_sample:.2f} an effective sample; {self.exceedances} beyond the bound "
+            f"({self.beyond:.2%} of the law), "
             f"{self.exhausted} streams exhausted"
         )
 

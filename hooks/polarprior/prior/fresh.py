@@ -131,7 +131,7 @@ class FreshSampler:
         self._acceptances = acceptances
         self._diagnostics = diagnostics
         self._spent = Spending()
-        self._sums = np.zeros(2)
+        self._sums = np.zeros(3)
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -232,11 +232,13 @@ class FreshSampler:
             for row, score in zip(batch.tolist(), gumbel.tolist(), strict=True):
                 best = owners[row].guessed
                 if best is None or score > best[0]:
-                    owners[row].guessed = score, proposals[row]
+                    owners[row].guessed = score, proposals[row].clone()
             passed = np.flatnonzero(u[batch, 0] < np.exp(screened.log_pass))
             for i in passed.tolist():
                 row = int(batch[i])
-                proposal = _Proposal(proposals[row], int(seeds[row]), steps[row], screened.row(i), float(u[row, 1]))
+                proposal = _Proposal(
+                    proposals[row].clone(), int(seeds[row]), steps[row], screened.row(i), float(u[row, 1])
+                )
                 owners[row].waiting.append(proposal)
 
     def _decide(
@@ -262,7 +264,7 @@ class FreshSampler:
                 taken.append(stream)
                 proposals_used += proposal.step + 1
         ratios = np.exp(correction)
-        self._sums += ratios.sum(), (ratios**2).sum()
+        self._sums += ratios.sum(), (ratios**2).sum(), (ratios - 1).clip(min=0).sum()
         self._count(
             drawn=len(taken),
             accepted=len(taken),
@@ -279,7 +281,8 @@ class FreshSampler:
     def _count(self, **more: int) -> None:
         ess = float(self._sums[0] ** 2 / self._sums[1]) if self._sums[1] else 0.0
         counts = {name: getattr(self._spent, name) + count for name, count in more.items()}
-        self._spent = replace(self._spent, ess=ess, **counts)
+        beyond = float(self._sums[2] / self._sums[0]) if self._sums[0] else 0.0
+        self._spent = replace(self._spent, ess=ess, beyond=beyond, **counts)
 
 
 def _last_resort(stream: _Stream, length: int) -> Tensor:

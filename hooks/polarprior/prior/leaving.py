@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from polarprior.bank.bank import Bank
+from polarprior.errors import PluginError
 from polarprior.generator import Generator, Latents
 from polarprior.prior.diagnostics import Diagnostics
 from polarprior.prior.log_volumes import LogVolumes
@@ -18,6 +19,7 @@ from polarprior.prior.support import QUANTILES
 LOOKED_AT = 4000
 """Rows of the bank from which the direction and the shell are taken, at most."""
 STARTS, STEPS = 4, 9
+BATCH = 512
 
 
 def peaks(
@@ -40,14 +42,19 @@ def peaks(
     rows = bank.rows_of(label)[:LOOKED_AT]
     log_volume = bank.log_volume(k)[rows]
     rows, log_volume = rows[np.isfinite(log_volume)], log_volume[np.isfinite(log_volume)]
-    z = generator.prior.draw(bank.seeds[rows]).z.flatten(1).double()
-    slope = torch.from_numpy(log_volume - log_volume.mean()) @ z / len(z)
+    deviation = torch.from_numpy(log_volume - log_volume.mean())
+    slope = torch.zeros(generator.prior.dim, dtype=torch.float64)
+    for batch in torch.arange(len(rows)).split(BATCH):
+        slope += deviation[batch] @ generator.prior.draw(bank.seeds[rows[batch]]).z.flatten(1).double()
     direction = np.sign(rho) * slope / slope.norm().clamp_min(1e-12)
-    heaviest = z[np.argsort(rho * log_volume)[::-1][:starts].copy()]
+    first = rows[np.argsort(rho * log_volume)[::-1][:starts]]
+    heaviest = generator.prior.draw(bank.seeds[first]).z.flatten(1).double()
     points = heaviest[:, None] + torch.arange(STEPS, dtype=torch.float64)[:, None] * direction
     shaped = points.float().reshape(-1, *generator.prior.shape)
     labels = None if label is None else torch.full((len(shaped),), label)
-    volumes = LogVolumes(generator, bank, k)(Latents(shaped, labels)).reshape(len(heaviest), STEPS)
+    known = LogVolumes(generator, bank, k)
+    with known.keeping():
+        volumes = known(Latents(shaped, labels)).reshape(len(heaviest), STEPS)
     density = rho * volumes - points.square().sum(2).numpy() / 2
     best = np.where(np.isfinite(volumes), density, -np.inf).argmax(1)
     lines = np.arange(len(heaviest))
@@ -63,9 +70,12 @@ def warn_if_it_leaves(generator: Generator, bank: Bank, report: Diagnostics) -> 
     looks = generator.prior.name == "normal" and not generator.normalizes_latent and report.support == "prior"
     if report.within_limits or not looks:
         return
-    found, density, _ = peaks(generator, bank, report.rho, report.k, report.label)
+    try:
+        found, density, _ = peaks(generator, bank, report.rho, report.k, report.label)
+    except PluginError:  # so far out the model may overflow
+        return
     radius = float(lengths(generator, found)[density.argmax()])
-    prior = generator.prior.draw(bank.seeds[bank.rows_of(report.label)[:LOOKED_AT]]).z
+    prior = generator.prior.draw(bank.seeds[bank.rows_of(report.label)[:BATCH]]).z
     shell = float(np.quantile(lengths(generator, prior), QUANTILES[1]))
     if radius > shell:
         warnings.warn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.estimators import default_estimator
+from polarprior.volume.estimators import TOLERANCE, default_estimator
 from polarprior.volume.spectra import Spectra, columns_held, latents_at_once
 from polarprior.volume.spectrum import check_k
 
 NO_SEED = -1
+MEASURED = 16
+"""Rows on which a constant error of the bank is measured."""
 
 
 class VolumeSolver:
@@ -29,14 +32,15 @@ class VolumeSolver:
         k: singular values.
         space, domain: where the Jacobian is taken.
         estimator: ``exact`` or ``block-lanczos``.
+        tol: error that is accepted, nats.
     """
 
-    def __init__(self, generator: Generator, k: int, space: str, domain: str, estimator: str):
+    def __init__(self, generator: Generator, k: int, space: str, domain: str, estimator: str, tol: float = TOLERANCE):
         self._plugin = generator.plugin
         self._k = k
         self._estimator = estimator
         self._jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
-        self._spectra = Spectra(self._jacobian_fn)
+        self._spectra = Spectra(self._jacobian_fn, tol)
         self._chunk: int | None = None
 
     def __call__(self, latents: Latents) -> np.ndarray:
@@ -81,8 +85,8 @@ class LogVolumes:
         info = bank.info
         rule = default_estimator(generator.prior.dim, k, len(bank))
         estimator = info.estimator["name"] if info.estimator["name"] in ("exact", "block-lanczos") else rule
-        self._solve = VolumeSolver(generator, k, info.space, info.domain, estimator)
-        self._offset = float(info.estimator.get("offset", 0.0))
+        tol = info.estimator["tolerance"] or TOLERANCE
+        self._solve = VolumeSolver(generator, k, info.space, info.domain, estimator, tol)
         self._name = f"survivors-k{k}"
         self._survivors = self._recalled()
         self._known = {(key, label): volume for _, key, label, volume in self._survivors}
@@ -133,6 +137,17 @@ class LogVolumes:
         seeds, _, labels, volumes = zip(*found, strict=True)
         label = None if self._generator.num_classes is None else np.array(labels)
         return self._generator.prior.draw(seeds, label), np.array(volumes)
+
+    @cached_property
+    def _offset(self) -> float:
+        """What the bank's estimator adds to every l_k, nats; measured on a few rows for k below the bank's."""
+        stated = float(self._bank.info.estimator.get("offset", 0.0))
+        if stated == 0 or self._k == self._bank.info.k:
+            return stated
+        rows = np.arange(min(MEASURED, len(self._bank)))
+        labels = None if self._bank.labels is None else self._bank.labels[rows]
+        solved = self._solve(self._generator.prior.draw(self._bank.seeds[rows], labels))
+        return float(np.median(self._bank.log_volume(self._k)[rows] - solved))
 
     def seeds_of(self, latents: Latents) -> list[int | None]:
         """The seed of each latent that is a row of the bank, or was solved with its seed; else None."""

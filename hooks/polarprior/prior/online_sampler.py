@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from polarprior.bank.bank import Bank
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
 from polarprior.prior.fresh import Acceptance, FreshSampler, Screened
@@ -27,8 +28,11 @@ from polarprior.surrogate.surrogate import Surrogate, surrogate_of
 UNFINISHED = 1e-4
 """Share of streams that are expected to end without a draw."""
 TAIL, AHEAD = 0.95, 10
-"""The quantile where the tail of the surrogate's log-weights begins, and for how many times as many rows it is
-continued."""
+"""The quantile where a tail begins, and for how many times as many rows it is continued."""
+SHORTEST_ON_SHELL = 16
+"""So that a stream that holds no latent of the shell is not met."""
+TOLERATED = 0.01
+"""Share of streams that may be expected to end without a draw, before that is an error."""
 LONGEST = 5000
 """Proposals in a stream, at most."""
 
@@ -47,7 +51,9 @@ class SurrogateAcceptance:
         level, bound: chosen on the calibration rows, each predicted as by a fit without it.
         expected_pass: mean of a on these rows.
         acceptance: share of proposals that become draws, expected on these rows.
-        length: proposals in a stream: so many that a share `UNFINISHED` is expected to end without a draw.
+        length: proposals in a stream: so many that a share `UNFINISHED` is expected to end without a draw, `LONGEST`
+            at most.
+        unfinished: the share that is expected to end without one at that length.
     """
 
     law: Law
@@ -59,6 +65,7 @@ class SurrogateAcceptance:
     expected_pass: float
     acceptance: float
     length: int
+    unfinished: float
 
     @property
     def support(self) -> Support:
@@ -83,7 +90,7 @@ class SurrogateAcceptance:
 
     def to_dict(self) -> dict[str, Any]:
         """For metadata."""
-        return {name: getattr(self, name) for name in ("level", "bound", "acceptance", "length")}
+        return {name: getattr(self, name) for name in ("level", "bound", "acceptance", "length", "unfinished")}
 
 
 class OnlineSampler(FreshSampler):
@@ -126,6 +133,7 @@ class OnlineSampler(FreshSampler):
         self._tuned = [{"class": label, **each.to_dict()} for label, each in acceptances.items()]
         diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
+        _refuse_or_warn_of_ends(max(each.unfinished for each in acceptances.values()), rho, options.force)
         warn_if_it_leaves(generator, bank, diagnostics)
         super().__init__(generator, LogVolumes(generator, bank, k), acceptances, diagnostics)
 
@@ -143,6 +151,17 @@ class OnlineSampler(FreshSampler):
         return super()._acceptance(label)
 
 
+def _refuse_or_warn_of_ends(unfinished: float, rho: float, force: bool) -> None:
+    if unfinished <= TOLERATED:
+        return
+    message = (
+        f"--polarity: at {rho:g} {unfinished:.0%} of the streams of {LONGEST} proposals would end without a draw"
+    )
+    if not force:
+        raise PolarPriorError(message, "use a smaller rho, or --support clamp, or go on with --force")
+    warnings.warn(message, stacklevel=4)
+
+
 def _tuned(law: Law, log_volume: np.ndarray, predicted: np.ndarray, known: Rows, held: int) -> dict[str, Any]:
     """Level, bound and the rest of a `SurrogateAcceptance`, on calibration rows: l_k true and predicted, [n].
 
@@ -155,16 +174,18 @@ def _tuned(law: Law, log_volume: np.ndarray, predicted: np.ndarray, known: Rows,
     statistics = known.statistics()[1][inside, :held] if held else None
     true, guess = (law.log_weight(each[inside], statistics) for each in (log_volume, predicted))
     threshold = np.quantile(guess, TAIL)
-    tail = guess[guess >= threshold]
-    level = float(guess.max() + np.log(AHEAD) * (tail.mean() - threshold))
+    level = float(guess.max() + np.log(AHEAD) * (guess[guess >= threshold].mean() - threshold))
     log_pass = np.minimum(0, guess - level)
     bound = float((true - log_pass).max())
     accepted = float(np.exp(true - bound).mean() * inside.mean())
     ends = np.log(UNFINISHED) / np.log1p(-accepted) if accepted < 1 else 1.0
+    shortest = 1 if inside.all() else SHORTEST_ON_SHELL
+    length = int(np.clip(np.ceil(ends), shortest, LONGEST))
     return {
         "level": level,
         "bound": bound,
         "expected_pass": float(np.exp(log_pass).mean()),
         "acceptance": accepted,
-        "length": int(np.clip(np.ceil(ends), 1, LONGEST)),
+        "length": length,
+        "unfinished": float((1 - accepted) ** length),
     }

@@ -47,19 +47,34 @@ class FeaturesOf:
         modules = [] if generator.network is None else list(generator.network.modules())
         self._rectifiers = [each for each in modules if _is_activation(each)]
         self._layers = [each for each in modules if not self._rectifiers and any(True for _ in _own_parameters(each))]
+        label = None if generator.num_classes is None else 0
+        seen = [self._forward(generator.prior.draw(range(n), label))[0] for n in (2, 3)]
+        # Not all that a module sees has a row a latent: a learned constant has its own number of rows.
+        self._counts = [(len(two), len(three)) == (2, 3) for two, three in zip(*seen, strict=True)]
 
     def __call__(self, latents: Latents) -> Features:
         """Features of n latents, which go through the network at once."""
-        latents = prepare(self._generator, latents)
+        seen, images = self._forward(latents)
         n = len(latents)
-        shares: list[Tensor] = []
-        sizes: list[Tensor] = []
+        channels = [
+            values.reshape(n, values.shape[1], -1)
+            for values, counts in zip(seen, self._counts, strict=True)
+            if counts and values.ndim >= 2
+        ]
+        shares = [(each > 0).float().mean(2) for each in channels]
+        sizes = [_log(each.float().square().mean((1, 2))) for each in channels]
+        scalars = torch.stack([*sizes, *_of_image(images.float())], 1)
+        activity = torch.cat(shares, 1) if shares else torch.empty(n, 0)
+        return Features(activity.double().cpu().numpy(), scalars.double().cpu().numpy(), images)
+
+    def _forward(self, latents: Latents) -> tuple[list[Tensor], Tensor]:
+        """All tensors that the modules which are looked at see, in the order of the calls; and the images."""
+        latents = prepare(self._generator, latents)
+        seen: list[Tensor] = []
 
         def look(values: Any) -> None:
-            if isinstance(values, Tensor) and values.ndim >= 2 and len(values) == n and values.is_floating_point():
-                channels = values.detach().reshape(n, values.shape[1], -1)
-                shares.append((channels > 0).float().mean(2))
-                sizes.append(channels.float().square().mean((1, 2)))
+            if isinstance(values, Tensor) and values.ndim >= 1 and values.is_floating_point():
+                seen.append(values.detach().clone())  # the next layer may work in place
 
         with ExitStack() as hooks, torch.no_grad():
             for module in self._rectifiers:
@@ -67,9 +82,7 @@ class FeaturesOf:
             for module in self._layers:
                 hooks.callback(module.register_forward_hook(_after(look)).remove)
             images = self._generator.synthesize(latents.z, latents.label)
-        scalars = torch.stack([*map(_log, sizes), *_of_image(images.float())], 1)
-        activity = torch.cat(shares, 1) if shares else torch.empty(n, 0)
-        return Features(activity.double().cpu().numpy(), scalars.double().cpu().numpy(), images)
+        return seen, images
 
 
 def _of_image(images: Tensor) -> list[Tensor]:
