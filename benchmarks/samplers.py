@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import polarprior as pp
 from polarprior.bank.bank import Bank
-from polarprior.prior.diagnostics import diagnose
-from polarprior.prior.image_statistics import brightness, contrast
-from polarprior.prior.limits import limits_on
+from polarprior.law.diagnostics import diagnose
+from polarprior.law.image_statistics import brightness, contrast
+from polarprior.law.limits import limits_on
+from polarprior.law.weights import polarity_weights
 from polarprior.prior.log_volumes import LogVolumes
-from polarprior.prior.weights import polarity_weights
 from reporting import Report
 from scipy.special import logsumexp
 from scipy.stats import ks_2samp

@@ -43,7 +43,7 @@ class Mesh:
     Attributes:
         stretch: surface area over latent area of each triangle: vol, without any Jacobian.
         cell: the latent cell of each triangle, 0 to CELLS² - 1.
-        radius: |z| in the middle of each triangle.
+        middle: z in the middle of each triangle, [triangles, 2].
     """
 
     def __init__(self, net: nn.Module, size: int):
@@ -55,8 +55,8 @@ class Mesh:
         upper = np.linalg.norm(np.cross(right - far, up - far), axis=-1) / 2
         self.stretch = np.stack([lower, upper]).reshape(-1) / ((2 / size) ** 2 / 2)
         square = np.arange(size) * CELLS // size
-        thirds = [(-1 + (np.arange(size) + part / 3) * 2 / size) ** 2 for part in (1, 2)]
-        self.radius = np.sqrt([each[:, None] + each for each in thirds]).reshape(-1)
+        thirds = [-1 + (np.arange(size) + part / 3) * 2 / size for part in (1, 2)]
+        self.middle = np.concatenate([np.stack(np.meshgrid(t, t, indexing="ij"), -1).reshape(-1, 2) for t in thirds])
         self.cell = np.broadcast_to(square[:, None] * CELLS + square, (2, size, size)).reshape(-1)
 
     def cell_shares(self, rho: float) -> np.ndarray:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polarprior.hashing import uniforms
+from polarprior.law.weights import polarity_weights
 from polarprior.prior.coupling import MaximalCoupling
-from polarprior.prior.weights import polarity_weights
 from scipy.stats import chisquare
 
 ROWS, TRIALS = 40, 200_000

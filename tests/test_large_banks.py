@@ -21,8 +21,8 @@ from polarprior.bank.verify import verify
 from polarprior.building.card import write_card
 from polarprior.building.merge import merge
 from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.law.limits import limits_on, rho_limits
 from polarprior.prior.bank_sampler import WeightedBank
-from polarprior.prior.limits import limits_on, rho_limits
 from toys import toy_bank
 
 ROW = 8 + 8 + 3 * 4
@@ -127,7 +127,7 @@ def test_a_large_bank_remembers_what_its_draws_need(sharded, monkeypatch):
     first = draws(sharded)
     assert sharded.with_name("bank.safetensors.index.json.cache").is_dir()
     monkeypatch.setattr(bank_module, "checked_log_volume", None)
-    monkeypatch.setattr("polarprior.prior.limits.rho_limits", None)
+    monkeypatch.setattr("polarprior.law.limits.rho_limits", None)
     for one, other in zip(first, draws(sharded), strict=True):
         np.testing.assert_array_equal(one, other)
 

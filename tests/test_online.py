@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polarprior as pp
 import pytest
 import torch
+from polarprior.bank.bank import Bank
 from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.hashing import latent_hash
-from polarprior.prior.hold import Hold
+from polarprior.law.hold import Hold
+from polarprior.law.weights import polarity_weights
 from polarprior.prior.log_volumes import LogVolumes
 from polarprior.prior.streams import numbers
-from polarprior.prior.weights import polarity_weights
 from polarprior.surrogate import ridge
 from polarprior.surrogate.surrogate import Surrogate, surrogate_of
 from torch import nn
@@ -189,6 +191,92 @@ def test_the_surrogate_predicts_latents_that_it_has_not_seen(there, generator):
     assert error.std() == pytest.approx(surrogate.residual(bank.log_volume()).std(), rel=0.35)
 
 
+def test_a_refit_that_can_not_be_kept_says_so(there, monkeypatch, capsys):
+    monkeypatch.setattr("polarprior.bank.cache.BankCache.put", lambda *_, **__: False)
+    assert main(["bank", "refit", "bank", "--model", MODEL]) == 1
+    assert "its cache can't be written" in capsys.readouterr().err
+
+
+def test_what_is_kept_outlives_a_copy_of_the_bank(there, generator, tmp_path):
+    path = there / "bank.safetensors"
+    frozen = surrogate_of(generator, pp.Bank.open(path), 5).digest
+    os.utime(path)
+    assert pp.Bank.open(path).recall("surrogate-k5") is not None
+    assert surrogate_of(generator, pp.Bank.open(path), 5).digest == frozen
+
+
+def test_two_samplers_keep_what_each_has_solved(there, generator):
+    path = there / "bank.safetensors"
+    samplers = [pp.latent_sampler(generator, pp.Bank.open(path), 0.1, sampler="online") for _ in range(2)]
+    for sampler, start in zip(samplers, (7000, 7100), strict=True):
+        sampler.sample(range(start, start + 8))
+    again = pp.latent_sampler(generator, pp.Bank.open(path), 0.1, sampler="online")
+    again.sample([*range(7000, 7008), *range(7100, 7108)])
+    assert again.diagnostics.spending.solved == 0
+
+
+def test_streams_that_would_end_are_refused(there, generator, monkeypatch):
+    monkeypatch.setattr("polarprior.prior.online_sampler.LONGEST", 3)
+    with pytest.raises(PolarPriorError, match="of the streams of 3 proposals would end without a draw"):
+        pp.latent_sampler(generator, calibration(there), 0.2, sampler="online")
+    with pytest.warns(UserWarning, match="would end without a draw"):
+        sampler = pp.latent_sampler(generator, calibration(there), 0.2, sampler="online", force=True)
+    sampler.sample(range(50_000, 50_030))
+    assert sampler.diagnostics.spending.exhausted > 0
+    assert sampler.diagnostics.spending.drawn == 30
+
+
+class Constant(nn.Module):
+    """A network one of whose layers sees a learned constant, which has one row whatever the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.start = nn.Parameter(torch.ones(1, 6))
+        self.first, self.last, self.act = nn.Linear(6, 12), nn.Linear(18, 10), nn.LeakyReLU(0.1)
+
+    def forward(self, z):
+        constant = self.act(self.start).expand(len(z), -1)
+        return self.last(torch.cat([self.act(self.first(z)), constant], 1))
+
+
+@pytest.mark.parametrize("n", [1, 2, 33])
+def test_features_do_not_depend_on_the_batch(n):
+    from polarprior.surrogate.features import FeaturesOf
+
+    generator = pp.wrap(Constant(), latent_dim=6)
+    features_of = FeaturesOf(generator)
+    features = features_of(generator.prior.draw(range(n)))
+    assert features.activity.shape == (n, 12)
+    assert features.scalars.shape == (n, 1 + 3)
+    one = features_of(generator.prior.draw([n - 1]))
+    np.testing.assert_allclose(features.activity[-1:], one.activity, atol=1e-6)
+    np.testing.assert_allclose(features.scalars[-1:], one.scalars, atol=1e-5)
+
+
+def test_a_model_that_overflows_far_out_can_still_be_forced():
+    generator = pp.wrap(Steep(12), latent_dim=10)
+    bank = pp.build_bank(generator, 500, k=1)
+    with pytest.warns(UserWarning, match="--polarity"):
+        assert len(pp.latent_sampler(generator, bank, 1.5, force=True).sample(range(3))) == 3
+
+
+def test_log_volumes_of_a_smaller_k_agree_with_a_bank_that_has_an_offset(there, generator):
+    bank = pp.build_bank(generator, 400, k=5)
+    shifted = replace(bank.info, estimator={**bank.info.estimator, "offset": -0.25})
+    columns = {**bank.columns(), "log_singular_values": exact(generator, 400, 5) - np.float32(0.05)}
+    moved = Bank.of(shifted, columns)
+    for k in (3, 5):
+        latents = generator.prior.draw(range(1000, 1010))
+        true = exact(generator, 10, 5, 1000)[:, :k].sum(1) - 0.05 * k
+        np.testing.assert_allclose(LogVolumes(generator, moved, k)(latents), true, atol=1e-3)
+
+
+def exact(generator, n, k, start=0):
+    """log sigma of seeds start to start + n, float32 [n, k]."""
+    latents = generator.prior.draw(range(start, start + n))
+    return pp.top_singular_values(pp.jacobian_fn(generator)(latents), k).log_sigma.numpy().astype(np.float32)
+
+
 def test_too_few_rows_to_calibrate_on(there, generator):
     with pytest.raises(PolarPriorError, match="calibrated on 100 at least"):
         pp.latent_sampler(generator, pp.build_bank(generator, 60, k=5), 0.1, sampler="online")
@@ -257,18 +345,6 @@ def test_what_can_not_be_held_is_refused():
     low = np.where(values[:, 0] < 0.4, 1.0, -np.inf)  # only rows of low s have full rank
     with pytest.raises(PolarPriorError, match="no weights of these 80 latents keep s"):
         Hold(("s",), values).solve(polarity_weights(low, 0.1))
-
-
-def test_online_holds_on_fresh_draws(there, generator):
-    from polarprior.prior.image_statistics import contrast
-
-    sampler = pp.latent_sampler(generator, calibration(there), 0.15, sampler="online", hold=("contrast",))
-    images = generator(sampler.sample(range(20_000, 20_600)))
-    prior = contrast(generator(generator.prior.draw(range(30_000, 36_000)))).numpy()
-    values = contrast(images).numpy()
-    error = prior.std() * np.sqrt(1 / 600 + 1 / sampler.diagnostics.ess)
-    assert abs(values.mean() - prior.mean()) < 3.5 * error
-    assert values.std() == pytest.approx(prior.std(), rel=0.12)
 
 
 class Steep(nn.Module):

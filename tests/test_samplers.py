@@ -8,6 +8,7 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
+from polarprior.bank.bank import Bank
 from polarprior.prior.fresh import FreshSampler
 from polarprior.prior.log_volumes import LogVolumes
 from scipy.stats import chisquare, norm
@@ -18,6 +19,7 @@ DRAWS = 20_000
 LEVEL = 1e-3
 RHOS = (-1.0, -0.5, 0.5, 1.0)
 FRESH = np.arange(2**31, 2**31 + DRAWS)  # seeds that are no rows of a bank
+OWN = np.arange(2000, 2000 + DRAWS)  # rows of the large banks, and of no calibration
 
 
 class TwoSurfaces(nn.Module):
@@ -102,11 +104,13 @@ def test_bank_and_online_draw_the_polarity_prior(one, two, banks, surfaces, mesh
             for rho in RHOS:
                 sampler = pp.latent_sampler(generator, bank, rho, sampler=name)
                 for label in classes:
-                    z = sampler.sample(FRESH, label).z
-                    which = label or 0
-                    ps = p_values(surfaces[which], z, *polarity(meshes[which], rho))
-                    found |= {(name, label, rho, test): p for test, p in ps.items()}
-    assert len(found) == 48
+                    own = OWN if label is None else 2 * OWN + label  # a bank of two classes has them in turn
+                    for seeds in (FRESH, own):
+                        z = sampler.sample(seeds, label).z
+                        which = label or 0
+                        ps = p_values(surfaces[which], z, *polarity(meshes[which], rho))
+                        found |= {(name, label, rho, seeds[0], test): p for test, p in ps.items()}
+    assert len(found) == 96
     assert rejected(found) == [], found
 
 
@@ -114,6 +118,7 @@ def test_shell_and_clamp_draw_their_own_laws(one, banks, surfaces, meshes):
     """Each is the polarity prior's quadrature, on the shell or with log-volumes clamped, at the bounds it states."""
     found = {}
     mesh = meshes[0]
+    radius = np.linalg.norm(mesh.middle, axis=1)
     for name, bank in zip(("bank", "online"), banks[one], strict=True):
         for rho in (-1.0, 1.0):
             for support in ("shell", "clamp"):
@@ -121,16 +126,45 @@ def test_shell_and_clamp_draw_their_own_laws(one, banks, surfaces, meshes):
                 stated = sampler.described()["laws"][0]["support"]
                 low, high = stated["low"], stated["high"]
                 if support == "shell":
-                    assert np.quantile(mesh.radius, [0.005, 0.995]) == pytest.approx([low, high], abs=0.03)
-                    weight = mesh.stretch**rho * ((low <= mesh.radius) & (mesh.radius <= high))
+                    assert np.quantile(radius, [0.005, 0.995]) == pytest.approx([low, high], abs=0.03)
+                    weight = mesh.stretch**rho * ((low <= radius) & (radius <= high))
                 else:
                     log_volume = np.log(mesh.stretch)
                     assert np.quantile(log_volume, [0.005, 0.995]) == pytest.approx([low, high], abs=0.06)
                     weight = np.exp(rho * np.clip(log_volume, low, high))
-                z = sampler.sample(FRESH).z
-                ps = p_values(surfaces[0], z, weight, np.log(mesh.stretch), mesh.cell)
-                found |= {(name, support, rho, test): p for test, p in ps.items()}
-    assert rejected(found) == []
+                for seeds in (FRESH, OWN):
+                    z = sampler.sample(seeds).z
+                    ps = p_values(surfaces[0], z, weight, np.log(mesh.stretch), mesh.cell)
+                    found |= {(name, support, rho, seeds[0], test): p for test, p in ps.items()}
+    assert rejected(found) == [], found
+
+
+def depth(points):
+    """A statistic of the surface's points that goes with its stretch."""
+    return points[:, 0]
+
+
+def test_held_draws_have_their_own_law(one, banks, surfaces, meshes):
+    """Against quadrature with the multipliers that the sampler states; with nothing held the same tests fail."""
+    mesh, net, rho = meshes[0], surfaces[0], 1.0
+    points = net(torch.from_numpy(mesh.middle)).numpy()[:, 0]
+    held, free = {}, {}
+    for name, bank in zip(("bank", "online"), banks[one], strict=True):
+        sampler = pp.latent_sampler(
+            one, Bank.of(bank.info, bank.columns(0, 50_000)), rho, sampler=name, hold=(depth,)
+        )
+        stated = sampler.described()["laws"][0]["hold"]
+        assert (stated["centre"], stated["scale"]) == pytest.approx(([points.mean()], [points.std()]), rel=0.1)
+        standard = (points - stated["centre"]) / stated["scale"]
+        weight = mesh.stretch**rho * np.exp(-(stated["lambda"][0] * standard + stated["lambda"][1] * standard**2))
+        moments = [np.average(standard**power, weights=weight) for power in (1, 2)]
+        assert moments == pytest.approx([0, 1], abs=0.1)
+        law = (weight, np.log(mesh.stretch), mesh.cell)
+        held |= {(name, test): p for test, p in p_values(net, sampler.sample(FRESH).z, *law).items()}
+        plain = pp.latent_sampler(one, bank, rho, sampler=name).sample(FRESH).z
+        free |= {(name, test): p for test, p in p_values(net, plain, *law).items()}
+    assert rejected(held) == [], held
+    assert {name for name, _ in rejected(free)} == {"bank", "online"}
 
 
 def test_biased_samplers_are_caught(one, banks, surfaces, meshes):
@@ -145,7 +179,7 @@ def test_biased_samplers_are_caught(one, banks, surfaces, meshes):
     online = pp.latent_sampler(one, calibration, rho, sampler="online")
     (acceptance,) = online._acceptances.values()
     low = replace(acceptance, bound=acceptance.bound - 1.5)
-    drawn["a bound that is too low"] = FreshSampler(one, log_volumes, {None: low}, online.diagnostics)
+    drawn["a bound that is too low"] = FreshSampler(one, calibration, log_volumes, {None: low}, online.diagnostics)
     found = {}
     for name, sampler in drawn.items():
         found[name] = p_values(net, sampler.sample(FRESH[:8000]).z, *polarity(meshes[0], rho))

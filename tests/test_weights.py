@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from polarprior import Bank
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.law.diagnostics import diagnose
+from polarprior.law.limits import rho_limits
+from polarprior.law.psis import pareto_k_hat
+from polarprior.law.weights import effective_sample_size, expected_distinct, polarity_weights
 from polarprior.prior.bank_sampler import WeightedBank
-from polarprior.prior.diagnostics import diagnose
-from polarprior.prior.limits import rho_limits
-from polarprior.prior.psis import pareto_k_hat
 from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.weights import effective_sample_size, expected_distinct, polarity_weights
 from scipy.stats import genpareto
 from toys import toy_bank
 

@@ -99,18 +99,15 @@ class Bank:
         return self._remembered[name]
 
     def recall(self, name: str) -> np.ndarray | None:
-        """What `keep` has kept under that name, float64 [any]; None where there is nothing."""
-        if name not in self._remembered and self._cache is not None:
-            kept = self._cache.get(name, None, np.float64)
-            if kept is not None:
-                self._remembered[name] = kept
-        return self._remembered.get(name)
+        """What was last kept under that name by `keep`, here or elsewhere, float64 [any]; None where nothing was."""
+        kept = None if self._cache is None else self._cache.get(name, None, np.float64)
+        return self._remembered.get(name) if kept is None else kept
 
-    def keep(self, name: str, array: np.ndarray) -> None:
-        """Keep an array, float64 [any], that comes from more than the bank: on the disk too, see `BankCache`."""
+    def keep(self, name: str, array: np.ndarray) -> bool:
+        """Keep an array, float64 [any], that comes from more than the bank, on the disk too, see `BankCache`; whether
+        it will be there the next time."""
         self._remembered[name] = array
-        if self._cache is not None:
-            self._cache.put(name, array)
+        return self._cache is not None and self._cache.put(name, array, lasts=True)
 
     def _checked(self, name: str) -> np.ndarray:
         """A column, once the contents have been checked."""

@@ -49,10 +49,12 @@ class BankCache:
         self.large = sum(stat.st_size for stat in stats) >= SMALL
         state = [(file.info.digest, stat.st_size, stat.st_mtime_ns) for file, stat in zip(files, stats, strict=True)]
         self._bound_to = hashlib.sha256(str(state).encode()).hexdigest()
+        digests = [file.info.digest for file in files]
+        self._lasting = hashlib.sha256(str(digests).encode()).hexdigest()
         own = user_cache()
         self._folders = [path.with_name(path.name + ".cache")]
         if own is not None:
-            self._folders.append(own / self._bound_to[:16])
+            self._folders.append(own / self._lasting[:16])
 
     @cached_property
     def _key(self) -> bytes | None:
@@ -61,9 +63,10 @@ class BankCache:
         return None if own is None else _key(own)
 
     def get(self, name: str, length: int | None, dtype: type) -> np.ndarray | None:
-        """The array [length] of that name, of any length where None; or None."""
+        """The array [length] of that name, or None. `length` None: one of any length, that was put to last."""
         most = LONGEST if length is None else length
-        for file in self._files(name):
+        bound_to = self._bound_to if length is not None else self._lasting
+        for file in self._files(name, bound_to):
             with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
                 found = file.lstat()
                 if not S_ISREG(found.st_mode) or found.st_size > most * np.dtype(dtype).itemsize + 1024:
@@ -71,34 +74,39 @@ class BankCache:
                 with safe_open(file, framework="numpy") as opened:
                     array, tag = opened.get_tensor(name), (opened.metadata() or {}).get("tag", "")
                 valid = array.shape == (array.size if length is None else length,) and array.dtype == dtype
-                if valid and hmac.compare_digest(tag, self._tag(name, array)):
+                if valid and hmac.compare_digest(tag, self._tag(name, array, bound_to)):
                     return array
         return None
 
-    def put(self, name: str, array: np.ndarray) -> None:
-        """Keep an array [n], where there is room and right to do it."""
-        for file in self._files(name):
+    def put(self, name: str, array: np.ndarray, lasts: bool = False) -> bool:
+        """Keep an array [n], where there is room and right to do it; whether there was.
+
+        What `lasts` belongs to the bank's contents whatever happens to its files, and is never removed.
+        """
+        bound_to = self._lasting if lasts else self._bound_to
+        for file in self._files(name, bound_to):
             with suppress(PolarPriorError, OSError):
                 with writing_atomically(file) as temporary:
-                    save_file({name: array}, temporary, metadata={"tag": self._tag(name, array)})
+                    save_file({name: array}, temporary, metadata={"tag": self._tag(name, array, bound_to)})
                 self._forget(file.parent)
-                return
+                return True
+        return False
 
     def _forget(self, folder: Path) -> None:
         """Remove what was kept here of the bank as it was before."""
         for other in folder.iterdir():
-            if re.fullmatch(r"[0-9a-f]{16}-[\w.-]+\.safetensors", other.name) and not other.name.startswith(
-                self._bound_to[:16]
-            ):
+            mine = other.name.startswith((self._bound_to[:16], "kept-"))
+            if re.fullmatch(r"[0-9a-f]{16}-[\w.-]+\.safetensors", other.name) and not mine:
                 other.unlink()
 
-    def _files(self, name: str) -> list[Path]:
+    def _files(self, name: str, bound_to: str) -> list[Path]:
         """Where an array of that name may be; nowhere for a user without a key."""
-        file = f"{self._bound_to[:16]}-{re.sub('[^a-z0-9.-]', '_', name)}.safetensors"
+        prefix = "kept-" if bound_to == self._lasting else ""
+        file = f"{prefix}{bound_to[:16]}-{re.sub('[^a-z0-9.-]', '_', name)}.safetensors"
         return [folder / file for folder in self._folders if self._key and not folder.is_symlink()]
 
-    def _tag(self, name: str, array: np.ndarray) -> str:
-        about = f"{self._bound_to}:{name}:{array.dtype}:{array.shape};"
+    def _tag(self, name: str, array: np.ndarray, bound_to: str) -> str:
+        about = f"{bound_to}:{name}:{array.dtype}:{array.shape};"
         tag = hmac.new(self._key or b"", about.encode(), hashlib.sha256)
         tag.update(np.ascontiguousarray(array).data)
         return tag.hexdigest()

@@ -9,7 +9,7 @@ from polarprior.bank import index
 from polarprior.bank.bank import Bank
 from polarprior.bank.statistics import histogram, spectrum_statistics
 from polarprior.files import write_atomically
-from polarprior.prior.limits import limits_on
+from polarprior.law.limits import limits_on
 
 _MARK = "library_name: polarprior"
 

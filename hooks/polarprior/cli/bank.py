@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from polarprior.bank.bank import Bank
-    from polarprior.prior.limits import Limits
+    from polarprior.law.limits import Limits
 
 from polarprior.cli.options import (
     Bytes,
@@ -113,8 +113,8 @@ def info(path: Path, as_json: bool) -> None:
     """What a bank holds, what it is valid for, and how far rho may go on it."""
     from polarprior.bank.bank import Bank
     from polarprior.bank.statistics import histogram, spectrum_statistics
-    from polarprior.prior.diagnostics import diagnose
-    from polarprior.prior.limits import limits_on
+    from polarprior.law.diagnostics import diagnose
+    from polarprior.law.limits import limits_on
 
     opened = Bank.open(path)
     log_volume, k = opened.log_volume(), opened.info.k
@@ -232,6 +232,7 @@ def refit(path: Path, model: str, k: int | None, device: str | None) -> None:
     The surrogate is fitted by the first draw and stays as it is: a refit changes what every seed becomes.
     """
     from polarprior.bank.bank import Bank
+    from polarprior.errors import PolarPriorError
     from polarprior.host import default_host
     from polarprior.prior.log_volumes import LogVolumes
     from polarprior.surrogate.surrogate import Surrogate, freeze
@@ -242,7 +243,11 @@ def refit(path: Path, model: str, k: int | None, device: str | None) -> None:
     k = opened.info.k if k is None else k
     survivors = LogVolumes(generator, opened, k).survivors()
     surrogate = Surrogate.fit(generator, opened, k, survivors)
-    freeze(surrogate, opened, k)
+    if not freeze(surrogate, opened, k):
+        raise PolarPriorError(
+            f"{path}: its cache can't be written, beside it or in your own cache folder",
+            "check their rights and room",
+        )
     more = 0 if survivors is None else len(survivors[1])
     residual = surrogate.residual(opened.log_volume(k))
     click.echo(
@@ -255,8 +260,8 @@ def _over_rho(bank: Bank, limits: Limits, label: int | None) -> str:
     """A table of what rho does to the weights, from twice the lower limit to twice the upper one."""
     import numpy as np
 
-    from polarprior.prior.diagnostics import diagnose
-    from polarprior.prior.limits import floor_to
+    from polarprior.law.diagnostics import diagnose
+    from polarprior.law.limits import floor_to
 
     if not np.isfinite(limits).all() or limits.lower == limits.upper:
         return "no table over rho: the limits are 0 or infinite"

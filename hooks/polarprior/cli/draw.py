@@ -96,12 +96,13 @@ def sample(
     import numpy as np
     from tqdm import tqdm
 
-    from polarprior.files import write_atomically
+    from polarprior.files import check_writable, write_atomically
     from polarprior.hashing import latent_hash
     from polarprior.host import default_host
     from polarprior.measure.figures import save_png, to_uint8
     from polarprior.prior.sampler import Explained
 
+    check_writable(out / "samples.json")
     generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
     drawer = default_host().latent_sampler(
         generator,

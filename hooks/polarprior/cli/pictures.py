@@ -59,8 +59,10 @@ def sweep(
     device: str | None,
 ) -> None:
     """Pictures of MODEL over a range of polarities, with their diagnostics: OUT/sweep.png and sweep.json."""
+    from polarprior.files import check_writable
     from polarprior.prior.sampler import SamplerOptions
 
+    check_writable(out / "sweep.json")
     generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
     seeds = seed_list or _first_seeds(bank, label, 8)
     options = SamplerOptions(sampler=sampler, k=k, label=label, support=support, hold=hold, force=force)
@@ -130,9 +132,9 @@ def _draw_sweep(
     from tqdm import tqdm
 
     from polarprior.files import write_atomically
+    from polarprior.law.limits import floor_to
     from polarprior.measure import sweep as measure
     from polarprior.measure.figures import png_bytes
-    from polarprior.prior.limits import floor_to
 
     if polarities is None:
         polarities = measure.automatic_polarities(generator, bank, **vars(options))

@@ -13,9 +13,9 @@ from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
 from polarprior.host import default_host
+from polarprior.law.diagnostics import Diagnostics
+from polarprior.law.limits import floor_to
 from polarprior.measure.figures import captioned_grid, to_uint8
-from polarprior.prior.diagnostics import Diagnostics
-from polarprior.prior.limits import floor_to
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""Samplers of the polarity prior, and what tells whether they can be trusted."""
+"""Samplers of the polarity prior."""

@@ -9,12 +9,12 @@ import numpy as np
 
 from polarprior.bank.bank import Bank
 from polarprior.hashing import latent_hash, uniforms
+from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.law import Law, check_law, described_laws, resolve
+from polarprior.law.limits import limits_on
+from polarprior.law.rows import check_asked_for, labels_asked_for, rows_of_bank
 from polarprior.prior.coupling import MaximalCoupling
-from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
-from polarprior.prior.law import Law, described_laws, resolve
 from polarprior.prior.leaving import warn_if_it_leaves
-from polarprior.prior.limits import limits_on
-from polarprior.prior.rows import check_asked_for, labels_asked_for, rows_of_bank
 from polarprior.prior.sampler import SamplerOptions
 
 if TYPE_CHECKING:
@@ -60,12 +60,15 @@ class WeightedBank:
         self._bank = bank
         k = bank.info.k if options.k is None else options.k
         bank.log_volume(k)  # or an error of k
+        check_law(rho, options.support, options.hold)
         self._classes: dict[int | None, _Class] = {}
         self.laws: dict[int | None, Law] = {}
         for label in labels_asked_for(bank, options.label):
             rows = bank.rows_of(label)
             known = rows_of_bank(bank, k, label, rows, options.hold, generator)
-            law = resolve(rho, k, known, options, partial(limits_on, bank, k, label, options.draws))
+            limits = partial(limits_on, bank, k, label, options.draws)
+            held, draws = len(options.hold), options.draws
+            law = resolve(rho, k, known, support=options.support, held=held, draws=draws, limits=limits)
             self.laws[label] = law
             whole = label is None and bool(law.inside.all())
             inside = rows if whole else rows[law.inside]

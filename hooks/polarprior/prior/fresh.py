@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from polarprior.bank.bank import Bank
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
-from polarprior.prior.diagnostics import Diagnostics, Spending
+from polarprior.law.diagnostics import Diagnostics, Spending
+from polarprior.law.rows import BATCH, check_asked_for, lengths
+from polarprior.law.support import Support
 from polarprior.prior.log_volumes import NO_SEED, LogVolumes
-from polarprior.prior.rows import BATCH, lengths
 from polarprior.prior.streams import Numbers, numbers
-from polarprior.prior.support import Support
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -114,6 +115,7 @@ class FreshSampler:
 
     Args:
         generator: the model.
+        bank: of its latents.
         log_volumes: true log-volumes of its latents.
         acceptances: for each class, None standing for no classes.
         diagnostics: of the law on the bank.
@@ -122,11 +124,13 @@ class FreshSampler:
     def __init__(
         self,
         generator: Generator,
+        bank: Bank,
         log_volumes: LogVolumes,
         acceptances: Mapping[int | None, Acceptance],
         diagnostics: Diagnostics,
     ):
         self._generator = generator
+        self._bank = bank
         self._log_volumes = log_volumes
         self._acceptances = acceptances
         self._diagnostics = diagnostics
@@ -163,7 +167,8 @@ class FreshSampler:
             tqdm(total=len(z), unit="latent", desc="draw", disable=None, delay=2, leave=False) as bar,
         ):
             for each in classes:
-                acceptance = self._acceptance(each)
+                check_asked_for(self._bank, each, self._acceptances)
+                acceptance = self._acceptances[each]
                 rows = range(len(z)) if label is None else np.flatnonzero(label.cpu().numpy() == each).tolist()
                 for start in range(0, len(rows), AT_ONCE):
                     streams = [_Stream(row, stock[row], int(hashes[row])) for row in rows[start : start + AT_ONCE]]
@@ -178,9 +183,6 @@ class FreshSampler:
         """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
         stock = self._generator.prior.draw(seeds, label)
         return self.redraw(stock.z, stock.label)
-
-    def _acceptance(self, label: int | None) -> Acceptance:
-        return self._acceptances[label]
 
     def _follow(
         self, streams: list[_Stream], label: int | None, acceptance: Acceptance, drawn: Tensor, bar: tqdm[Any]

@@ -11,10 +11,10 @@ from torch import Tensor
 from polarprior.bank.bank import Bank
 from polarprior.errors import PluginError
 from polarprior.generator import Generator, Latents
-from polarprior.prior.diagnostics import Diagnostics
+from polarprior.law.diagnostics import Diagnostics
+from polarprior.law.rows import lengths
+from polarprior.law.support import QUANTILES
 from polarprior.prior.log_volumes import LogVolumes
-from polarprior.prior.rows import lengths
-from polarprior.prior.support import QUANTILES
 
 LOOKED_AT = 4000
 """Rows of the bank from which the direction and the shell are taken, at most."""

@@ -124,6 +124,8 @@ class LogVolumes:
 
     def _keep(self) -> None:
         if len(self._survivors) > self._kept:
+            here = {survivor[1:3] for survivor in self._survivors}
+            self._survivors += [other for other in self._recalled() if other[1:3] not in here]
             numbers = [np.array(column, np.int64) for column in zip(*[s[:3] for s in self._survivors], strict=True)]
             volumes = np.array([survivor[3] for survivor in self._survivors])
             self._bank.keep(self._name, np.concatenate([*(each.view(np.float64) for each in numbers), volumes]))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,17 @@ import numpy as np
 from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
-from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
-from polarprior.prior.fresh import Acceptance, FreshSampler, Screened
-from polarprior.prior.image_statistics import Statistic, measured, named_statistics
-from polarprior.prior.law import Law, described_laws, resolve
+from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.image_statistics import Statistic, measured, named_statistics
+from polarprior.law.law import Law, check_law, described_laws, resolve
+from polarprior.law.rows import Rows, labels_asked_for, rows_of_bank
+from polarprior.law.support import Support
+from polarprior.prior.fresh import FreshSampler, Screened
 from polarprior.prior.leaving import warn_if_it_leaves
-from polarprior.prior.limits import rho_limits
 from polarprior.prior.log_volumes import LogVolumes
-from polarprior.prior.rows import Rows, check_asked_for, labels_asked_for, rows_of_bank
 from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.support import Support
 from polarprior.surrogate.features import FeaturesOf
-from polarprior.surrogate.surrogate import Surrogate, surrogate_of
+from polarprior.surrogate.surrogate import FEWEST, Surrogate, surrogate_of
 
 UNFINISHED = 1e-4
 """Share of streams that are expected to end without a draw."""
@@ -110,9 +108,9 @@ class OnlineSampler(FreshSampler):
 
     def __init__(self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions):
         bank.check_fits(generator)
-        options = replace(options, draws=0)
+        check_law(rho, options.support, options.hold)
         k = bank.info.k if options.k is None else options.k
-        self._bank, self._k = bank, k
+        self._k = k
         self._surrogate = surrogate_of(generator, bank, k)
         features_of, statistics = FeaturesOf(generator), named_statistics(options.hold)
         calibrated = len(self._surrogate.left_out)
@@ -120,13 +118,14 @@ class OnlineSampler(FreshSampler):
         for label in labels_asked_for(bank, options.label):
             rows = bank.rows_of(label)
             rows = rows[rows < calibrated]
-            if not rows.size:
+            if rows.size < FEWEST:
                 raise UsageError(
-                    f"class: {label} has no row among the first {calibrated} of the bank, which calibrate it",
-                    f"build a bank for it: --class {label} -n 1000",
+                    f"class: {label} has {rows.size} rows among the first {calibrated} of the bank, expected "
+                    f"{FEWEST} to calibrate the online sampler on",
+                    f"build a bank for it: polarprior bank build MODEL --class {label} -n 1000 --out BANK",
                 )
             known = rows_of_bank(bank, k, label, rows, options.hold, generator)
-            law = resolve(rho, k, known, options, partial(rho_limits, known.log_volume))
+            law = resolve(rho, k, known, support=options.support, held=len(statistics))
             tuned = _tuned(law, known.log_volume, self._surrogate.left_out[rows], known, len(statistics))
             acceptances[label] = SurrogateAcceptance(law, self._surrogate, features_of, statistics, **tuned)
         self._laws = {label: each.law for label, each in acceptances.items()}
@@ -135,7 +134,7 @@ class OnlineSampler(FreshSampler):
         refuse_or_warn(diagnostics, options.force)
         _refuse_or_warn_of_ends(max(each.unfinished for each in acceptances.values()), rho, options.force)
         warn_if_it_leaves(generator, bank, diagnostics)
-        super().__init__(generator, LogVolumes(generator, bank, k), acceptances, diagnostics)
+        super().__init__(generator, bank, LogVolumes(generator, bank, k), acceptances, diagnostics)
 
     def described(self) -> dict[str, Any]:
         """For metadata: the law of each class, the surrogate, and how it was tuned."""
@@ -145,10 +144,6 @@ class OnlineSampler(FreshSampler):
             "r2": self._surrogate.r2(self._bank.log_volume(self._k)),
         }
         return {"laws": described_laws(self._laws), "surrogate": surrogate, "streams": self._tuned}
-
-    def _acceptance(self, label: int | None) -> Acceptance:
-        check_asked_for(self._bank, label, self._acceptances)
-        return super()._acceptance(label)
 
 
 def _refuse_or_warn_of_ends(unfinished: float, rho: float, force: bool) -> None:

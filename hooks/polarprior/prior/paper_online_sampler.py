@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,13 @@ from scipy.special import logsumexp
 from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, Latents
-from polarprior.prior.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.law import Law, check_law, described_laws, resolve
+from polarprior.law.rows import labels_asked_for, rows_of_bank
+from polarprior.law.support import Support
 from polarprior.prior.fresh import FreshSampler, Screened
-from polarprior.prior.law import Law, described_laws, resolve
-from polarprior.prior.limits import rho_limits
 from polarprior.prior.log_volumes import LogVolumes
-from polarprior.prior.rows import labels_asked_for, rows_of_bank
 from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.support import Support
 
 LENGTHS = 9
 """A stream has that many times the bank's rows: one in exp(9) is expected to end without a draw."""
@@ -73,19 +71,19 @@ class PaperOnlineSampler(FreshSampler):
             raise UsageError(
                 "--support, --hold: the paper's online sampler has none", "leave them out, or use --sampler online"
             )
-        options = replace(options, draws=0)
+        check_law(rho, options.support, options.hold)
         k = bank.info.k if options.k is None else options.k
         acceptances: dict[int | None, PaperAcceptance] = {}
         self._laws: dict[int | None, Law] = {}
         for label in labels_asked_for(bank, options.label):
             known = rows_of_bank(bank, k, label, bank.rows_of(label), (), generator)
-            law = resolve(rho, k, known, options, partial(rho_limits, known.log_volume))
+            law = resolve(rho, k, known)
             log_sum = float(logsumexp(law.log_weight(known.log_volume)))
             acceptances[label] = PaperAcceptance(law, log_sum, LENGTHS * len(known.log_volume))
             self._laws[label] = law
         diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
-        super().__init__(generator, LogVolumes(generator, bank, k), acceptances, diagnostics)
+        super().__init__(generator, bank, LogVolumes(generator, bank, k), acceptances, diagnostics)
 
     def described(self) -> dict[str, Any]:
         """For metadata: the law of each class, of which this sampler draws a biased version."""

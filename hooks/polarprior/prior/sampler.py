@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from polarprior.generator import Latents
-    from polarprior.prior.diagnostics import Diagnostics
-    from polarprior.prior.image_statistics import Statistic
+    from polarprior.law.diagnostics import Diagnostics
+    from polarprior.law.image_statistics import Statistic
 
 SAMPLERS = ("bank", "online", "paper-online")
 """The host's own."""
@@ -25,9 +25,9 @@ class SamplerOptions:
         k: singular values in the log-volume; None for all that the bank holds.
         draws: how many latents will be drawn, for the diagnostics; 0 where that is not known.
         label: the class that will be drawn, for the limits and diagnostics; all classes of the bank where None.
-        support: the target, ``prior``, ``shell`` or ``clamp``, see `polarprior.prior.support`.
+        support: the target, ``prior``, ``shell`` or ``clamp``, see `polarprior.law.support`.
         hold: statistics of the image whose distribution must not move: names of
-            `polarprior.prior.image_statistics`, or functions of images [n, C, H, W] to [n].
+            `polarprior.law.image_statistics`, or functions of images [n, C, H, W] to [n].
         force: go beyond the limits of rho, with a warning.
     """
 

@@ -39,12 +39,12 @@ def fit(x: np.ndarray, y: np.ndarray) -> Ridge:
     level = float(y.mean())
     eigenvalues, vectors = np.linalg.eigh(columns @ columns.T)
     eigenvalues = eigenvalues.clip(min=0)
-    projected = vectors.T @ (y - level)
+    projected, squares = vectors.T @ (y - level), vectors**2
     best, duals, residuals = np.inf, np.zeros_like(y), y - level
     for penalty in PENALTIES * max(float(eigenvalues.mean()), 1e-12):
         inverse = 1 / (eigenvalues + penalty)
         # Centred rows sum to 0: the eigenvector of ones belongs to the level, which is fitted as well.
-        diagonal = (vectors**2) @ inverse - inverse[0] / len(y)
+        diagonal = squares @ inverse - inverse[0] / len(y)
         fitted = vectors @ (inverse * projected)
         left_out = fitted / diagonal
         if (error := float(left_out @ left_out)) < best:

@@ -16,6 +16,8 @@ from polarprior.surrogate.features import Features, FeaturesOf
 
 CALIBRATED = 2000
 """Rows of a bank that it is fitted on, at most."""
+MORE = 2000
+"""Further latents, at most; the last of them."""
 FEWEST = 100
 BATCH = 32
 
@@ -66,6 +68,7 @@ class Surrogate:
         features_of = FeaturesOf(generator)
         batches = [latents[i : i + BATCH] for i in range(0, n, BATCH)]
         if extra is not None:
+            extra = extra[0][-MORE:], extra[1][-MORE:]
             batches += [extra[0][i : i + BATCH] for i in range(0, len(extra[0]), BATCH)]
         shown = tqdm(batches, "surrogate", unit="batch", disable=None, delay=2, leave=False)
         parts = [each[:2] for each in map(features_of, shown)]
@@ -131,9 +134,9 @@ def surrogate_of(generator: Generator, bank: Bank, k: int) -> Surrogate:
     return surrogate
 
 
-def freeze(surrogate: Surrogate, bank: Bank, k: int) -> None:
-    """Make it the surrogate of that bank and k from now on."""
-    bank.keep(f"surrogate-k{k}", surrogate.to_array())
+def freeze(surrogate: Surrogate, bank: Bank, k: int) -> bool:
+    """Make it the surrogate of that bank and k from now on; whether it will still be the next time."""
+    return bank.keep(f"surrogate-k{k}", surrogate.to_array())
 
 
 def _columns(activity: np.ndarray, scalars: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from polarprior.errors import PolarPriorError
-from polarprior.prior.hold import Hold
-from polarprior.prior.psis import TRUSTED, largest_weights, pareto_k_hat, tail_k_hat
-from polarprior.prior.weights import effective_sample_size, polarity_weights
+from polarprior.law.hold import Hold
+from polarprior.law.psis import TRUSTED, largest_weights, pareto_k_hat, tail_k_hat
+from polarprior.law.weights import effective_sample_size, polarity_weights
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator, Latents
-    from polarprior.prior.image_statistics import Statistic
+    from polarprior.law.image_statistics import Statistic
 
+T = TypeVar("T")
 BATCH = 32
 
 
@@ -57,20 +58,21 @@ def rows_of_bank(
     def latents(part: np.ndarray) -> Latents:
         return model().prior.draw(bank.seeds[part], label)
 
+    def all_radii() -> np.ndarray:
+        starts = progress(range(0, len(bank), 1024), "latents")
+        return np.concatenate([lengths(model(), model().prior.draw(bank.seeds[i : i + 1024]).z) for i in starts])
+
     def radius() -> np.ndarray:
-        starts = range(0, len(rows), 1024)
-        return np.concatenate([lengths(model(), latents(rows[i : i + 1024]).z) for i in starts])
+        return bank.remember("radius", all_radii)[rows]
 
     def statistics() -> tuple[list[str], np.ndarray]:
-        from tqdm import tqdm
-
-        from polarprior.prior.image_statistics import STATISTICS, measured
+        from polarprior.law.image_statistics import STATISTICS, measured
 
         measured_here = statistics_with_others(hold)
         own = all(STATISTICS.get(name) is statistic for name, statistic in measured_here.items())
 
         def compute() -> np.ndarray:
-            starts = tqdm(range(0, len(rows), BATCH), "images", unit="batch", disable=None, delay=2, leave=False)
+            starts = progress(range(0, len(rows), BATCH), "images")
             parts = [measured(measured_here, model()(latents(rows[i : i + BATCH]), BATCH)) for i in starts]
             return np.concatenate(parts)
 
@@ -83,9 +85,16 @@ def rows_of_bank(
     return Rows(label, bank.log_volume(k)[rows], radius, statistics)
 
 
+def progress(batches: Sequence[T], what: str) -> Iterator[T]:
+    """A bar on a terminal, for what takes longer than two seconds."""
+    from tqdm import tqdm
+
+    return iter(tqdm(batches, what, unit="batch", disable=None, delay=2, leave=False))
+
+
 def statistics_with_others(hold: tuple[str | Statistic, ...]) -> dict[str, Statistic]:
     """Those that are held, then, where one of them is the host's own, the others of the host's."""
-    from polarprior.prior.image_statistics import STATISTICS, named_statistics
+    from polarprior.law.image_statistics import STATISTICS, named_statistics
 
     held = named_statistics(hold)
     others = STATISTICS if any(isinstance(each, str) for each in hold) else {}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from polarprior.errors import BankError, UsageError
-from polarprior.prior.diagnostics import Diagnostics, diagnose
-from polarprior.prior.hold import Held, Hold, Moment, moments
-from polarprior.prior.limits import Limits, rho_limits
-from polarprior.prior.rows import Rows
-from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.support import Support, support_named
-from polarprior.prior.weights import Weights, polarity_weights
+from polarprior.law.diagnostics import Diagnostics, diagnose
+from polarprior.law.hold import Held, Hold, Moment, moments
+from polarprior.law.image_statistics import Statistic, named_statistics
+from polarprior.law.limits import Limits, rho_limits
+from polarprior.law.rows import Rows
+from polarprior.law.support import Support, check_support, support_named
+from polarprior.law.weights import Weights, polarity_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,49 +65,65 @@ class Law:
 
 
 def resolve(
-    rho: float, k: int, rows: Rows, options: SamplerOptions, limits: Callable[[], Limits] | None = None
+    rho: float,
+    k: int,
+    rows: Rows,
+    *,
+    support: str = "prior",
+    held: int = 0,
+    draws: int = 0,
+    limits: Callable[[], Limits] | None = None,
 ) -> Law:
     """The law on `rows`: bounds of the support, multipliers of what is held, weights and diagnostics.
 
     Args:
         rho, k: of exp(rho · l_k).
         rows: latents of the prior.
-        options: support, hold and draws.
+        support: its name.
+        held: how many of the rows' statistics are held, the first of them.
+        draws: how many latents will be drawn; 0 where that is not known.
         limits: the limits of rho on all rows with nothing held, where they may be remembered.
 
     Raises:
-        UsageError: rho not finite, no such support or statistic.
         BankError: no row of full rank.
         PolarPriorError: the statistics can't be held.
     """
-    if not np.isfinite(rho):
-        raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
     if not np.isfinite(rows.log_volume).any():
         raise BankError(
             f"bank: no latent has {k} nonzero singular values"
             + (f" in class {rows.label}" if rows.label is not None else ""),
             "use a smaller k: -k " + str(max(1, k // 2)),
         )
-    support = support_named(options.support, rows.log_volume, rows.radius)
+    target = support_named(support, rows.log_volume, rows.radius)
     inside = np.ones(len(rows.log_volume), bool)
-    if support.name == "shell" and np.isfinite(support.high):
-        inside = support.contains(rows.radius())
+    if target.name == "shell" and np.isfinite(target.high):
+        inside = target.contains(rows.radius())
+        if not np.isfinite(rows.log_volume[inside]).any():
+            raise BankError(f"bank: none of {len(inside)} latents is on the shell", "build a larger bank: -n 1000")
     log_volume = rows.log_volume if inside.all() else rows.log_volume[inside]
-    seen = support.clamped(log_volume)
+    seen = target.clamped(log_volume)
     weights = polarity_weights(seen, rho)
-    held: Held | None = None
+    multipliers: Held | None = None
     hold: Hold | None = None
     moved: tuple[Moment, ...] = ()
-    if options.hold:
+    if held:
         names, values = rows.statistics()
         values = values[inside]
-        hold = Hold(tuple(names[: len(options.hold)]), values[:, : len(options.hold)])
-        held, weights = hold.solve(weights)
+        hold = Hold(tuple(names[:held]), values[:, :held])
+        multipliers, weights = hold.solve(weights)
         moved = moments(names, values, weights, hold.names)
-    plain = support.name == "prior" and hold is None and limits is not None
-    found = limits() if plain and limits is not None else rho_limits(seen, options.draws, hold)
-    report = diagnose(log_volume, rho, k, options.draws, rows.label, found, weights, str(support), moved)
-    return Law(rho, k, support, held, inside, weights, report)
+    plain = target.name == "prior" and hold is None
+    found = limits() if limits is not None and plain else rho_limits(seen, draws, hold)
+    report = diagnose(log_volume, rho, k, draws, rows.label, found, weights, str(target), moved)
+    return Law(rho, k, target, multipliers, inside, weights, report)
+
+
+def check_law(rho: float, support: str, hold: tuple[str | Statistic, ...]) -> None:
+    """UsageError for a rho that isn't finite, no such support, or no such statistic: before anything is computed."""
+    if not np.isfinite(rho):
+        raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
+    check_support(support)
+    named_statistics(hold)
 
 
 def described_laws(laws: dict[int | None, Law]) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from polarprior.errors import PolarPriorError
-from polarprior.prior.hold import Moment
-from polarprior.prior.limits import Limits, floor_to, needed_ess, rho_limits
-from polarprior.prior.psis import TRUSTED, pareto_k_hat
-from polarprior.prior.weights import Weights, expected_distinct, polarity_weights
+from polarprior.law.hold import Moment
+from polarprior.law.limits import Limits, floor_to, needed_ess, rho_limits
+from polarprior.law.psis import TRUSTED, pareto_k_hat
+from polarprior.law.weights import Weights, expected_distinct, polarity_weights
 
 DEFICIENT_SHARE = 0.01
 """Rank-deficient rows are never drawn at rho other than 0; above this share of them, the target is another one."""
@@ -98,7 +98,7 @@ class Diagnostics:
         mean_log_volume: mean of l_k under the weights, nats.
         rank_deficient: rows with less than k nonzero singular values; left out.
         limits: the automatic limits of rho.
-        support: the target, see `polarprior.prior.support`.
+        support: the target, see `polarprior.law.support`.
         moments: where statistics are held: these, and what of the image still moved.
         spending: of a sampler that draws fresh latents: what it has spent.
     """

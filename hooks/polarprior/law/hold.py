@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from polarprior.errors import PolarPriorError, UsageError
-from polarprior.prior.weights import Weights
+from polarprior.law.weights import Weights
 
 HELD_WITHIN = 1e-4
 """Standard deviations by which a held moment may still be off."""

@@ -57,8 +57,7 @@ def support_named(name: str, log_volume: np.ndarray, radius: Callable[[], np.nda
     Raises:
         UsageError: no such support.
     """
-    if name not in SUPPORTS:
-        raise UsageError(f"--support: got {name!r}, expected one of {', '.join(SUPPORTS)}", "use prior")
+    check_support(name)
     if name == "prior":
         return Support()
     values = radius() if name == "shell" else log_volume[np.isfinite(log_volume)]
@@ -66,3 +65,9 @@ def support_named(name: str, log_volume: np.ndarray, radius: Callable[[], np.nda
         return Support(name)
     low, high = np.quantile(values, QUANTILES)
     return Support(name, float(low), float(high))
+
+
+def check_support(name: str) -> None:
+    """UsageError unless there is such a support."""
+    if name not in SUPPORTS:
+        raise UsageError(f"--support: got {name!r}, expected one of {', '.join(SUPPORTS)}", "use prior")
