@@ -113,7 +113,9 @@ def resolve(
         multipliers, weights = hold.solve(weights)
         moved = moments(names, values, weights, hold.names)
     plain = target.name == "prior" and hold is None
-    found = limits() if limits is not None and plain else rho_limits(seen, draws, hold)
+    found = (
+        limits() if limits is not None and plain else rho_limits(seen, draws, hold, bounded=target.name == "clamp")
+    )
     report = diagnose(log_volume, rho, k, draws, rows.label, found, weights, str(target), moved)
     return Law(rho, k, target, multipliers, inside, weights, report)
 

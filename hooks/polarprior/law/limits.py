@@ -36,13 +36,14 @@ class Limits(NamedTuple):
         return f"[{floor_to(self.lower):g}, {floor_to(self.upper):g}]"
 
 
-def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None) -> Limits:
+def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None, bounded: bool = False) -> Limits:
     """The interval around 0 in which every rho has k-hat < 0.7 and ESS >= max(100, draws / 10).
 
     Args:
         log_volume: l of the bank's rows, [N]; -inf rows are left out.
         draws: how many latents will be drawn; 0 where that is not known.
         hold: statistics that are held; the limits are those of the weights that hold them, on a coarser grid.
+        bounded: l is clamped; a bounded weight has a variance at any rho, so that ESS alone decides.
 
     A bank of under 400 rows is asked for N / 4 instead of 100. k-hat is noisy: the first rho where it fails ends the
     interval, whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
@@ -63,12 +64,14 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None)
 
     def last_trusted(sign: int) -> float:
         tilted = sign * finite
-        tail = largest_weights(tilted)
+        rho = furthest if bounded else last_k_hat(largest_weights(tilted))
+        return sign * _bisect(lambda rho: effective_sample_size(rho * tilted) >= needed, 0.0, rho)
+
+    def last_k_hat(tail: np.ndarray) -> float:
         steps = 1
         while tail_k_hat(steps * step * tail) < TRUSTED and steps < STEPS:
             steps += 1
-        rho = _bisect(lambda rho: tail_k_hat(rho * tail) < TRUSTED, (steps - 1) * step, steps * step)
-        return sign * _bisect(lambda rho: effective_sample_size(rho * tilted) >= needed, 0.0, rho)
+        return _bisect(lambda rho: tail_k_hat(rho * tail) < TRUSTED, (steps - 1) * step, steps * step)
 
     return Limits(last_trusted(-1), last_trusted(1))
 

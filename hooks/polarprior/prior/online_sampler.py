@@ -170,6 +170,8 @@ def _tuned(law: Law, log_volume: np.ndarray, predicted: np.ndarray, known: Rows,
     true, guess = (law.log_weight(each[inside], statistics) for each in (log_volume, predicted))
     threshold = np.quantile(guess, TAIL)
     level = float(guess.max() + np.log(AHEAD) * (guess[guess >= threshold].mean() - threshold))
+    if law.support.name == "clamp" and law.held is None:  # no log-weight is beyond these
+        level = min(level, float(law.log_weight(np.array([law.support.low, law.support.high])).max()))
     log_pass = np.minimum(0, guess - level)
     bound = float((true - log_pass).max())
     accepted = float(np.exp(true - bound).mean() * inside.mean())
