@@ -52,11 +52,13 @@ class HookSpecs:
             generator: whose prior is reweighted.
             bank: spectra of its latents; None for samplers that need none.
             rho: the polarity; 0 is the model's own prior.
-            options: k, draws, force.
+            options: which sampler, k, draws, the class, support, what is held, force. A model plugin that differs
+                from the host in one of the host's samplers looks at ``options.sampler``, and declines the others.
 
         Returns:
             A LatentSampler: ``redraw(z [n, *shape], label [n] | None)`` and ``sample(seeds, label)``, both to
-            Latents with z [n, *shape]. A draw depends on the stock latent and its label alone.
+            Latents with z [n, *shape]. A draw depends on the stock latent and its label alone. It may also be a
+            `polarprior.prior.sampler.Explained`.
         """
 
     @hookspec

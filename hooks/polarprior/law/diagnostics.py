@@ -135,10 +135,13 @@ class Diagnostics:
         return finite
 
     def __str__(self) -> str:
+        fresh = self.spending is not None  # then no draw is a row
         return (
-            f"rho {self.rho:g} (|rho|·std {self.tilt:.2f}), k {self.k}: ESS {self.ess:.0f} of {self.rows}, "
+            f"rho {self.rho:g} (|rho|·std {self.tilt:.2f}), k {self.k}: "
+            f"{'on the calibration ' if fresh else ''}ESS {self.ess:.0f} of {self.rows}, "
             f"k-hat {self.k_hat:.2f}, largest weight {self.max_weight:.2g}, "
-            f"about {self.distinct:.0f} distinct expected in {self.draws} draws, limits {self.limits}"
+            + ("" if fresh else f"about {self.distinct:.0f} distinct expected in {self.draws} draws, ")
+            + f"limits {self.limits}"
             + (f", class {self.label}" if self.label is not None else "")
             + (f", {self.rank_deficient} rank-deficient rows left out" if self.rank_deficient else "")
             + (f", support {self.support}" if self.support != "prior" else "")

@@ -79,7 +79,10 @@ def rows_of_bank(
         if not own:  # two functions of a user's may share a name
             return list(measured_here), compute()
         name = f"statistics-{'-'.join(measured_here)}-class{label}-of{len(rows)}"
-        flat = bank.remember(name, lambda: compute().reshape(-1), length=len(rows) * len(measured_here))
+        flat = bank.recall(name)
+        if flat is None:
+            flat = compute().reshape(-1)
+            bank.keep(name, flat)
         return list(measured_here), flat.reshape(len(rows), -1)
 
     return Rows(label, bank.log_volume(k)[rows], radius, statistics)
