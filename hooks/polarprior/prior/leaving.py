@@ -37,7 +37,8 @@ def peaks(
         starts: lines.
 
     Returns:
-        The peaks z [starts, *shape], their log density p(z) exp(rho · l) up to a constant, and their l_k, [starts].
+        The peaks z [starts, *shape]; the log of how much greater p(z) exp(rho · l) is there than at any of the rows
+        that the lines start at, [starts]; their l_k, [starts].
     """
     rows = bank.rows_of(label)[:LOOKED_AT]
     log_volume = bank.log_volume(k)[rows]
@@ -59,7 +60,7 @@ def peaks(
     best = np.where(np.isfinite(volumes), density, -np.inf).argmax(1)
     lines = np.arange(len(heaviest))
     found = shaped.reshape(len(heaviest), STEPS, *generator.prior.shape)[lines, best]
-    return found, density[lines, best], volumes[lines, best]
+    return found, density[lines, best] - density[:, 0].max(), volumes[lines, best]
 
 
 def warn_if_it_leaves(generator: Generator, bank: Bank, report: Diagnostics) -> None:
@@ -71,15 +72,18 @@ def warn_if_it_leaves(generator: Generator, bank: Bank, report: Diagnostics) -> 
     if report.within_limits or not looks:
         return
     try:
-        found, density, _ = peaks(generator, bank, report.rho, report.k, report.label)
+        found, gain, _ = peaks(generator, bank, report.rho, report.k, report.label)
     except PluginError:  # so far out the model may overflow
         return
-    radius = float(lengths(generator, found)[density.argmax()])
+    radius = lengths(generator, found)
     prior = generator.prior.draw(bank.seeds[bank.rows_of(report.label)[:BATCH]]).z
     shell = float(np.quantile(lengths(generator, prior), QUANTILES[1]))
-    if radius > shell:
+    outside = np.flatnonzero((radius > shell) & (gain > 0))
+    if outside.size:
+        furthest = outside[gain[outside].argmax()]
         warnings.warn(
-            f"at rho {report.rho:g} the polarity prior leaves the shell where the model's latents live: it peaks at "
-            f"|z| {radius:.3g} or beyond, the prior has 99.5% below {shell:.3g}; --support shell keeps to it",
+            f"at rho {report.rho:g} the polarity prior leaves the shell where the model's latents live: at |z| "
+            f"{radius[furthest]:.3g} its density is exp({gain[furthest]:.3g}) times that of any row of the bank, and "
+            f"99.5% of the prior is below {shell:.3g}; --support shell keeps to it",
             stacklevel=5,
         )
