@@ -19,6 +19,7 @@ class Report:
         self, what: str, figure: Any, unit: str = "", goal: str = "", holds: bool | None = None, detail: str = ""
     ):
         """A figure; `holds` says whether it met the goal, where there is one."""
+        holds = None if holds is None else bool(holds)  # numpy's own is no JSON
         self.rows.append(
             {"what": what, "figure": figure, "unit": unit, "goal": goal, "holds": holds, "detail": detail}
         )

@@ -178,7 +178,7 @@ def _hold(generator, shipped, calibration, rho, draws, online_draws, report):
         error = volumes.std() * np.sqrt(1 / len(volumes) + 1 / ess)
         deviation = float((volumes.mean() - expected) / error)
         report.add(
-            f"rho {rho:g}, held, {name}: mean log-volume, against what the weights say",
+            f"rho {rho:g}, held, {name}: mean log-volume against the weights",
             deviation,
             "se",
             "|z| < 3",

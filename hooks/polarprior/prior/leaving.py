@@ -83,7 +83,7 @@ def warn_if_it_leaves(generator: Generator, bank: Bank, report: Diagnostics) -> 
         furthest = outside[gain[outside].argmax()]
         warnings.warn(
             f"at rho {report.rho:g} the polarity prior leaves the shell where the model's latents live: at |z| "
-            f"{radius[furthest]:.3g} its density is exp({gain[furthest]:.3g}) times that of any row of the bank, and "
+            f"{radius[furthest]:.3g} its density is exp({gain[furthest]:.3g}) times that of the bank's heaviest rows, and "
             f"99.5% of the prior is below {shell:.3g}; --support shell keeps to it",
             stacklevel=5,
         )
