@@ -82,8 +82,8 @@ def warn_if_it_leaves(generator: Generator, bank: Bank, report: Diagnostics) -> 
     if outside.size:
         furthest = outside[gain[outside].argmax()]
         warnings.warn(
-            f"at rho {report.rho:g} the polarity prior leaves the shell where the model's latents live: at |z| "
-            f"{radius[furthest]:.3g} its density is exp({gain[furthest]:.3g}) times that of the bank's heaviest rows, and "
-            f"99.5% of the prior is below {shell:.3g}; --support shell keeps to it",
+            f"at rho {report.rho:g} the polarity prior leaves the shell where the model's latents live: at "
+            f"|z| {radius[furthest]:.3g} its density is exp({gain[furthest]:.3g}) times that of the bank's heaviest "
+            f"rows, and 99.5% of the prior is below {shell:.3g}; --support shell keeps to it",
             stacklevel=5,
         )
