@@ -2,7 +2,7 @@
 
     python benchmarks/law_pictures.py [--out docs] [--quick]
 
-`supports.png`: rho -0.5 on the face generator, drawn in five ways. `hold.png`: a sweep with nothing held beside one
+`supports.png`: rho -0.5 on the face generator, drawn in six ways. `hold.png`: a sweep with nothing held beside one
 that holds contrast and brightness. 12 CPU minutes.
 """
 
@@ -37,9 +37,9 @@ def main() -> None:
     few = Bank.of(bank.info, {name: np.array(column) for name, column in bank.columns(0, CALIBRATION).items()})
     seeds = SEEDS[:2] if asked.quick else SEEDS
     warnings.simplefilter("ignore")  # these are the laws that polarprior warns of
-    _supports(generator, bank, few, seeds, asked.out)
     if not asked.quick:
         _hold(generator, bank, asked.out)
+    _supports(generator, bank, few, seeds, asked.out)
 
 
 def _supports(generator, bank, few, seeds, out):
@@ -66,6 +66,9 @@ def _supports(generator, bank, few, seeds, out):
     shell = pp.latent_sampler(generator, few, RHO, sampler="online", support="shell", force=True)
     row("shell", shell.sample(seeds), f"online, {CALIBRATION} calibrated")
     print(shell.diagnostics, shell.described()["streams"])
+    held = pp.latent_sampler(generator, bank, RHO, support="shell", hold=("contrast", "brightness"), force=True)
+    row("shell, held", held.sample(seeds), f"bank of {len(bank)}, light held")
+    print(held.diagnostics)
     clamp = pp.latent_sampler(generator, bank, RHO, support="clamp", force=True)
     row("clamp", clamp.sample(seeds), f"bank of {len(bank)}")
     print(clamp.diagnostics)
