@@ -26,6 +26,7 @@ from polarprior.host import Host, default_host
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.of_generator import prepare
 from polarprior.settings import Settings
+from polarprior.surrogate.features import FeaturesOf
 from polarprior.volume.estimators import top_singular_values
 
 
@@ -204,6 +205,15 @@ class GeneratorPluginTests:
         picked = torch.tensor([7, 2])
         again = sampler.redraw(stock.z[picked], None if stock.label is None else stock.label[picked])
         assert torch.equal(again.z, drawn.z[picked])
+
+    def test_what_the_online_sampler_looks_at(self, generator: Generator) -> None:
+        """One forward pass gives the same features of a latent, whatever its company."""
+        features_of = FeaturesOf(generator)
+        latents = self._latents(generator, range(3))
+        together, alone = features_of(latents), features_of(latents[1:2])
+        assert np.isfinite(together.scalars).all()
+        np.testing.assert_allclose(together.activity[1:2], alone.activity, atol=0.02)
+        np.testing.assert_allclose(together.scalars[1:2], alone.scalars, atol=1e-3)
 
     def _latents(self, generator: Generator, seeds: object, classes: set[int] | None = None) -> Latents:
         seeds = np.asarray(seeds)
