@@ -296,7 +296,7 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         ((*SAMPLE, "0.1", *BANK, "-k", "6"), 2, "expected 1 to 5"),
         ((*SAMPLE, "0.1", *BANK, "-k", "0"), 2, "expected 1 to 5"),
         ((*SAMPLE, "0.1", *BANK, "--class", "1"), 2, "has no classes"),
-        ((*SAMPLE, "0.1", *BANK, "--sampler", "magic"), 2, "no plugin 'magic'"),
+        ((*SAMPLE, "0.1", *BANK, "--sampler", "magic"), 2, "--sampler: got 'magic', expected one of bank, online"),
         ((*SAMPLE, "0.1", *BANK, "--device", "magic"), 2, "--device: got 'magic'"),
         ((*SAMPLE, "0.1", *BANK, "--bogus"), 2, "--bogus"),
         ((*SAMPLE, "0.1", "--bank", "."), 1, "is a folder"),

@@ -266,7 +266,7 @@ def test_a_space_of_another_plugin_is_named_by_it(make_host):
 
 def test_an_unknown_sampler_and_device(make_host):
     host = make_host(model=GOOD.format(name="model"))
-    with pytest.raises(UsageError, match="no plugin 'boltz'"):
+    with pytest.raises(UsageError, match="--sampler: got 'boltz'"):
         host.latent_sampler(host.load("model"), None, 0.1, sampler="boltz")
     with pytest.raises(UsageError, match="--device: got 'quantum'"):
         host.load("model", "quantum")

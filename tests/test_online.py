@@ -415,7 +415,27 @@ def test_truncation_and_polarity_end_to_end(there, capsys):
     assert document["diagnostics"]["spending"]["drawn"] == 4
 
 
+def test_near_misses_get_the_right_word(there, capsys):
+    for arguments, hint in {
+        ("--support", "clmap"): "use --support clamp",
+        ("--hold", "contarst"): "use --hold contrast",
+        ("--sampler", "onlin"): "use --sampler online",
+    }.items():
+        command = ["sample", MODEL, "--bank", "bank", "--polarity=0.1", "--seeds", "0", "--out", "never", *arguments]
+        assert main(command) == 2
+        assert hint in capsys.readouterr().err
+    assert not (there / "never").exists()
+
+
 def test_the_law_is_in_metadata_and_titles(there, capsys):
+    from PIL import Image
+
+    sample = ["sample", MODEL, "--bank", "bank", "--polarity=0.1", "--seeds", "2", "--out", "titled"]
+    assert main([*sample, "--support", "shell", "--hold", "contrast"]) == 0
+    title = Image.open(there / "titled" / "seed0002.png").info["Title"]
+    assert title.startswith(f"{MODEL}, sampler bank, rho 0.1, k 5, support shell (|z| ")
+    assert title.endswith("held: contrast, seed 2")
+    capsys.readouterr()
     asked = ["--bank", "bank", "--support", "clamp", "--hold", "contrast"]
     assert main(["sweep", MODEL, *asked, "--polarity=-0.05,0,0.05", "--out", "sweep"]) == 0
     shown = capsys.readouterr().out

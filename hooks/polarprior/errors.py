@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 
 class PolarPriorError(Exception):
@@ -42,6 +43,15 @@ class BankError(PolarPriorError):
 
 class PluginError(PolarPriorError):
     """A plugin is missing, failed, or returned something that breaks its contract."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The one of `known` that a user who typed `name` is most likely to mean; the first where none is near.
+
+    >>> nearest("clmap", ["prior", "shell", "clamp"])
+    'clamp'
+    """
+    return next(iter(get_close_matches(name.lower(), known, 1, 0.5)), known[0])
 
 
 @contextmanager

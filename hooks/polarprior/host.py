@@ -7,8 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from polarprior import builtin
-from polarprior.errors import PluginError, UsageError
+from polarprior.errors import PluginError, UsageError, nearest
 from polarprior.plugins import Plugins
+from polarprior.prior.sampler import SAMPLERS
 
 if TYPE_CHECKING:
     import click
@@ -134,11 +135,11 @@ class Host:
             PolarPriorError: rho is outside the bank's limits.
         """
         from polarprior.checks import checked_sampler
-        from polarprior.prior.sampler import SAMPLERS, SamplerOptions
+        from polarprior.prior.sampler import SamplerOptions
 
         asked = SamplerOptions(sampler=sampler, **options)
         if sampler not in SAMPLERS:
-            self.plugins.require(sampler, "get_latent_sampler", sampler)
+            self._check_sampler(sampler)
         name, answer = self.plugins.first_answer(
             [generator.plugin, builtin.NAME] if sampler in SAMPLERS else [sampler],
             "get_latent_sampler",
@@ -152,6 +153,17 @@ class Host:
         if name == builtin.NAME:  # a test draw of an online sampler would cost Jacobians
             return answer
         return checked_sampler(answer, generator, bank, asked, self.plugins.describe(name))
+
+    def _check_sampler(self, name: str) -> None:
+        """Raise unless a plugin of that name gives a sampler."""
+        own = {status.name for status in self.plugins.statuses if "get_latent_sampler" in status.hooks}
+        known = [*SAMPLERS, *sorted(own - {builtin.NAME})]
+        if name not in known and all(status.name != name for status in self.plugins.statuses):
+            raise UsageError(
+                f"--sampler: got {name!r}, expected one of {', '.join(known)}",
+                f"use --sampler {nearest(name, known)}",
+            )
+        self.plugins.require(name, "get_latent_sampler", name)
 
     def stock_repos(self) -> list[StockRepo]:
         """What all plugins say of stock repositories."""

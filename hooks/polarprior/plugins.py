@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -156,9 +157,10 @@ class Plugins:
             raise PluginError(
                 f"{got}: plugin {self.describe(name)} answers no {hook}", f"use one of: {', '.join(able)}"
             )
+        close = get_close_matches(name, able, 1)
         raise UsageError(
             f"no plugin {name!r} with {hook}, got {got!r}, expected one of: {', '.join(able)}",
-            f"type: pip install polarprior-{name}, and see: polarprior plugins",
+            f"use {close[0]}" if close else f"type: pip install polarprior-{name}, and see: polarprior plugins",
         )
 
 

@@ -29,7 +29,8 @@ LONGEST = 1 << 26
 
 
 class BankCache:
-    """Arrays of one bank by name, in ``NAME.cache`` beside it, or in the user's cache where that can't be written.
+    """Arrays of one bank by name, in ``NAME.cache`` beside it, or in the user's cache where that can't be written
+    or is an installed package.
 
     Each carries a keyed hash over its name, its contents, and the digests, sizes and times of the bank's files, with
     a key that only this user has: what another wrote, or what was changed, or is of a bank that has since been
@@ -52,7 +53,8 @@ class BankCache:
         digests = [file.info.digest for file in files]
         self._lasting = hashlib.sha256(str(digests).encode()).hexdigest()
         own = user_cache()
-        self._folders = [path.with_name(path.name + ".cache")]
+        installed = "site-packages" in path.absolute().parts  # what pip has put there is not ours to add to
+        self._folders = [] if installed else [path.with_name(path.name + ".cache")]
         if own is not None:
             self._folders.append(own / self._lasting[:16])
 

@@ -119,6 +119,7 @@ def sample(
     stock = generator.prior.draw(seed_list, label)
     latents = drawer.redraw(stock.z, stock.label)
     (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
+    title = f"{model}, sampler {sampler}, {drawer.diagnostics.law}"
     names = {f"seed{seed:04d}.png" for seed in seed_list}
     others = sum(path.name not in names for path in out.glob("seed*.png"))
     if others:
@@ -127,7 +128,7 @@ def sample(
         for start in range(0, len(latents), BATCH):
             images = to_uint8(generator(latents[start : start + BATCH]))
             for seed, pixels in zip(seed_list[start : start + BATCH], images, strict=True):
-                save_png(out / f"seed{seed:04d}.png", pixels)
+                save_png(out / f"seed{seed:04d}.png", pixels, f"{title}, seed {seed}")
             bar.update(len(images))
     own = dict(zip(latent_hash(stock.z).tolist(), seed_list, strict=True))
     given = drawer.seeds_of(latents) if isinstance(drawer, Explained) else [None] * len(latents)

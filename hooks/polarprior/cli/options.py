@@ -82,7 +82,9 @@ bank_option = click.option(
     help="Bank of the model's latents; the plugin's own where it brings one.",
 )
 k_option = click.option("-k", "k", type=int, help="Use the top K singular values; all of the bank's if not given.")
-force_option = click.option("--force", is_flag=True, help="Go beyond the bank's limits of rho.")
+force_option = click.option(
+    "--force", is_flag=True, help="Go beyond the limits of rho, where a few latents take all."
+)
 class_option = click.option("--class", "label", type=int, help="Class, for a class-conditional model.")
 trunc_option = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -91,9 +93,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--sampler``, ``--support`` and ``--hold``: what is drawn, and how."""
     for option in (
-        click.option("--hold", type=NameList(), default=(), help="Image statistics that must not move."),
-        click.option("--support", default="prior", show_default=True, help="prior, shell or clamp."),
-        click.option("--sampler", default="bank", show_default=True, help="bank, online, paper-online, or a plugin."),
+        click.option(
+            "--hold",
+            type=NameList(),
+            default=(),
+            help="Image statistics that must not move: some of brightness, contrast, texture, saturation.",
+        ),
+        click.option(
+            "--support",
+            default="prior",
+            show_default=True,
+            help="prior: as it is; shell: |z| as the prior has it; clamp: log-volumes clipped, for a large rho.",
+        ),
+        click.option(
+            "--sampler",
+            default="bank",
+            show_default=True,
+            help="bank: its rows; online: fresh latents; paper-online: to compare; or a plugin.",
+        ),
     ):
         command = option(command)
     return command

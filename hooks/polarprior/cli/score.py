@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -55,8 +56,11 @@ def score(
     if generator is None or (generator.default_bank is not None and space is None):
         generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
     generator.check(generator.prior.draw([0], label))
-    click.echo("seed,class,log_volume,quantile")
     lines = scores(generator, seed_list, label, bank, k, space or "pixel")
-    for line in tqdm(lines, "score", total=len(seed_list), unit="seed"):
+    head: str | None = "seed,class,log_volume,quantile"
+    for line in tqdm(lines, "score", total=len(seed_list), unit="seed", disable=sys.stdout.isatty()):
+        if head is not None:  # nothing is printed before something is known
+            click.echo(head)
+            head = None
         cells = (line.seed, line.label, f"{line.log_volume:.4f}", line.quantile)
         click.echo(",".join("" if cell is None else str(cell) for cell in cells))

@@ -127,6 +127,14 @@ class Diagnostics:
         """Whether rho is one that the bank supports."""
         return self.rho in self.limits
 
+    @property
+    def law(self) -> str:
+        """What was drawn from, for titles."""
+        held = [moment.name for moment in self.moments if moment.held]
+        return f"rho {self.rho:g}, k {self.k}, support {self.support}" + (
+            f", held: {', '.join(held)}" if held else ""
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: limits as a list, what is not finite as None."""
         values = {**asdict(self), "limits": list(self.limits)}
@@ -136,10 +144,12 @@ class Diagnostics:
 
     def __str__(self) -> str:
         fresh = self.spending is not None  # then no draw is a row
+        idle = " (no matter: weights are bounded)" if self.support.startswith("clamp") else ""
         return (
             f"rho {self.rho:g} (|rho|·std {self.tilt:.2f}), k {self.k}: "
             f"{'on the calibration ' if fresh else ''}ESS {self.ess:.0f} of {self.rows}, "
-            f"k-hat {self.k_hat:.2f}, largest weight {self.max_weight:.2g}, "
+            f"k-hat {self.k_hat:.2f}{idle}, "
+            f"largest weight {self.max_weight:.2g}, "
             + ("" if fresh else f"about {self.distinct:.0f} distinct expected in {self.draws} draws, ")
             + f"limits {self.limits}"
             + (f", class {self.label}" if self.label is not None else "")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from polarprior.errors import UsageError
+from polarprior.errors import UsageError, nearest
 
 Statistic = Callable[[Tensor], Tensor]
 
@@ -48,7 +48,7 @@ def named_statistics(wanted: tuple[str | Statistic, ...]) -> dict[str, Statistic
         if isinstance(each, str) and each not in STATISTICS:
             raise UsageError(
                 f"--hold: got {each!r}, expected some of {', '.join(STATISTICS)}",
-                "in Python it takes any function of images [n, C, H, W] to [n]",
+                f"use --hold {nearest(each, list(STATISTICS))}; in Python it takes any function of images as well",
             )
         if name in found:
             raise UsageError(f"--hold: got {name} twice", "name each once")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polarprior.errors import UsageError
+from polarprior.errors import UsageError, nearest
 
 SUPPORTS = ("prior", "shell", "clamp")
 QUANTILES = (0.005, 0.995)
@@ -70,4 +70,7 @@ def support_named(name: str, log_volume: np.ndarray, radius: Callable[[], np.nda
 def check_support(name: str) -> None:
     """UsageError unless there is such a support."""
     if name not in SUPPORTS:
-        raise UsageError(f"--support: got {name!r}, expected one of {', '.join(SUPPORTS)}", "use prior")
+        raise UsageError(
+            f"--support: got {name!r}, expected one of {', '.join(SUPPORTS)}",
+            f"use --support {nearest(name, SUPPORTS)}",
+        )

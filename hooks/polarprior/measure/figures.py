@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from polarprior.errors import UsageError
@@ -30,9 +31,9 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return scaled.permute(0, 2, 3, 1).numpy().astype(np.uint8)
 
 
-def save_png(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 [H, W, C], C 1 or 3, as PNG, atomically."""
-    write_atomically(path, png_bytes(as_image(pixels)))
+def save_png(path: Path, pixels: np.ndarray, title: str) -> None:
+    """Write uint8 [H, W, C], C 1 or 3, as PNG with a title in its metadata, atomically."""
+    write_atomically(path, png_bytes(as_image(pixels), title))
 
 
 def as_image(pixels: np.ndarray) -> Image.Image:
@@ -40,10 +41,12 @@ def as_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
-def png_bytes(image: Image.Image) -> bytes:
-    """`image` as PNG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+def png_bytes(image: Image.Image, title: str | None = None) -> bytes:
+    """`image` as PNG, with the text ``Title`` where there is one."""
+    buffer, texts = io.BytesIO(), PngInfo()
+    if title is not None:
+        texts.add_itxt("Title", title)
+    image.save(buffer, "PNG", optimize=True, pnginfo=texts)
     return buffer.getvalue()
 
 
