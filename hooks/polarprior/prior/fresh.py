@@ -14,8 +14,8 @@ from polarprior.bank.bank import Bank
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.law.diagnostics import Diagnostics, Spending
+from polarprior.law.law import Law
 from polarprior.law.rows import BATCH, check_asked_for, lengths
-from polarprior.law.support import Support
 from polarprior.prior.log_volumes import NO_SEED, LogVolumes
 from polarprior.prior.streams import Numbers, numbers
 
@@ -50,8 +50,8 @@ class Acceptance(Protocol):
     """Accepts proposals of one class in two stages; a proposal becomes a draw if it passes both."""
 
     @property
-    def support(self) -> Support:
-        """Proposals outside it are passed over unseen."""
+    def law(self) -> Law:
+        """The target; proposals outside its support are passed over unseen."""
         ...
 
     @property
@@ -62,11 +62,6 @@ class Acceptance(Protocol):
     @property
     def length(self) -> int:
         """Proposals in a stream."""
-        ...
-
-    @property
-    def diagnostics(self) -> Diagnostics:
-        """Of the law on the bank."""
         ...
 
     def screen(self, latents: Latents) -> Screened:
@@ -223,8 +218,8 @@ class FreshSampler:
             proposals[own] = torch.stack([owners[row].z for row in own])
             seeds[own] = NO_SEED
         inside = np.arange(len(owners))
-        if np.isfinite(acceptance.support.high):
-            inside = inside[acceptance.support.contains(lengths(self._generator, proposals))]
+        if np.isfinite(acceptance.law.support.high):
+            inside = inside[acceptance.law.support.contains(lengths(self._generator, proposals))]
         self._count(screened=len(inside))
         for start in range(0, len(inside), BATCH):
             batch = inside[start : start + BATCH]

@@ -11,11 +11,10 @@ import numpy as np
 from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
-from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.diagnostics import least_trusted, refuse_or_warn
 from polarprior.law.image_statistics import Statistic, measured, named_statistics
 from polarprior.law.law import Law, check_law, described_laws, resolve
 from polarprior.law.rows import Rows, labels_asked_for, rows_of_bank
-from polarprior.law.support import Support
 from polarprior.prior.fresh import FreshSampler, Screened
 from polarprior.prior.leaving import warn_if_it_leaves
 from polarprior.prior.log_volumes import LogVolumes
@@ -64,16 +63,6 @@ class SurrogateAcceptance:
     acceptance: float
     length: int
     unfinished: float
-
-    @property
-    def support(self) -> Support:
-        """Of the law."""
-        return self.law.support
-
-    @property
-    def diagnostics(self) -> Diagnostics:
-        """Of the law."""
-        return self.law.diagnostics
 
     def screen(self, latents: Latents) -> Screened:
         """One forward pass."""
@@ -130,7 +119,7 @@ class OnlineSampler(FreshSampler):
             acceptances[label] = SurrogateAcceptance(law, self._surrogate, features_of, statistics, **tuned)
         self._laws = {label: each.law for label, each in acceptances.items()}
         self._tuned = [{"class": label, **each.to_dict()} for label, each in acceptances.items()]
-        diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
+        diagnostics = least_trusted([each.law.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
         _refuse_or_warn_of_ends(max(each.unfinished for each in acceptances.values()), rho, options.force)
         warn_if_it_leaves(generator, bank, diagnostics)

@@ -11,10 +11,9 @@ from scipy.special import logsumexp
 from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, Latents
-from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.diagnostics import least_trusted, refuse_or_warn
 from polarprior.law.law import Law, check_law, described_laws, resolve
 from polarprior.law.rows import labels_asked_for, rows_of_bank
-from polarprior.law.support import Support
 from polarprior.prior.fresh import FreshSampler, Screened
 from polarprior.prior.log_volumes import LogVolumes
 from polarprior.prior.sampler import SamplerOptions
@@ -36,16 +35,6 @@ class PaperAcceptance:
     log_sum: float
     length: int
     expected_pass: float = 1.0
-
-    @property
-    def support(self) -> Support:
-        """Of the law."""
-        return self.law.support
-
-    @property
-    def diagnostics(self) -> Diagnostics:
-        """Of the law."""
-        return self.law.diagnostics
 
     def screen(self, latents: Latents) -> Screened:
         """Nothing is screened."""
@@ -81,7 +70,7 @@ class PaperOnlineSampler(FreshSampler):
             log_sum = float(logsumexp(law.log_weight(known.log_volume)))
             acceptances[label] = PaperAcceptance(law, log_sum, LENGTHS * len(known.log_volume))
             self._laws[label] = law
-        diagnostics = least_trusted([each.diagnostics for each in acceptances.values()])
+        diagnostics = least_trusted([each.law.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
         super().__init__(generator, bank, LogVolumes(generator, bank, k), acceptances, diagnostics)
 
