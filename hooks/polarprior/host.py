@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polarprior import builtin
 from polarprior.errors import PluginError, UsageError, nearest
 from polarprior.plugins import Plugins
-from polarprior.prior.sampler import SAMPLERS
+from polarprior.prior.sampler import SAMPLERS, SamplerOptions
 
 if TYPE_CHECKING:
     import click
@@ -135,7 +135,6 @@ class Host:
             PolarPriorError: rho is outside the bank's limits.
         """
         from polarprior.checks import checked_sampler
-        from polarprior.prior.sampler import SamplerOptions
 
         asked = SamplerOptions(sampler=sampler, **options)
         if sampler not in SAMPLERS:

@@ -119,7 +119,7 @@ def sample(
     stock = generator.prior.draw(seed_list, label)
     latents = drawer.redraw(stock.z, stock.label)
     (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
-    title = f"{model}, sampler {sampler}, {drawer.diagnostics.law}"
+    title = f"{model}, sampler {sampler}, rho {rho:g}, k {drawer.diagnostics.k}, {drawer.diagnostics.target}"
     names = {f"seed{seed:04d}.png" for seed in seed_list}
     others = sum(path.name not in names for path in out.glob("seed*.png"))
     if others:

@@ -45,16 +45,21 @@ def score(
     """
     from tqdm import tqdm
 
+    from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
     from polarprior.host import default_host
     from polarprior.prior.scores import scores
 
     if space is not None and bank_path is not None:
         raise UsageError(f"--space: got {space!r}, the bank says where volume is measured", "leave one of them out")
-    bank = None
-    generator = default_host().load(model, device, trunc=trunc) if bank_path is None else None
-    if generator is None or (generator.default_bank is not None and space is None):
+    bank: Bank | None = None
+    if bank_path is not None:
         generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
+    else:
+        generator = default_host().load(model, device, trunc=trunc)
+        if generator.default_bank is not None and space is None:
+            bank = Bank.open(generator.default_bank)
+            bank.check_fits(generator)
     generator.check(generator.prior.draw([0], label))
     lines = scores(generator, seed_list, label, bank, k, space or "pixel")
     head: str | None = "seed,class,log_volume,quantile"

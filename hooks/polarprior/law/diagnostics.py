@@ -29,7 +29,6 @@ class Spending:
         screened: proposals that have gone through the first stage, some of them behind a draw.
         jacobians: true log-volumes that these have called for, solved or known already.
         solved: of these, Jacobians taken now.
-        accepted: proposals that became draws.
         exhausted: draws whose stream of proposals ended before one was accepted; they are not exact.
         exceedances: proposals whose weight was beyond the bound; each is drawn less often than it should be.
         beyond: share of the law that lies beyond the bound and is not drawn, as far as these proposals show.
@@ -41,7 +40,6 @@ class Spending:
     screened: int = 0
     jacobians: int = 0
     solved: int = 0
-    accepted: int = 0
     exhausted: int = 0
     exceedances: int = 0
     beyond: float = 0.0
@@ -58,13 +56,18 @@ class Spending:
         return self.jacobians / self.drawn if self.drawn else np.nan
 
     @property
+    def accepted(self) -> int:
+        """Proposals that became draws."""
+        return self.drawn - self.exhausted
+
+    @property
     def acceptance(self) -> float:
         """Draws among proposals; NaN before the first."""
         return self.accepted / self.proposals if self.proposals else np.nan
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        derived = ("acceptance", "jacobians_per_draw", "jacobians_per_effective_sample")
+        derived = ("accepted", "acceptance", "jacobians_per_draw", "jacobians_per_effective_sample")
         return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
     def __str__(self) -> str:
@@ -128,12 +131,10 @@ class Diagnostics:
         return self.rho in self.limits
 
     @property
-    def law(self) -> str:
-        """What was drawn from, for titles."""
+    def target(self) -> str:
+        """The support and what is held, for titles."""
         held = [moment.name for moment in self.moments if moment.held]
-        return f"rho {self.rho:g}, k {self.k}, support {self.support}" + (
-            f", held: {', '.join(held)}" if held else ""
-        )
+        return f"support {self.support}" + (f", held: {', '.join(held)}" if held else "")
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: limits as a list, what is not finite as None."""

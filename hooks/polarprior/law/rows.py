@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -65,6 +66,7 @@ def rows_of_bank(
     def radius() -> np.ndarray:
         return bank.remember("radius", all_radii)[rows]
 
+    @cache
     def statistics() -> tuple[list[str], np.ndarray]:
         from polarprior.law.image_statistics import STATISTICS, measured
 

@@ -70,11 +70,9 @@ def sweep(
 def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sampler: str = "bank") -> Image.Image:
     """One row a polarity, one column a seed; the title says which law was drawn, and by which `sampler`."""
     first = rows[0].diagnostics
-    held = [moment.name for moment in first.moments if moment.held]
     title = (
-        f"{name}: sampler {sampler}, bank of {first.rows} latents, k = {first.k}, support {first.support}"
-        + (f", held: {', '.join(held)}" if held else "")
-        + f", limits of rho {first.limits}.\nA bar marks a seed whose own latent the polarity has replaced."
+        f"{name}: sampler {sampler}, bank of {first.rows} latents, k = {first.k}, {first.target}, "
+        f"limits of rho {first.limits}.\nA bar marks a seed whose own latent the polarity has replaced."
     )
     return captioned_grid(
         rows=[row.images for row in rows],

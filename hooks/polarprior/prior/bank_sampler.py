@@ -15,7 +15,7 @@ from polarprior.law.limits import limits_on
 from polarprior.law.rows import check_asked_for, labels_asked_for, rows_of_bank
 from polarprior.prior.coupling import MaximalCoupling
 from polarprior.prior.leaving import warn_if_it_leaves
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.prior.sampler import Redrawing, SamplerOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,7 +105,7 @@ class WeightedBank:
         return np.where(known[found] == hashes, found, -1)
 
 
-class BankSampler:
+class BankSampler(Redrawing):
     """Latents of the polarity prior, each a row of the bank.
 
     A stock latent that is a row of the bank stays itself with probability min(1, N w_i) (see
@@ -157,8 +157,3 @@ class BankSampler:
         labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.cpu().numpy()
         rows = self._bank.rows_by_hash(latent_hash(latents.z), labels)
         return [int(self._bank.seeds[row]) if row >= 0 else None for row in rows]
-
-    def sample(self, seeds: Any, label: Any = None) -> Latents:
-        """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
-        stock = self._generator.prior.draw(seeds, label)
-        return self.redraw(stock.z, stock.label)

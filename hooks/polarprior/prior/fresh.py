@@ -17,6 +17,7 @@ from polarprior.law.diagnostics import Diagnostics, Spending
 from polarprior.law.law import Law
 from polarprior.law.rows import BATCH, check_asked_for, lengths
 from polarprior.prior.log_volumes import NO_SEED, LogVolumes
+from polarprior.prior.sampler import Redrawing
 from polarprior.prior.streams import Numbers, numbers
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class _Stream:
     guessed: tuple[float, Tensor] | None = None
 
 
-class FreshSampler:
+class FreshSampler(Redrawing):
     """Latents of the polarity prior that are no rows of a bank.
 
     Each stock latent owns a stream of proposals from the prior, the first of them itself, and becomes the first that
@@ -173,11 +174,6 @@ class FreshSampler:
     def seeds_of(self, latents: Latents) -> list[int | None]:
         """The seeds that give these draws; None for a stock latent that stayed itself."""
         return self._log_volumes.seeds_of(latents)
-
-    def sample(self, seeds: Any, label: Any = None) -> Latents:
-        """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
-        stock = self._generator.prior.draw(seeds, label)
-        return self.redraw(stock.z, stock.label)
 
     def _follow(
         self, streams: list[_Stream], label: int | None, acceptance: Acceptance, drawn: Tensor, bar: tqdm[Any]
@@ -264,7 +260,6 @@ class FreshSampler:
         self._sums += ratios.sum(), (ratios**2).sum(), (ratios - 1).clip(min=0).sum()
         self._count(
             drawn=len(taken),
-            accepted=len(taken),
             proposals=proposals_used,
             jacobians=len(ready),
             solved=self._log_volumes.solved - solved,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from polarprior.generator import Latents
+    from polarprior.generator import Generator, Latents
     from polarprior.law.diagnostics import Diagnostics
     from polarprior.law.image_statistics import Statistic
 
@@ -55,6 +56,21 @@ class LatentSampler(Protocol):
     def sample(self, seeds: Any, label: Any = None) -> Latents:
         """``redraw(prior.draw(seeds, label))``: n latents."""
         ...
+
+
+class Redrawing(ABC):
+    """A sampler whose `sample` is its `redraw` of stock latents, as the host's own are."""
+
+    _generator: Generator
+
+    @abstractmethod
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """See `LatentSampler`."""
+
+    def sample(self, seeds: Any, label: Any = None) -> Latents:
+        """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
+        stock = self._generator.prior.draw(seeds, label)
+        return self.redraw(stock.z, stock.label)
 
 
 @runtime_checkable
