@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from polarprior.jacobian.feature_map import FeatureMap as FeatureMap
     from polarprior.jacobian.linear_map import LinearMap as LinearMap
     from polarprior.settings import Settings as Settings
-    from polarprior.stock import StockRepo as StockRepo
+    from polarprior.stock.repo import StockRepo as StockRepo
     from polarprior.volume.calibrating import calibrate as calibrate
     from polarprior.volume.estimators import top_singular_values as top_singular_values
     from polarprior.wrapping import wrap as wrap
@@ -35,7 +35,7 @@ _HOME = {
     "LinearMap": "polarprior.jacobian.linear_map",
     "PolarPriorError": "polarprior.errors",
     "Settings": "polarprior.settings",
-    "StockRepo": "polarprior.stock",
+    "StockRepo": "polarprior.stock.repo",
     "build_bank": "polarprior.building.build",
     "calibrate": "polarprior.volume.calibrating",
     "top_singular_values": "polarprior.volume.estimators",

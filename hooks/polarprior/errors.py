@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -45,6 +46,10 @@ class PluginError(PolarPriorError):
     """A plugin is missing, failed, or returned something that breaks its contract."""
 
 
+class RunsCodeWarning(UserWarning):
+    """A checkpoint is opened in a way that runs code which it holds. Not given where its digest was pinned."""
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """The one of `known` that a user who typed `name` is most likely to mean; the first where none is near.
 
@@ -67,3 +72,18 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
             f"plugin {plugin} failed in {hook}: {type(error).__name__}: {reason}",
             "polarprior --debug shows where; where the plugin isn't yours, report it to its authors",
         ) from error
+
+
+def report(message: str, hint: str) -> None:
+    """Print ``error: message`` and ``hint: hint`` on stderr, a line each."""
+    print(f"error: {' '.join(message.split())}\nhint: {' '.join(hint.split())}", file=sys.stderr)
+
+
+@contextmanager
+def ending_the_script() -> Iterator[None]:
+    """In somebody else's script: report a PolarPriorError and end the process with its exit code, no traceback."""
+    try:
+        yield
+    except PolarPriorError as error:
+        report(error.message, error.hint)
+        raise SystemExit(error.exit_code) from None

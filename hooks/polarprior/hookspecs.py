@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.prior.sampler import LatentSampler, SamplerOptions
     from polarprior.settings import Settings
-    from polarprior.stock import StockRepo
+    from polarprior.stock.repo import StockRepo
 
 PROJECT = "polarprior"
 hookspec = pluggy.HookspecMarker(PROJECT)

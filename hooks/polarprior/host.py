@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polarprior import builtin
-from polarprior.errors import PluginError, UsageError, nearest
+from polarprior.errors import PluginError, PolarPriorError, RunsCodeWarning, UsageError, nearest
+from polarprior.files import sha256_of
 from polarprior.plugins import Plugins
 from polarprior.prior.sampler import SAMPLERS, SamplerOptions
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from polarprior.jacobian.feature_map import FeatureMap
     from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.prior.sampler import LatentSampler
-    from polarprior.stock import StockRepo
+    from polarprior.stock.repo import StockRepo
 
 
 class Host:
@@ -32,17 +36,19 @@ class Host:
     def __init__(self, plugins: Plugins | None = None):
         self.plugins = Plugins() if plugins is None else plugins
 
-    def load(self, model: str, device: str | None = None, **settings: Any) -> Generator:
+    def load(self, model: str, device: str | None = None, *, sha256: str | None = None, **settings: Any) -> Generator:
         """Load a generator.
 
         Args:
             model: ``PLUGIN`` or ``PLUGIN:SOURCE``, such as ``dcgan-faces`` or ``torch:my_module:make``.
             device: a torch device; CUDA where there is one, else the CPU, where None.
+            sha256: of the file ``SOURCE``, as hex: another file is not opened, and this one without a warning that
+                it runs code.
             settings: fields of `Settings`: trunc, temperature, noise_mode.
 
         Raises:
             UsageError: no such plugin, device or setting.
-            PolarPriorError: the plugin can't load it.
+            PolarPriorError: the plugin can't load it, or the file has another digest.
             PluginError: the plugin failed, or what it returned breaks its contract.
         """
         from polarprior.checks import checked_generator
@@ -54,9 +60,13 @@ class Host:
             asked = Settings.from_dict(settings)
         except ValueError as error:
             raise UsageError(str(error), "the settings are trunc, temperature, noise_mode") from error
-        generator = self.plugins.ask(
-            name, "load_generator", source=source or None, device=_torch_device(device), settings=asked
-        )
+        with warnings.catch_warnings():
+            if sha256 is not None:
+                _check_sha256(model, Path(source), sha256)
+                warnings.simplefilter("ignore", RunsCodeWarning)
+            generator = self.plugins.ask(
+                name, "load_generator", source=source or None, device=torch_device(device), settings=asked
+            )
         return replace(checked_generator(generator, name, self.plugins.describe(name)), source=model)
 
     def feature_map(self, generator: Generator, space: str) -> FeatureMap:
@@ -179,7 +189,21 @@ def default_host() -> Host:
     return Host()
 
 
-def _torch_device(device: str | None) -> Any:
+def _check_sha256(model: str, path: Path, expected: str) -> None:
+    """Raise unless `path` is a file of that digest."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
+        raise UsageError(f"--sha256: got {expected[:80]!r}, expected 64 hexadecimal digits", "see: sha256sum FILE")
+    if not path.is_file():
+        raise UsageError(f"--sha256: {model} names no file to compare", "name one: PLUGIN:FILE, or leave it out")
+    found = sha256_of(path)
+    if found != expected.lower():
+        raise PolarPriorError(
+            f"--sha256: {path} has {found}, expected {expected.lower()}: it was not opened",
+            "fetch it again from where you trust it",
+        )
+
+
+def torch_device(device: str | None) -> Any:
     """A torch device by name, the best there is where None; UsageError where it can't be used."""
     import torch
 

@@ -82,43 +82,50 @@ def _fingerprint(module: nn.Module) -> str:
 
 
 def latent_prior(prior: str | RowsFn, latent_dim: int) -> LatentPrior:
-    """A LatentPrior of rows [K] by its name (see `wrap`), or from a function of seeds."""
-    shape = (latent_dim,)
+    """A LatentPrior of rows [K] by its name (see `wrap`), which can be pickled, or from a function of seeds."""
     if callable(prior):
-        return LatentPrior(getattr(prior, "__name__", "custom"), shape, prior)
+        return LatentPrior(getattr(prior, "__name__", "custom"), (latent_dim,), prior)
     kind, _, threshold = prior.partition(":")
-    draws: dict[str, Callable[[np.random.RandomState], np.ndarray]] = {
-        "normal": lambda stream: stream.randn(latent_dim),
-        "sphere": lambda stream: _unit(stream.randn(latent_dim)) * latent_dim**0.5,
-        "uniform": lambda stream: stream.uniform(-1, 1, latent_dim),
-    }
     if kind == "truncated-normal" and _positive(threshold):
-        draws[prior] = partial(_truncated_normal, float(threshold), latent_dim)
-    if prior not in draws:
+        draw = partial(_truncated_normal, float(threshold), latent_dim)
+    elif prior in _DRAWS:
+        draw = partial(_DRAWS[prior], latent_dim)
+    else:
         raise UsageError(
             f"prior: got {prior!r}, expected normal, uniform, sphere or truncated-normal:T with T > 0",
             "or pass a function from seeds int64 [n] to latents [n, K]",
         )
-    draw = draws[prior]
+    return LatentPrior(prior, (latent_dim,), partial(_rows, draw, latent_dim))
 
-    def rows(seeds: np.ndarray) -> np.ndarray:
-        # RandomState(seed) is what stock scripts use, and numpy keeps its streams for good.
-        out = np.empty((len(seeds), *shape), np.float32)
-        for row, seed in zip(out, seeds, strict=True):
-            row[:] = draw(np.random.RandomState(seed))
-        return out
 
-    return LatentPrior(prior, shape, rows)
+def _rows(draw: Callable[[np.random.RandomState], np.ndarray], latent_dim: int, seeds: np.ndarray) -> np.ndarray:
+    # RandomState(seed) is what stock scripts use, and numpy keeps its streams for good.
+    out = np.empty((len(seeds), latent_dim), np.float32)
+    for row, seed in zip(out, seeds, strict=True):
+        row[:] = draw(np.random.RandomState(seed))
+    return out
+
+
+def _normal(latent_dim: int, stream: np.random.RandomState) -> np.ndarray:
+    return stream.randn(latent_dim)
+
+
+def _sphere(latent_dim: int, stream: np.random.RandomState) -> np.ndarray:
+    z = stream.randn(latent_dim)
+    return z / np.linalg.norm(z) * latent_dim**0.5
+
+
+def _uniform(latent_dim: int, stream: np.random.RandomState) -> np.ndarray:
+    return stream.uniform(-1, 1, latent_dim)
+
+
+_DRAWS = {"normal": _normal, "sphere": _sphere, "uniform": _uniform}
 
 
 def _truncated_normal(threshold: float, latent_dim: int, stream: np.random.RandomState) -> np.ndarray:
     """Standard normal numbers, given that each is within `threshold`, by inversion."""
     low = ndtr(-threshold)
     return ndtri(low + (1 - 2 * low) * stream.uniform(size=latent_dim)).clip(-threshold, threshold)
-
-
-def _unit(z: np.ndarray) -> np.ndarray:
-    return z / np.linalg.norm(z)
 
 
 def _positive(text: str) -> bool:

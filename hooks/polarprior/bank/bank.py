@@ -235,6 +235,8 @@ class Bank:
             command += f" --space {self.info.space}"
         if generator.settings.trunc is not None:
             command += f" --trunc {generator.settings.trunc:g}"
+        if generator.settings.noise_mode is not None:
+            command += f" --noise-mode {generator.settings.noise_mode}"
         return BankError(
             f"{self._name} is for another model or other settings: {what}", f"build one for it: {command} --out BANK"
         )

@@ -39,7 +39,8 @@ def first_plan(generator: Generator, request: Request) -> Plan:
     """
     if request.classes is not None or generator.num_classes is not None:
         _check_classes(generator, request.classes)
-    check_k(request.k, generator.rank_bound)
+    if request.domain == "z":
+        check_k(request.k, generator.rank_bound)
     check_estimator(request.estimator or "exact", request.tol)
     return Plan(
         request=request,
@@ -77,7 +78,7 @@ def decide(
     jacobian_fn = default_host().jacobian_fn(generator, space=request.space, domain=request.domain)
     rows = np.arange(min(PROBED, request.n))
     first = jacobian_fn(generator.prior.draw(plan.seeds(rows), plan.labels(rows)))
-    rank = min(generator.rank_bound, first.output_dim)
+    rank = min(generator.rank_bound if request.domain == "z" else first.input_dim, first.output_dim)
     check_k(request.k, rank)
     check_behaves(generator)
     check_differentiates(first, generator.plugin)

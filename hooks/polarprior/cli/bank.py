@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,9 +21,9 @@ from polarprior.cli.options import (
     NumberList,
     bank_argument,
     class_option,
-    device_option,
     json_option,
     k_option,
+    loading_options,
     model_argument,
     table,
 )
@@ -42,6 +42,7 @@ def bank() -> None:
 @click.option("--space", default="pixel", show_default=True, help="Where volume is measured.")
 @click.option("--domain", default="z", show_default=True, help="Where latents live.")
 @click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
+@click.option("--noise-mode", help="Noise mode, const or none; the model's default if not given.")
 @click.option("--class", "classes", type=NumberList(), help="Classes, in turn; all if not given.")
 @click.option("--seeds-from", type=int, default=0, show_default=True, help="The first seed.")
 @click.option(
@@ -54,7 +55,7 @@ def bank() -> None:
 @click.option(
     "--shard", "share_text", help="Solve the i-th of n shares, as 2/8; torchrun and SLURM say it themselves."
 )
-@device_option
+@loading_options
 def build(
     model: str,
     out: Path,
@@ -63,6 +64,7 @@ def build(
     space: str,
     domain: str,
     trunc: float | None,
+    noise_mode: str | None,
     classes: list[int] | None,
     seeds_from: int,
     estimator: str | None,
@@ -71,7 +73,7 @@ def build(
     workers: int,
     engine: str,
     share_text: str | None,
-    device: str | None,
+    **loading: Any,
 ) -> None:
     """Build a bank: the spectra of N latents of MODEL's own prior.
 
@@ -84,7 +86,9 @@ def build(
     from polarprior.volume.estimators import TOLERANCE
 
     share = share_of_environment() if share_text is None else parse_share(share_text)
-    generator = default_host().load(model, device if share is None else share.device(device), trunc=trunc)
+    if share is not None:
+        loading["device"] = share.device(loading["device"])
+    generator = default_host().load(model, trunc=trunc, noise_mode=noise_mode, **loading)
     request = Request(
         n=n,
         k=k,
@@ -198,9 +202,9 @@ def merge(paths: tuple[Path, ...], out: Path) -> None:
 @bank.command()
 @bank_argument
 @click.option("--model", help="Recompute a few rows with this model.")
-@device_option
+@loading_options
 @json_option
-def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> None:
+def verify(path: Path, model: str | None, as_json: bool, **loading: Any) -> None:
     """Check a bank's digest, seeds, order and finiteness; with --model, recompute some of its rows."""
     from polarprior.bank.bank import Bank
     from polarprior.bank.verify import verify as verify_bank
@@ -209,7 +213,7 @@ def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> 
     opened = Bank.open(path)
     generator = None
     if model is not None:
-        generator = default_host().load(model, device, **opened.info.settings.given())
+        generator = default_host().load(model, **loading, **opened.info.settings.given())
     found = verify_bank(opened, generator)
     if as_json:
         click.echo(json.dumps(asdict(found)))
@@ -225,8 +229,8 @@ def verify(path: Path, model: str | None, device: str | None, as_json: bool) -> 
 @bank_argument
 @click.option("--model", required=True, help="The bank's model, as PLUGIN or PLUGIN:SOURCE.")
 @k_option
-@device_option
-def refit(path: Path, model: str, k: int | None, device: str | None) -> None:
+@loading_options
+def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
     """Fit the online sampler's surrogate anew, with the true log-volumes that its draws have left beside the bank.
 
     The surrogate is fitted by the first draw and stays as it is: a refit changes what every seed becomes.
@@ -238,7 +242,7 @@ def refit(path: Path, model: str, k: int | None, device: str | None) -> None:
     from polarprior.surrogate.surrogate import Surrogate, freeze
 
     opened = Bank.open(path)
-    generator = default_host().load(model, device, **opened.info.settings.given())
+    generator = default_host().load(model, **loading, **opened.info.settings.given())
     opened.check_fits(generator)
     k = opened.info.k if k is None else k
     survivors = LogVolumes(generator, opened, k).survivors()

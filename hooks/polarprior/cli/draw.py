@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,9 +13,9 @@ from polarprior.cli.options import (
     bank_argument,
     bank_option,
     class_option,
-    device_option,
     force_option,
     k_option,
+    loading_options,
     model_argument,
     open_model_and_bank,
     sampler_options,
@@ -70,7 +71,7 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
 @trunc_option
 @k_option
 @force_option
-@device_option
+@loading_options
 def sample(
     model: str,
     bank_path: Path | None,
@@ -84,7 +85,7 @@ def sample(
     trunc: float | None,
     k: int | None,
     force: bool,
-    device: str | None,
+    **loading: Any,
 ) -> None:
     """Pictures of MODEL whose latents come from a polarity prior: OUT/seed0000.png and on.
 
@@ -103,7 +104,7 @@ def sample(
     from polarprior.prior.sampler import Explained
 
     check_writable(out / "samples.json")
-    generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
+    generator, bank = open_model_and_bank(model, bank_path, label, trunc, **loading)
     drawer = default_host().latent_sampler(
         generator,
         bank,

@@ -8,8 +8,9 @@ import warnings
 import click
 
 from polarprior import __version__
-from polarprior.cli import bank, draw, environment, pictures, score
-from polarprior.errors import PolarPriorError
+from polarprior.cli import bank, draw, environment, pictures, run, score
+from polarprior.errors import PolarPriorError, report
+from polarprior.stock.launch import Launch
 
 
 class PluginGroup(click.Group):
@@ -55,6 +56,7 @@ for command in (
     score.score,
     pictures.sweep,
     pictures.demo,
+    run.run,
     *environment.COMMANDS,
 ):
     cli.add_command(command)
@@ -64,9 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments[:1]
-    warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
     try:
-        code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
+            code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
+        if isinstance(code, Launch):  # outside, so that a stock script finds Python as it expects it
+            return code()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -103,5 +108,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: str, hint: str, exit_code: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}\nhint: {' '.join(hint.split())}", err=True)
+    report(message, hint)
     return exit_code

@@ -74,7 +74,6 @@ class Bytes(click.ParamType):
 
 model_argument = click.argument("model")
 bank_argument = click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
-device_option = click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
 bank_option = click.option(
     "--bank",
     "bank_path",
@@ -88,6 +87,13 @@ force_option = click.option(
 class_option = click.option("--class", "label", type=int, help="Class, for a class-conditional model.")
 trunc_option = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def loading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--device`` and ``--sha256``: what `Host.load` takes besides the settings."""
+    pin = click.option("--sha256", help="Open no other file than the one with this digest, as hex.")
+    device = click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
+    return device(pin(command))
 
 
 def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,7 +123,7 @@ def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_model_and_bank(
-    model: str, bank_path: Path | None, device: str | None, label: int | None, trunc: float | None = None
+    model: str, bank_path: Path | None, label: int | None, trunc: float | None = None, **loading: Any
 ) -> tuple[Generator, Bank]:
     """The generator with the settings of its bank, and the bank; the plugin's own bank where none is named.
 
@@ -132,9 +138,10 @@ def open_model_and_bank(
     if bank_path is not None:
         bank = Bank.open(bank_path)
         settings = bank.info.settings.given()
-        generator = default_host().load(model, device, **(settings if trunc is None else settings | {"trunc": trunc}))
+        settings |= {} if trunc is None else {"trunc": trunc}
+        generator = default_host().load(model, **loading, **settings)
     else:
-        generator = default_host().load(model, device, trunc=trunc)
+        generator = default_host().load(model, trunc=trunc, **loading)
         if generator.default_bank is None:
             raise UsageError(
                 f"--bank: none given, and {model} brings none",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +13,9 @@ from polarprior.cli.options import (
     RhoList,
     bank_option,
     class_option,
-    device_option,
     force_option,
     k_option,
+    loading_options,
     model_argument,
     open_model_and_bank,
     sampler_options,
@@ -42,7 +42,7 @@ HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mea
 @trunc_option
 @k_option
 @force_option
-@device_option
+@loading_options
 def sweep(
     model: str,
     bank_path: Path | None,
@@ -56,14 +56,14 @@ def sweep(
     trunc: float | None,
     k: int | None,
     force: bool,
-    device: str | None,
+    **loading: Any,
 ) -> None:
     """Pictures of MODEL over a range of polarities, with their diagnostics: OUT/sweep.png and sweep.json."""
     from polarprior.files import check_writable
     from polarprior.prior.sampler import SamplerOptions
 
     check_writable(out / "sweep.json")
-    generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
+    generator, bank = open_model_and_bank(model, bank_path, label, trunc, **loading)
     seeds = seed_list or _first_seeds(bank, label, 8)
     options = SamplerOptions(sampler=sampler, k=k, label=label, support=support, hold=hold, force=force)
     _draw_sweep(model, generator, bank, polarities, seeds, out, options)

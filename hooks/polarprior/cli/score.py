@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,8 +12,8 @@ from polarprior.cli.options import (
     NumberList,
     bank_option,
     class_option,
-    device_option,
     k_option,
+    loading_options,
     model_argument,
     open_model_and_bank,
     trunc_option,
@@ -27,7 +28,7 @@ from polarprior.cli.options import (
 @trunc_option
 @k_option
 @click.option("--space", help="Where volume is measured, without a bank; pixel if not given.")
-@device_option
+@loading_options
 def score(
     model: str,
     seed_list: list[int],
@@ -36,7 +37,7 @@ def score(
     trunc: float | None,
     k: int | None,
     space: str | None,
-    device: str | None,
+    **loading: Any,
 ) -> None:
     """Log-volume of stock seeds as CSV: seed, class, log_volume in nats, and its quantile in the bank.
 
@@ -54,9 +55,9 @@ def score(
         raise UsageError(f"--space: got {space!r}, the bank says where volume is measured", "leave one of them out")
     bank: Bank | None = None
     if bank_path is not None:
-        generator, bank = open_model_and_bank(model, bank_path, device, label, trunc)
+        generator, bank = open_model_and_bank(model, bank_path, label, trunc, **loading)
     else:
-        generator = default_host().load(model, device, trunc=trunc)
+        generator = default_host().load(model, trunc=trunc, **loading)
         if generator.default_bank is not None and space is None:
             bank = Bank.open(generator.default_bank)
             bank.check_fits(generator)

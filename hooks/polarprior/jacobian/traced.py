@@ -89,8 +89,10 @@ class TracedJacobian:
 
 
 def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]) -> _Programs:
-    # Its own operations first: what remains is plain, whatever custom autograd functions it was made of.
+    # Its own operations first: what remains is plain, whatever custom autograd functions it was made of. Then what it
+    # writes in place: tangents can't follow that everywhere.
     forward = make_fx(lambda z, *rest: function(z.clone(), *rest).flatten(1))(point, *context)
+    forward = make_fx(functionalize(forward), {torch.ops.aten.copy.default: _copy})(point, *context)
     z = point.flatten(1)
     shape = point.shape
 
@@ -115,6 +117,11 @@ def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]
     except NotImplementedError:  # no forward-mode formula
         first = LinearProgram(make_fx(functionalize(pull))(z, *context, cotangent))
         return _Programs(first, _transposed(first, (z, *context), cotangent, z), False, output_shape)
+
+
+def _copy(into: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    """aten::copy, which has no derivative, by operations that do."""
+    return source.to(into.dtype).expand(into.shape)
 
 
 def _transposed(program: LinearProgram, point: tuple[Tensor, ...], into: Tensor, out: Tensor) -> LinearProgram:

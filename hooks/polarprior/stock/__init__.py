@@ -1,0 +1,1 @@
+"""Runs somebody else's script, unmodified, on latents of a polarity prior."""

@@ -1,0 +1,77 @@
+"""Runs a stock script as ``python SCRIPT ARGUMENTS`` would, in a process that has been made ready for it."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import spawn
+from pathlib import Path
+from typing import Any
+
+from polarprior.errors import PolarPriorError
+from polarprior.stock import children
+from polarprior.stock.polarity import asked, help_text
+from polarprior.stock.run import begin
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A script that is about to run; calling it runs it.
+
+    Attributes:
+        script: the script.
+        arguments: its own.
+        options: the polarity options' values, see `polarprior.stock.polarity.taken`.
+    """
+
+    script: Path
+    arguments: Sequence[str]
+    options: dict[str, Any]
+
+    def __call__(self) -> int:
+        """Run it: 0, unless the script says otherwise by SystemExit or fails, with its own traceback.
+
+        Raises:
+            PolarPriorError: the script can't be given what was asked for.
+            SystemExit: the script's own.
+        """
+        begin(self.script, asked(**self.options))
+        self._prepare_children()
+        sys.argv = [str(self.script), *self.arguments]
+        sys.path[0] = str(self.script.resolve().parent)
+        try:
+            runpy.run_path(str(self.script), run_name="__main__")
+        except PolarPriorError:
+            raise
+        except SystemExit:
+            if "--help" in self.arguments:
+                print(f"\n{help_text()}", end="")
+            raise
+        except BaseException as error:
+            self._show(error)
+            return 130 if isinstance(error, KeyboardInterrupt) else 1
+        return 0
+
+    def _show(self, error: BaseException) -> None:
+        """The traceback as Python would print it: it begins with the script."""
+        traceback = error.__traceback__
+        while traceback and traceback.tb_frame.f_code.co_filename != str(self.script):
+            traceback = traceback.tb_next
+        sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+
+    def _prepare_children(self) -> None:
+        """Let spawned processes, which import the script again, begin as this one did."""
+        original = spawn.get_preparation_data
+        options = json.dumps(self.options)
+
+        def get_preparation_data(name: str) -> dict[str, Any]:
+            data: dict[str, Any] = original(name)
+            if "init_main_from_path" in data:
+                data["sys_argv"] = [data["init_main_from_path"], options, *data["sys_argv"][1:]]
+                data["init_main_from_path"] = children.__file__
+            return data
+
+        spawn.get_preparation_data = get_preparation_data

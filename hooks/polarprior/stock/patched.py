@@ -1,0 +1,40 @@
+"""What a patched stock script imports, before anything else, and decorates its command with.
+
+Without ``--polarity`` on its command line the import does nothing and loads nothing else; with it, this process is
+made ready as `polarprior run` would make it. Spawned processes import the script again, and come by here as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from multiprocessing import parent_process
+from typing import Any
+
+
+def options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--polarity``, ``--bank``, ``--force`` and ``--device`` to a click command that does not see them."""
+    from polarprior.stock.polarity import polarity_options
+
+    return polarity_options(function, expose_value=False)
+
+
+def _begin() -> None:
+    from pathlib import Path
+
+    import click
+
+    from polarprior.errors import UsageError, ending_the_script
+    from polarprior.stock.polarity import asked, taken
+    from polarprior.stock.run import begin
+
+    with ending_the_script():
+        try:
+            values = taken(sys.argv[1:])[0]
+        except click.UsageError as error:
+            raise UsageError(error.format_message(), f"see: python {sys.argv[0]} --help") from error
+        begin(Path(sys.argv[0]), asked(**values), child=parent_process() is not None)
+
+
+if any(argument.split("=")[0] == "--polarity" for argument in sys.argv[1:]) and "--help" not in sys.argv:
+    _begin()

@@ -1,0 +1,151 @@
+"""One run of a stock script: what is asked of it, what a plugin can know of it, and what it draws from."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cached_property, wraps
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from polarprior.errors import UsageError, ending_the_script
+from polarprior.host import default_host, torch_device
+from polarprior.stock.importing import after_import
+from polarprior.stock.polarity import Asked, Polarity
+from polarprior.stock.repo import repo_of
+from polarprior.stock.sampler import StockSampler
+
+if TYPE_CHECKING:
+    import torch
+
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+
+
+class StockRun:
+    """What a plugin's `StockRepo.connect` works with.
+
+    Attributes:
+        root: folder of the checkout.
+        script: the script, relative to it.
+        polarity: what is asked for; None where the script is to keep its own latents.
+        device: where the script works.
+    """
+
+    def __init__(self, root: Path, script: str, polarity: Polarity | None, device: torch.device):
+        self.root = root
+        self.script = script
+        self.polarity = polarity
+        self.device = device
+        self._sampler: StockSampler | None = None
+        self._namespace: dict[str, Any] = {}
+        self._remember_namespaces()
+
+    @cached_property
+    def bank(self) -> Bank:
+        """The bank that is asked for."""
+        from polarprior.bank.bank import Bank
+
+        if self.polarity is None:
+            raise ValueError("a run without a polarity has no bank")
+        return Bank.open(self.polarity.bank)
+
+    def after_import(self, name: str, callback: Callable[[ModuleType], None]) -> None:
+        """Have `callback` called with the module `name` when the script has imported it."""
+        after_import(name, callback)
+
+    def values(self) -> dict[str, Any]:
+        """What the script's command line came to, defaults included, by the names that click or argparse gives
+        them; to be asked once the script has read it."""
+        context = click.get_current_context(silent=True)
+        return dict(context.params) if context else dict(self._namespace)
+
+    def sampler(self, generator: Generator, label: int | None = None, draws: int = 0) -> StockSampler:
+        """What the script's latents become. Ends the script, with an error and a hint, where there is no such law.
+
+        Args:
+            generator: of the network that the script has loaded, with the settings at which the script uses it: a
+                bank for others is refused.
+            label: the one class that the script draws; None where there are none, or several.
+            draws: how many latents it draws; 0 where that is not known.
+        """
+        if self.polarity is None:
+            raise ValueError("a run without a polarity draws nothing")
+        with ending_the_script(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            self._sampler = StockSampler(self.polarity, generator, label, draws)
+            diagnostics = self._sampler.diagnostics
+        for warning in caught:
+            print(f"warning: {warning.message}", file=sys.stderr)
+        print(f"polarity: {diagnostics}", file=sys.stderr)
+        return self._sampler
+
+    def warn_if_idle(self) -> None:
+        """Say so where the polarity that was asked for has changed nothing."""
+        if self.polarity is not None and self._sampler is None:
+            print(
+                "warning: no network has come by whose latents could be replaced: --polarity did nothing",
+                file=sys.stderr,
+            )
+
+    def _remember_namespaces(self) -> None:
+        original = argparse.ArgumentParser.parse_known_args
+
+        @wraps(original)
+        def parse_known_args(*args: Any, **kwargs: Any) -> Any:
+            found = original(*args, **kwargs)
+            self._namespace = dict(vars(found[0]))
+            return found
+
+        argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[method-assign]
+
+
+def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
+    """Get this process ready for a stock script: shims that are needed here, and the plugin's hands on the seam.
+
+    Args:
+        script: the script.
+        asked: of it.
+        child: this process was spawned by the one that runs the script.
+
+    Raises:
+        UsageError: no such script or device, an unknown checkout, or a script that draws no latents.
+        BankError: a bank that can't be read.
+    """
+    if not script.is_file():
+        raise UsageError(
+            f"SCRIPT: no file {script}", "name the stock script: polarprior run gen_images.py --seeds=0-3"
+        )
+    repo, root = repo_of(script.resolve().parent, default_host().stock_repos())
+    polarity = asked.polarity
+    relative = script.resolve().relative_to(root).as_posix()
+    if polarity is not None:
+        repo.check_draws(relative)
+    device = torch_device(asked.device)
+    _apply_shims(device)
+    run = StockRun(root, relative, polarity, device)
+    if polarity is not None:
+        _ = run.bank  # opened, or refused, before the script begins
+        if polarity.rho == 0:  # the stock script, bit for bit
+            run.polarity = None
+        elif not child:
+            atexit.register(run.warn_if_idle)
+    repo.connect(run)
+    return run
+
+
+def _apply_shims(device: torch.device) -> None:
+    from polarprior.stock.shims.arguments import restore_arguments
+    from polarprior.stock.shims.device import move_cuda_to
+    from polarprior.stock.shims.modules import supply_missing_modules
+
+    supply_missing_modules()
+    restore_arguments()
+    if str(device) != "cuda":
+        move_cuda_to(device)

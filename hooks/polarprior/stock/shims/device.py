@@ -1,0 +1,49 @@
+"""Scripts that say cuda run on another device: on the CPU where there is no GPU."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+
+def move_cuda_to(device: torch.device) -> None:
+    """From now on, and for the whole process, whatever is put on cuda is put on `device`."""
+    _Elsewhere(device).__enter__()
+    if device.type == "cpu":
+        _speak_gloo()
+
+
+class _Elsewhere(TorchFunctionMode):
+    """Changes the device that torch functions are asked for."""
+
+    def __init__(self, device: torch.device):
+        super().__init__()
+        self._device = device
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.cuda:
+            return args[0].to(self._device)
+        if func is torch.Tensor.pin_memory and self._device.type == "cpu":
+            return args[0]
+        return func(*map(self._mine, args), **{name: self._mine(value) for name, value in (kwargs or {}).items()})
+
+    def _mine(self, value: Any) -> Any:
+        if isinstance(value, torch.device):
+            return self._device if value.type == "cuda" else value
+        if isinstance(value, str):
+            return str(self._device) if value == "cuda" or value.startswith("cuda:") else value
+        return value
+
+
+def _speak_gloo() -> None:
+    """Processes that would talk by nccl, which needs GPUs, talk by gloo."""
+    original = torch.distributed.init_process_group
+
+    @wraps(original)
+    def init_process_group(backend: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        return original("gloo" if backend == "nccl" else backend, *args, **kwargs)
+
+    torch.distributed.init_process_group = init_process_group

@@ -1,0 +1,85 @@
+"""Writes a small network pickle with the stock classes, to try things out: ``python -m polarprior_stylegan2.small``.
+
+Its weights are random, so its images are noise with a style; everything else is as in an official pickle.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from polarprior_stylegan2.checkout import use_checkout
+from polarprior_stylegan2.generator import KINDS, styles_of
+
+LATENT_DIM = 64
+
+
+@click.command()
+@click.argument("plugin", type=click.Choice([kind.plugin for kind in KINDS]))
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--resolution", type=int, default=32, show_default=True, help="Pixels, a power of 2.")
+@click.option("--classes", type=int, default=0, help="Classes; none if not given.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> None:
+    """Write a small network of PLUGIN to PATH, with the stock checkout at hand."""
+    kind = next(kind for kind in KINDS if kind.plugin == plugin)
+    use_checkout(kind.repos)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
+        network = _network(plugin, resolution, classes)
+    # What training would have left: noise that matters, and the average style.
+    stream = torch.Generator().manual_seed(seed)
+    z = torch.randn(1000, LATENT_DIM, generator=stream)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("noise_strength"):
+                parameter.fill_(0.1)
+        network.mapping.w_avg.copy_(
+            styles_of(network, z, torch.arange(1000) % classes if classes else None, 1).mean(0)
+        )
+    critic = torch.nn.Linear(1, 1)
+    content = {
+        "G": network,
+        "D": critic,
+        "G_ema": copy.deepcopy(network),
+        "training_set_kwargs": None,
+        "augment_pipe": None,
+    }
+    path.write_bytes(pickle.dumps(content))
+
+
+def _network(plugin: str, resolution: int, classes: int) -> Any:
+    common = {
+        "z_dim": LATENT_DIM,
+        "c_dim": classes,
+        "w_dim": LATENT_DIM,
+        "img_resolution": resolution,
+        "img_channels": 3,
+    }
+    common["mapping_kwargs"] = {"num_layers": 2}
+    width: dict[str, Any] = {"channel_base": 1024, "channel_max": 32}
+    if plugin == "stylegan3":
+        from training.networks_stylegan3 import Generator  # of the checkout
+
+        return _frozen(Generator(**common, **width, num_layers=6))
+    width |= {"num_fp16_res": 2, "conv_clamp": 256}
+    try:
+        from training.networks import Generator
+    except ImportError:  # the checkout of StyleGAN3
+        from training.networks_stylegan2 import Generator
+
+        return _frozen(Generator(**common, **width))
+    return _frozen(Generator(**common, synthesis_kwargs=width))
+
+
+def _frozen(network: Any) -> Any:
+    return network.eval().requires_grad_(False)
+
+
+if __name__ == "__main__":
+    main()

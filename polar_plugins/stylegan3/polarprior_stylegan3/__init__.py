@@ -1,0 +1,45 @@
+"""StyleGAN3 networks as a polarprior plugin. Importing it does not import torch.
+
+Its repository also runs StyleGAN2 networks, and the two have their latents, loader and seam in common: those are in
+`polarprior_stylegan2`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polarprior import StockRepo, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+    from polarprior.generator import Generator
+    from polarprior.jacobian.of_generator import JacobianFn
+    from polarprior.settings import Settings
+
+NAME = "stylegan3"
+
+
+@hookimpl
+def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
+    """``stylegan3:FILE``: an official pickle, or one that train.py wrote; a checkout must be at hand to open it."""
+    from polarprior_stylegan2.generator import load
+
+    return load(NAME, source, device, settings)
+
+
+@hookimpl
+def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
+    """Images or styles, from z or from w, with modulated convolutions that are not fused."""
+    from polarprior_stylegan2.jacobian import style_jacobian_fn
+
+    from polarprior_stylegan3.operators import unfused_operators
+
+    return style_jacobian_fn(generator, space, domain, unfused_operators)
+
+
+@hookimpl
+def stock_repos() -> list[StockRepo]:
+    """NVlabs/stylegan3."""
+    from polarprior_stylegan2.repos import STYLEGAN3
+
+    return [STYLEGAN3]

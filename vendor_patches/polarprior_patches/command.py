@@ -1,0 +1,87 @@
+"""`polarprior patch REPO`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from polarprior.errors import PolarPriorError, UsageError
+
+from polarprior_patches.lines import is_patched, reverted
+
+
+class _Change(NamedTuple):
+    """A script, its bytes now and then, or the reason why it is left alone."""
+
+    script: str
+    path: Path
+    before: bytes
+    after: bytes
+    reason: str | None = None
+
+
+@click.command()
+@click.argument("repo", type=click.Path(path_type=Path))
+@click.option("--diff", "show", is_flag=True, help="Show what would be changed, and change nothing.")
+@click.option("--revert", is_flag=True, help="Take it out again, byte for byte.")
+def patch(repo: Path, show: bool, revert: bool) -> None:
+    """Add --polarity, --bank, --force and --device to the scripts of the stock checkout REPO.
+
+    Afterwards they take latents from a polarity prior with no launcher: python gen_images.py ... --polarity=-0.1
+    --bank=FILE. Without --polarity they do what they did. A script that doesn't look as expected is left untouched.
+    """
+    changes = list(_changes(repo, revert))
+    for change in changes:
+        if change.reason is not None:
+            click.echo(f"{change.script}: left untouched: {change.reason}", err=True)
+        elif show:
+            click.echo("".join(_diff(change)), nl=False)
+        elif change.before == change.after:
+            click.echo(f"{change.script}: {'not patched' if revert else 'patched already'}")
+        else:
+            _write(change)
+            click.echo(f"{change.script}: {'reverted' if revert else 'patched'}")
+    if all(change.reason is not None for change in changes):
+        raise PolarPriorError(
+            f"REPO: no script of {repo} could be patched", "polarprior run SCRIPT needs no patch: use that"
+        )
+
+
+def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
+    from polarprior.host import default_host
+    from polarprior.stock.repo import repo_of
+
+    from polarprior_patches.click_command import NoMatchError
+    from polarprior_patches.recipes import RECIPES
+
+    if not repo.is_dir():
+        raise UsageError(f"REPO: no folder {repo}", "name the folder of a stock checkout")
+    stock, root = repo_of(repo.resolve(), default_host().stock_repos())
+    for script, recipe in RECIPES.get(stock.name, {}).items():
+        path = root / script
+        try:
+            before = path.read_bytes()
+            if revert:
+                yield _Change(script, path, before, reverted(before))
+            else:
+                yield _Change(script, path, before, before if is_patched(before) else recipe(before))
+        except FileNotFoundError:
+            yield _Change(script, path, b"", b"", "it is not there")
+        except NoMatchError as error:
+            yield _Change(script, path, before, before, str(error))
+
+
+def _diff(change: _Change) -> Iterator[str]:
+    lines = (text.decode(errors="replace").splitlines(keepends=True) for text in (change.before, change.after))
+    return difflib.unified_diff(*lines, f"a/{change.script}", f"b/{change.script}")
+
+
+def _write(change: _Change) -> None:
+    from polarprior.files import write_atomically
+
+    mode = change.path.stat().st_mode
+    write_atomically(change.path, change.after)
+    change.path.chmod(mode)

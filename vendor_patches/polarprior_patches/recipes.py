@@ -1,0 +1,17 @@
+"""How each script of each stock repository is patched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from polarprior_patches.click_command import patch_click_command
+
+Recipe = Callable[[bytes], bytes]
+
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "NVlabs/stylegan2-ada-pytorch": dict.fromkeys(
+        ["generate.py", "style_mixing.py", "calc_metrics.py"], patch_click_command
+    ),
+    "NVlabs/stylegan3": dict.fromkeys(["gen_images.py", "gen_video.py", "calc_metrics.py"], patch_click_command),
+}
+"""Repository to script to recipe: source to patched source, or NoMatchError."""
