@@ -308,7 +308,7 @@ def test_stock_repos_and_commands_of_plugins(make_host):
         from polarprior import hookimpl
         @hookimpl
         def stock_repos():
-            return [pp.StockRepo("somebody/model", ("model.py",), ("sample.py",))]
+            return [pp.StockRepo("somebody/model", ("model.py",), ("sample.py",), connect=print)]
         @hookimpl
         def register_commands(cli):
             cli.command("extra")(lambda: None)

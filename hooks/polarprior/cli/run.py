@@ -24,6 +24,6 @@ def run(script: Path, arguments: tuple[str, ...], **options: Any) -> Launch:
     script as it is, where necessary on the CPU. SCRIPT --help shows the script's own help.
     """
     behind, own = taken(arguments)
-    options |= {name: value for name, value in behind.items() if value not in (None, False)}
+    options |= {name: value for name, value in behind.items() if value is not None and value is not False}
     asked(**options)  # or an error, before anything is imported for the script
     return Launch(script, own, options)

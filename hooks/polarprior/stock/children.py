@@ -1,6 +1,6 @@
 """What a process spawned by a launched script imports as its main module, in the script's place.
 
-``sys.argv`` holds the script, the polarity options as JSON and the script's own arguments, see
+Behind ``sys.argv[0]`` are the script with the polarity options, as JSON, and the script's own arguments, see
 `polarprior.stock.launch`. The script's own functions end up here, where pickles of ``__main__`` look for them.
 """
 
@@ -13,5 +13,6 @@ if __name__ == "__mp_main__":
     from polarprior.stock.polarity import asked
     from polarprior.stock.run import begin
 
-    begin(Path(sys.argv[0]), asked(**json.loads(sys.argv.pop(1))), child=True)
-    globals().update(runpy.run_path(sys.argv[0], run_name="__mp_main__"))
+    script, options = json.loads(sys.argv.pop(1))
+    begin(Path(script), asked(**options), child=True)
+    globals().update(runpy.run_path(script, run_name="__mp_main__"))

@@ -65,12 +65,12 @@ class Launch:
     def _prepare_children(self) -> None:
         """Let spawned processes, which import the script again, begin as this one did."""
         original = spawn.get_preparation_data
-        options = json.dumps(self.options)
 
         def get_preparation_data(name: str) -> dict[str, Any]:
             data: dict[str, Any] = original(name)
             if "init_main_from_path" in data:
-                data["sys_argv"] = [data["init_main_from_path"], options, *data["sys_argv"][1:]]
+                script, *arguments = data["sys_argv"]
+                data["sys_argv"] = [script, json.dumps([data["init_main_from_path"], self.options]), *arguments]
                 data["init_main_from_path"] = children.__file__
             return data
 

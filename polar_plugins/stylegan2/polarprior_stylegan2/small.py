@@ -16,7 +16,7 @@ import torch
 from polarprior_stylegan2.checkout import use_checkout
 from polarprior_stylegan2.generator import KINDS, styles_of
 
-LATENT_DIM = 64
+LATENT_DIM = 32
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _network(plugin: str, resolution: int, classes: int) -> Any:
     if plugin == "stylegan3":
         from training.networks_stylegan3 import Generator  # of the checkout
 
-        return _frozen(Generator(**common, **width, num_layers=6))
+        return _frozen(Generator(**common, **width, num_layers=4, margin_size=4))
     width |= {"num_fp16_res": 2, "conv_clamp": 256}
     try:
         from training.networks import Generator

@@ -1,0 +1,1 @@
+"""A stock script that no polarity prior belongs in."""
