@@ -1,8 +1,9 @@
 # make demo: set everything up and look at what polarity does.   make test: every check and test.
 PYTHON ?= python3
 BIN := .venv/bin
-DISTRIBUTIONS := -e . -e polar_plugins/dcgan_faces -e vendor_patches
-DECLARED := setup.cfg constraints.txt polar_plugins/dcgan_faces/setup.cfg vendor_patches/setup.cfg
+FOLDERS := . $(patsubst %/setup.cfg,%,$(wildcard polar_plugins/*/setup.cfg)) vendor_patches
+DISTRIBUTIONS := $(FOLDERS:%=-e %)
+DECLARED := constraints.txt $(FOLDERS:%=%/setup.cfg)
 
 .PHONY: demo test check format clean
 

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = {
     "polarprior": ROOT,
     "polarprior_dcgan_faces": ROOT / "polar_plugins/dcgan_faces",
+    "polarprior_stylegan2": ROOT / "polar_plugins/stylegan2",
+    "polarprior_stylegan3": ROOT / "polar_plugins/stylegan3",
     "polarprior_patches": ROOT / "vendor_patches",
 }
 

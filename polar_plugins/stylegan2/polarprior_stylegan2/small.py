@@ -32,13 +32,15 @@ def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> N
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
         network = _network(plugin, resolution, classes)
-    # What training would have left: noise that matters, and the average style.
+    # What training would have left: noise that matters, images in [-1, 1], and the average style.
     stream = torch.Generator().manual_seed(seed)
     z = torch.randn(1000, LATENT_DIM, generator=stream)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("noise_strength"):
                 parameter.fill_(0.1)
+            if name.endswith("torgb.weight"):
+                parameter.mul_(0.25)
         network.mapping.w_avg.copy_(
             styles_of(network, z, torch.arange(1000) % classes if classes else None, 1).mean(0)
         )

@@ -1,0 +1,81 @@
+"""The plugin `stylegan2` on networks that the stock classes of StyleGAN2-ADA write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import polarprior as pp
+import pytest
+from polarprior.errors import PolarPriorError, RunsCodeWarning, UsageError
+from polarprior.files import sha256_of
+from polarprior.testing import GeneratorPluginTests
+from polarprior_stylegan2.testing import StyleGeneratorTests
+
+
+@pytest.fixture(scope="module", params=[(), ("--classes", "3")], ids=["unconditional", "classes"])
+def generator(request, small_pickle):
+    return pp.load(f"stylegan2:{small_pickle('stylegan2', *request.param)}", "cpu", trunc=0.7)
+
+
+class TestConformance(GeneratorPluginTests):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def checkpoint(cls, small_pickle):
+        cls.model = f"stylegan2:{small_pickle('stylegan2')}"
+
+
+class TestJacobians(StyleGeneratorTests):
+    noise = True
+
+
+def test_the_weights_pickle_is_warned_of_and_can_be_pinned(small_pickle, recwarn):
+    path = small_pickle("stylegan2")
+    with pytest.warns(RunsCodeWarning, match=f"runs the code it holds .*{sha256_of(path)}"):
+        pp.load(f"stylegan2:{path}", "cpu")
+    recwarn.clear()
+    pp.load(f"stylegan2:{path}", "cpu", sha256=sha256_of(path).upper())
+    assert not [each for each in recwarn if each.category is RunsCodeWarning]
+    with pytest.raises(PolarPriorError, match="it was not opened"):
+        pp.load(f"stylegan2:{path}", "cpu", sha256="0" * 64)
+    with pytest.raises(UsageError, match="64 hexadecimal digits"):
+        pp.load(f"stylegan2:{path}", "cpu", sha256="short")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "EOFError"),
+        (b"not a pickle", "UnpicklingError"),
+        (b"\x80\x04}.", "KeyError"),
+        (b"\x80\x04K\x01.", "Error"),
+    ],
+)
+def test_what_is_no_network_pickle_is_refused(vendor, tmp_path, content, reason):
+    (tmp_path / "bad.pkl").write_bytes(content)
+    with pytest.raises(PolarPriorError, match=f"no network pickle.*{reason}"):
+        pp.load(f"stylegan2:{tmp_path}/bad.pkl", "cpu")
+
+
+def test_what_is_not_there_is_refused(vendor, tmp_path):
+    with pytest.raises(PolarPriorError, match="no file"):
+        pp.load(f"stylegan2:{tmp_path}/none.pkl", "cpu")
+    with pytest.raises(UsageError, match="expected stylegan2:FILE"):
+        pp.load("stylegan2", "cpu")
+
+
+def test_without_a_checkout_it_says_what_to_clone(small_pickle, tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "polarprior.cli",
+        "score",
+        f"stylegan2:{small_pickle('stylegan2')}",
+        "--seeds",
+        "0",
+    ]
+    environ = {name: value for name, value in os.environ.items() if name != "POLARPRIOR_VENDOR"}
+    done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "git clone https://github.com/NVlabs/stylegan2-ada-pytorch" in done.stderr

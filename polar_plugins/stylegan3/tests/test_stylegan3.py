@@ -1,0 +1,52 @@
+"""The plugin `stylegan3` on networks that the stock classes of StyleGAN3 write."""
+
+from __future__ import annotations
+
+import polarprior as pp
+import pytest
+import torch
+from polarprior.errors import PolarPriorError
+from polarprior.testing import GeneratorPluginTests
+from polarprior_stylegan2.testing import StyleGeneratorTests
+from polarprior_stylegan3.operators import modulated_conv2d, unfused_operators
+
+
+@pytest.fixture(scope="module", params=[(), ("--classes", "3")], ids=["unconditional", "classes"])
+def generator(request, small_pickle):
+    return pp.load(f"stylegan3:{small_pickle('stylegan3', *request.param)}", "cpu", trunc=0.7)
+
+
+class TestConformance(GeneratorPluginTests):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def checkpoint(cls, small_pickle):
+        cls.model = f"stylegan3:{small_pickle('stylegan3')}"
+
+
+class TestJacobians(StyleGeneratorTests):
+    noise = False
+
+
+@pytest.mark.parametrize("demodulate", [True, False])
+@pytest.mark.parametrize("gain", [None, torch.tensor(0.7), torch.linspace(0.5, 2, 5)])
+def test_the_unfused_convolution_is_the_stock_one(generator, demodulate, gain):
+    layer = getattr(generator.network.synthesis, generator.network.synthesis.layer_names[0])
+    stock = type(layer).forward.__globals__["modulated_conv2d"]
+    stream = torch.Generator().manual_seed(0)
+    x, w, s = (torch.randn(shape, generator=stream) for shape in ((1, 5, 6, 7), (4, 5, 3, 3), (1, 5)))
+    expected = stock(x=x, w=w, s=s, demodulate=demodulate, padding=2, input_gain=gain)
+    torch.testing.assert_close(modulated_conv2d(x, w, s, demodulate, 2, gain), expected, rtol=1e-5, atol=1e-5)
+    with unfused_operators(generator.network):
+        assert type(layer).forward.__globals__["modulated_conv2d"] is modulated_conv2d
+    assert type(layer).forward.__globals__["modulated_conv2d"] is stock
+
+
+def test_the_other_plugins_network_is_sent_there(small_pickle):
+    with pytest.raises(PolarPriorError, match="holds no network of stylegan3, but one of stylegan2") as error:
+        pp.load(f"stylegan3:{small_pickle('stylegan2')}", "cpu")
+    assert error.value.hint.startswith("use stylegan2:")
+
+
+def test_one_process_has_one_checkout(small_pickle, monkeypatch):
+    """StyleGAN2 networks open with the checkout of StyleGAN3 where its modules are there already."""
+    assert pp.load(f"stylegan2:{small_pickle('stylegan2')}", "cpu").plugin == "stylegan2"
