@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,7 @@ def draw(folder, out, *options, script="draw.py", seeds=SEEDS, **how):
     listed = ",".join(map(str, seeds))
     done = run(folder, script, "--network=network.pt", f"--seeds={listed}", f"--outdir={out}", *options, **how)
     assert done.returncode == 0, done.stderr
+    assert "did nothing" not in done.stderr
     return [np.load(folder / out / f"{seed}.npy") for seed in seeds]
 
 
@@ -156,6 +157,10 @@ def test_a_patched_script_without_polarity_loads_nothing_else(stock):
     loaded |= {"polarprior.stock.patched", "polarprior.stock.polarity"}
     assert set(eval(done.stdout)) == loaded
     assert "--polarity RHO" in run(stock, "patched.py", "--help", launcher=False).stdout
+    for words in (["--bank=b"], ["--force"]):
+        done = run(stock, "patched.py", *words, launcher=False)
+        assert done.returncode == 2
+        assert "given without --polarity" in done.stderr
     done = run(stock, "patched.py", "--polarity=-0.1", launcher=False)
     assert (done.returncode, done.stderr.split("\n")[0][:15]) == (2, "error: --bank: ")
     done = run(stock, "patched.py", "--polarity", launcher=False)
@@ -178,6 +183,19 @@ def test_flags_in_both_spellings_on_both_sides(stock, drawn):
     done = run(stock, *words, "--seeds", "0,1", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert same([np.load(stock / f"both/{seed}.npy") for seed in (0, 1)], drawn[:2])
+
+
+def test_what_spawned_processes_spawn_is_ready_too(stock, drawn):
+    """Grandchildren import the script again, shims and all."""
+    source = (stock / "draw.py").read_text()
+    nested = source.replace("save, (network, seeds, trunc, outdir)", "nest, (network, seeds, trunc, outdir)")
+    nested = nested.replace(
+        "@click.command()",
+        "def nest(rank, *others):\n    torch.multiprocessing.spawn(save, others, nprocs=1)\n\n\n@click.command()",
+    )
+    (stock / "patched.py").write_text(nested)
+    assert same(draw(stock, "nested", *polarity(), "--gpus=1", script="patched.py"), drawn)
+    assert same(draw(stock, "nested", *polarity(), "--gpus=2", script="patched.py"), drawn)
 
 
 def test_help_is_the_scripts_followed_by_ours(stock):
@@ -303,6 +321,7 @@ def test_after_import_is_called_once_and_leaves_the_module_its_loader(tmp_path, 
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     seen = []
     after_import("just_imported", lambda module: seen.append(module.here()))
+    assert find_spec("just_imported") is not None  # looking is not importing
     assert seen == []
     import just_imported
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -173,6 +174,7 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, patche
     python("-m", "polarprior.cli", "patch", checkout.folder, *([] if patched else ["--revert"]), cwd=work)
     seen = work / f"seen-{gpus}-{patched}"
     seen.mkdir()
+    shutil.rmtree(cache / "gan-metrics", ignore_errors=True)  # so that the data set is read, by workers
     environ["SMALL_DETECTOR_LOG"] = str(seen)
     words = ["calc_metrics.py", f"--network={work}/network.pkl", f"--data={work}/drawn", "--metrics=fid50k_full"]
     words += [f"--gpus={gpus}", "--polarity=-0.5", f"--bank={bank}"]
@@ -187,6 +189,7 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, patche
         python("-m", "polarprior.cli", "patch", checkout.folder, "--revert", cwd=work)
     result = next(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"results"'))
     assert result["num_gpus"] == gpus
+    assert "did nothing" not in done.stdout + done.stderr
     assert result["results"]["fid50k_full"] > 0
     if checkout.plugin == "stylegan2":  # its metrics draw noise anew for each image, and its detector is a script
         assert "draw noise anew" in done.stdout + done.stderr
@@ -271,6 +274,19 @@ def test_classes_stay_theirs(checkout):
     for seed, row in zip((1, 3, 5), named, strict=True):
         mine, stock = work / f"classes/seed{seed:04d}.png", work / f"class-reference/seed{int(row):04d}.png"
         assert mine.read_bytes() == stock.read_bytes()
+    metrics = [
+        "calc_metrics.py",
+        f"--network={network}",
+        f"--data={work}/classes",
+        "--metrics=fid50k_full",
+        "--gpus=2",
+    ]
+    done = checkout.run(*metrics, "--polarity=-0.6", f"--bank={bank}", fails=True)
+    assert (done.returncode, "1 of 3 classes have no rows" in done.stdout + done.stderr) == (2, True)
+    if checkout.plugin == "stylegan2":
+        done = checkout.run("generate.py", f"--network={network}", f"--outdir={work}/x", polarity=RHO, fails=True)
+        assert done.returncode == 2
+        assert "--seeds option is required" in done.stderr
     done = checkout.run(checkout.generate, *options, "--class=1", "--seeds=1", fails=True)
     assert done.returncode in (1, 2)
     assert "error: " in done.stderr

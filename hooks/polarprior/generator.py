@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from polarprior.errors import UsageError
 from polarprior.settings import Settings
+
+if TYPE_CHECKING:
+    from polarprior.jacobian.linear_map import LinearMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +134,11 @@ class Generator:
     def rank_bound(self) -> int:
         """The largest rank that the Jacobian in z can have by its input alone."""
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
+
+    def rank_of(self, domain: str, linear_map: LinearMap) -> int:
+        """The largest rank that a Jacobian from `domain` can have: `rank_bound` is of z alone."""
+        inputs = self.rank_bound if domain == "z" else linear_map.input_dim
+        return min(inputs, linear_map.output_dim)
 
     def __call__(self, latents: Latents, batch_size: int = 16) -> Tensor:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.

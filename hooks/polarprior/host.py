@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import warnings
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polarprior import builtin
-from polarprior.errors import PluginError, PolarPriorError, RunsCodeWarning, UsageError, nearest
-from polarprior.files import sha256_of
+from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
+from polarprior.pinned import pinned
 from polarprior.plugins import Plugins
 from polarprior.prior.sampler import SAMPLERS, SamplerOptions
 
@@ -42,8 +42,8 @@ class Host:
         Args:
             model: ``PLUGIN`` or ``PLUGIN:SOURCE``, such as ``dcgan-faces`` or ``torch:my_module:make``.
             device: a torch device; CUDA where there is one, else the CPU, where None.
-            sha256: of the file ``SOURCE``, as hex: another file is not opened, and this one without a warning that
-                it runs code.
+            sha256: of the file ``SOURCE``, as hex: another file is not opened, and this one, from a private copy,
+                without a warning that it runs code.
             settings: fields of `Settings`: trunc, temperature, noise_mode.
 
         Raises:
@@ -60,9 +60,10 @@ class Host:
             asked = Settings.from_dict(settings)
         except ValueError as error:
             raise UsageError(str(error), "the settings are trunc, temperature, noise_mode") from error
-        with warnings.catch_warnings():
+        with ExitStack() as stack:
             if sha256 is not None:
-                _check_sha256(model, Path(source), sha256)
+                source = str(stack.enter_context(pinned(Path(source), sha256)))
+                stack.enter_context(warnings.catch_warnings())
                 warnings.simplefilter("ignore", RunsCodeWarning)
             generator = self.plugins.ask(
                 name, "load_generator", source=source or None, device=torch_device(device), settings=asked
@@ -187,20 +188,6 @@ class Host:
 def default_host() -> Host:
     """The host with the installed plugins; made once a process."""
     return Host()
-
-
-def _check_sha256(model: str, path: Path, expected: str) -> None:
-    """Raise unless `path` is a file of that digest."""
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
-        raise UsageError(f"--sha256: got {expected[:80]!r}, expected 64 hexadecimal digits", "see: sha256sum FILE")
-    if not path.is_file():
-        raise UsageError(f"--sha256: {model} names no file to compare", "name one: PLUGIN:FILE, or leave it out")
-    found = sha256_of(path)
-    if found != expected.lower():
-        raise PolarPriorError(
-            f"--sha256: {path} has {found}, expected {expected.lower()}: it was not opened",
-            "fetch it again from where you trust it",
-        )
 
 
 def torch_device(device: str | None) -> Any:

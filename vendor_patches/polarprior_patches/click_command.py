@@ -5,9 +5,7 @@ from __future__ import annotations
 import libcst as cst
 from libcst import matchers as m
 
-from polarprior_patches.lines import MARK
-
-MODULE = "polarprior.stock.patched"
+from polarprior_patches.lines import IMPORT, MARK, OPTIONS
 
 
 class NoMatchError(Exception):
@@ -26,6 +24,8 @@ def patch_click_command(source: bytes) -> bytes:
         module = cst.parse_module(source)
     except cst.ParserSyntaxError as error:
         raise NoMatchError(f"it is no Python that can be read (line {error.raw_line})") from error
+    except (UnicodeError, SyntaxError, LookupError) as error:
+        raise NoMatchError(f"its encoding can't be read ({error})") from error
     name = _called_under_main(module)
     body = list(module.body)
     where = next((i for i, node in enumerate(body) if m.matches(node, m.FunctionDef(name=m.Name(name)))), None)
@@ -60,7 +60,7 @@ def _decorated(function: cst.FunctionDef) -> list[cst.Decorator]:
     options = [i for i, each in enumerate(decorators) if m.matches(each, option)]
     if not options:
         raise NoMatchError(f"{function.name.value} has no click options")
-    ours = cst.Decorator(cst.parse_expression(f"{MODULE}.options"), trailing_whitespace=_marked())
+    ours = cst.Decorator(cst.parse_expression(OPTIONS), trailing_whitespace=_marked())
     decorators.insert(options[-1] + 1, ours)
     return decorators
 
@@ -72,7 +72,7 @@ def _imports(node: cst.CSTNode) -> bool:
 
 
 def _import() -> cst.SimpleStatementLine:
-    statement = cst.parse_statement(f"import {MODULE}")
+    statement = cst.parse_statement(IMPORT)
     return statement.with_changes(trailing_whitespace=_marked())
 
 

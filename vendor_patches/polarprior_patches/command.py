@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import click
 from polarprior.errors import PolarPriorError, UsageError
 
-from polarprior_patches.lines import is_patched, reverted
+from polarprior_patches.lines import reverted
 
 
 class _Change(NamedTuple):
@@ -61,15 +62,19 @@ def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
         raise UsageError(f"REPO: no folder {repo}", "name the folder of a stock checkout")
     stock, root = repo_of(repo.resolve(), default_host().stock_repos())
     for script, recipe in RECIPES.get(stock.name, {}).items():
-        path = root / script
-        try:
-            before = path.read_bytes()
-            if revert:
-                yield _Change(script, path, before, reverted(before))
-            else:
-                yield _Change(script, path, before, before if is_patched(before) else recipe(before))
-        except FileNotFoundError:
+        path = (root / script).resolve()  # a link stays one
+        if not path.is_file():
             yield _Change(script, path, b"", b"", "it is not there")
+            continue
+        before = path.read_bytes()
+        stock = reverted(before)
+        try:
+            after = stock if revert else recipe(stock)
+            if reverted(after) != stock:
+                raise NoMatchError("a revert would not give its bytes back")
+            if not os.access(path, os.W_OK):
+                raise NoMatchError("it can't be written to")
+            yield _Change(script, path, before, after)
         except NoMatchError as error:
             yield _Change(script, path, before, before, str(error))
 

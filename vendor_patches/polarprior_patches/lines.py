@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 MARK = "# polarprior patch"
-
-
-def is_patched(source: bytes) -> bool:
-    """Whether a script holds such lines."""
-    return any(_is_marked(line) for line in source.splitlines())
+IMPORT = "import polarprior.stock.patched"
+OPTIONS = "polarprior.stock.patched.options"
+_ADDED = {f"{IMPORT}  {MARK}".encode(), f"@{OPTIONS}  {MARK}".encode()}
 
 
 def reverted(source: bytes) -> bytes:
     """A script without them: byte for byte what it was, and whatever has been changed elsewhere since."""
-    return b"".join(line for line in source.splitlines(keepends=True) if not _is_marked(line))
-
-
-def _is_marked(line: bytes) -> bool:
-    return line.rstrip().endswith(MARK.encode())
+    return b"".join(line for line in source.splitlines(keepends=True) if line.strip() not in _ADDED)

@@ -233,6 +233,8 @@ class Bank:
         command = f"polarprior bank build {generator.source or 'MODEL'} -n {len(self)} -k {self.info.k}"
         if self.info.space != "pixel":
             command += f" --space {self.info.space}"
+        if self.info.domain != "z":
+            command += f" --domain {self.info.domain}"
         if generator.settings.trunc is not None:
             command += f" --trunc {generator.settings.trunc:g}"
         if generator.settings.noise_mode is not None:

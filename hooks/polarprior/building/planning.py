@@ -78,7 +78,7 @@ def decide(
     jacobian_fn = default_host().jacobian_fn(generator, space=request.space, domain=request.domain)
     rows = np.arange(min(PROBED, request.n))
     first = jacobian_fn(generator.prior.draw(plan.seeds(rows), plan.labels(rows)))
-    rank = min(generator.rank_bound if request.domain == "z" else first.input_dim, first.output_dim)
+    rank = generator.rank_of(request.domain, first)
     check_k(request.k, rank)
     check_behaves(generator)
     check_differentiates(first, generator.plugin)

@@ -121,7 +121,7 @@ def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]
 
 def _copy(into: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     """aten::copy, which has no derivative, by operations that do."""
-    return source.to(into.dtype).expand(into.shape)
+    return source.to(into.device, into.dtype).expand(into.shape)
 
 
 def _transposed(program: LinearProgram, point: tuple[Tensor, ...], into: Tensor, out: Tensor) -> LinearProgram:

@@ -22,10 +22,11 @@ def to_uint8(images: Tensor) -> np.ndarray:
             f"images: the generator gives {list(images.shape[1:])} a latent, expected [1 or 3, height, width]",
             "outputs that are no pictures can be had in Python: pp.latent_sampler(...).sample(seeds)",
         )
-    largest = float(images.abs().max())
-    if largest > 2:
+    typical = float(images.abs().median())  # the largest may be an outlier, which is clamped
+    if typical > 2:
         raise UsageError(
-            f"images: values of up to {largest:.3g}, expected -1 to 1", "scale the generator's output: x / 127.5 - 1"
+            f"images: values of {typical:.3g} are typical, expected -1 to 1",
+            "scale the generator's output: x / 127.5 - 1",
         )
     scaled = (images.detach().float().cpu() * 127.5 + 128).clamp(0, 255)
     return scaled.permute(0, 2, 3, 1).numpy().astype(np.uint8)

@@ -1,18 +1,28 @@
-"""What a process spawned by a launched script imports as its main module, in the script's place.
+"""Processes that a launched script spawns: they import the script again, and have to be made ready for it first."""
 
-Behind ``sys.argv[0]`` are the script with the polarity options, as JSON, and the script's own arguments, see
-`polarprior.stock.launch`. The script's own functions end up here, where pickles of ``__main__`` look for them.
-"""
+from __future__ import annotations
 
 import json
-import runpy
-import sys
-from pathlib import Path
+from multiprocessing import spawn
+from typing import Any
 
-if __name__ == "__mp_main__":
-    from polarprior.stock.polarity import asked
-    from polarprior.stock.run import begin
+from polarprior.stock import spawned
 
-    script, options = json.loads(sys.argv.pop(1))
-    begin(Path(script), asked(**options), child=True)
-    globals().update(runpy.run_path(script, run_name="__mp_main__"))
+
+def prepare_children(options: dict[str, Any]) -> None:
+    """Let processes that this one spawns begin as it did.
+
+    Args:
+        options: the polarity options' values, see `polarprior.stock.polarity.taken`.
+    """
+    original = spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict[str, Any]:
+        data: dict[str, Any] = original(name)
+        if "init_main_from_path" in data:
+            first, *arguments = data["sys_argv"]
+            data["sys_argv"] = [first, json.dumps([data["init_main_from_path"], options]), *arguments]
+            data["init_main_from_path"] = spawned.__file__
+        return data
+
+    spawn.get_preparation_data = get_preparation_data

@@ -21,20 +21,28 @@ def after_import(name: str, callback: Callback) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds one module, once, as the others would, and has its callback called when it is loaded."""
+    """Finds one module as the others would, and has its callback called when it has been loaded, once."""
 
     def __init__(self, name: str, callback: Callback):
         self._name = name
         self._callback = callback
+        self._asking = False
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != self._name:
+        if name != self._name or self._asking:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
+        self._asking = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._callback)
+            spec.loader = _Loader(spec.loader, self._loaded)
         return spec
+
+    def _loaded(self, module: ModuleType) -> None:
+        sys.meta_path.remove(self)
+        self._callback(module)
 
 
 class _Loader(Loader):

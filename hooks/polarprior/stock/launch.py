@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
 from polarprior.errors import PolarPriorError
-from polarprior.stock import children
+from polarprior.stock.children import prepare_children
 from polarprior.stock.polarity import asked, help_text
 from polarprior.stock.run import begin
 
@@ -38,21 +36,24 @@ class Launch:
             PolarPriorError: the script can't be given what was asked for.
             SystemExit: the script's own.
         """
-        begin(self.script, asked(**self.options))
-        self._prepare_children()
+        run = begin(self.script, asked(**self.options))
+        prepare_children(self.options)
         sys.argv = [str(self.script), *self.arguments]
         sys.path[0] = str(self.script.resolve().parent)
         try:
             runpy.run_path(str(self.script), run_name="__main__")
         except PolarPriorError:
             raise
-        except SystemExit:
+        except SystemExit as end:
             if "--help" in self.arguments:
                 print(f"\n{help_text()}", end="")
+            elif not end.code:
+                run.warn_if_idle()
             raise
         except BaseException as error:
             self._show(error)
             return 130 if isinstance(error, KeyboardInterrupt) else 1
+        run.warn_if_idle()
         return 0
 
     def _show(self, error: BaseException) -> None:
@@ -61,17 +62,3 @@ class Launch:
         while traceback and traceback.tb_frame.f_code.co_filename != str(self.script):
             traceback = traceback.tb_next
         sys.excepthook(type(error), error.with_traceback(traceback), traceback)
-
-    def _prepare_children(self) -> None:
-        """Let spawned processes, which import the script again, begin as this one did."""
-        original = spawn.get_preparation_data
-
-        def get_preparation_data(name: str) -> dict[str, Any]:
-            data: dict[str, Any] = original(name)
-            if "init_main_from_path" in data:
-                script, *arguments = data["sys_argv"]
-                data["sys_argv"] = [script, json.dumps([data["init_main_from_path"], self.options]), *arguments]
-                data["init_main_from_path"] = children.__file__
-            return data
-
-        spawn.get_preparation_data = get_preparation_data

@@ -1,14 +1,14 @@
 """What a patched stock script imports, before anything else, and decorates its command with.
 
-Without ``--polarity`` on its command line the import does nothing and loads nothing else; with it, this process is
-made ready as `polarprior run` would make it. Spawned processes import the script again, and come by here as well.
+Without ``--polarity`` and its like on its command line the import does nothing and loads nothing else; with it, this
+process is made ready as `polarprior run` would make it. Spawned processes import the script again, and come by too.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from multiprocessing import parent_process
+from multiprocessing import current_process
 from typing import Any
 
 
@@ -33,8 +33,10 @@ def _begin() -> None:
             values = taken(sys.argv[1:])[0]
         except click.UsageError as error:
             raise UsageError(error.format_message(), f"see: python {sys.argv[0]} --help") from error
-        begin(Path(sys.argv[0]), asked(**values), child=parent_process() is not None)
+        begin(Path(sys.argv[0]), asked(**values), child=current_process().name != "MainProcess")
 
 
-if any(argument.split("=")[0] == "--polarity" for argument in sys.argv[1:]) and "--help" not in sys.argv:
+_NAMES = {"--polarity", "--bank", "--force", "--device"}
+
+if _NAMES & {argument.split("=")[0] for argument in sys.argv[1:]} and "--help" not in sys.argv:
     _begin()

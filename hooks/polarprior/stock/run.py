@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import sys
 import warnings
 from collections.abc import Callable
@@ -112,7 +111,7 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
     Args:
         script: the script.
         asked: of it.
-        child: this process was spawned by the one that runs the script.
+        child: this process was spawned by the one that runs the script, which has tried the device.
 
     Raises:
         UsageError: no such script or device, an unknown checkout, or a script that draws no latents.
@@ -127,15 +126,16 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
     relative = script.resolve().relative_to(root).as_posix()
     if polarity is not None:
         repo.check_draws(relative)
-    device = torch_device(asked.device)
+    import torch
+
+    # A spawned process need not try the device: the one that spawned it has.
+    device = torch.device(asked.device) if child and asked.device else torch_device(asked.device)
     _apply_shims(device)
     run = StockRun(root, relative, polarity, device)
     if polarity is not None:
         _ = run.bank  # opened, or refused, before the script begins
         if polarity.rho == 0:  # the stock script, bit for bit
             run.polarity = None
-        elif not child:
-            atexit.register(run.warn_if_idle)
     repo.connect(run)
     return run
 

@@ -59,7 +59,8 @@ def calibrate(
         UsageError: k or the space out of range.
     """
     began = time.perf_counter()
-    check_k(k, generator.rank_bound)
+    if domain == "z":
+        check_k(k, generator.rank_bound)
     if jacobian_fn is None:
         jacobian_fn = default_host().jacobian_fn(generator, space=space, domain=domain)
     seeds = np.arange(LAST_SEED - n, LAST_SEED)
@@ -74,7 +75,7 @@ def calibrate(
             label = None if generator.num_classes is None else row % generator.num_classes
             linear_map = jacobian_fn(generator.prior.draw([seed], label))
             if row == 0:
-                check_k(k, min(generator.rank_bound, linear_map.output_dim))
+                check_k(k, generator.rank_of(domain, linear_map))
                 price = _Price.of(linear_map)
                 if price.half_jvp < price.jvp:
                     errors[IN_BFLOAT16] = []

@@ -18,8 +18,8 @@ FOLDER = "POLARPRIOR_VENDOR"
 def use_checkout(repos: Sequence[StockRepo]) -> Path:
     """Put a checkout of one of `repos`, the first preferred, on the path where modules are looked for.
 
-    It is looked for where its modules have been imported from already, in the current folder and those above it, and
-    in the folder that `FOLDER` names.
+    It is looked for where its modules have been imported from already, in the folder that `FOLDER` names, and in the
+    current one; not in those above it, where others may be able to write.
 
     Raises:
         PolarPriorError: there is none, or the modules of another one have been imported.
@@ -46,10 +46,9 @@ def use_checkout(repos: Sequence[StockRepo]) -> Path:
 
 
 def _places() -> Iterable[Path]:
-    here = Path.cwd()
-    yield from (here, *here.parents)
     named = os.environ.get(FOLDER)
     if named:
         yield Path(named)
         if Path(named).is_dir():
             yield from sorted(Path(named).iterdir())
+    yield Path.cwd()

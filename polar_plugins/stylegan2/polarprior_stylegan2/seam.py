@@ -48,7 +48,7 @@ def _hook_network(network: Any, run: StockRun) -> None:
                 f"--network: a {type(network).__name__} without mapping and synthesis networks has no seam",
                 "leave --polarity out",
             )
-        use = _use(run, kind)
+        use = _use(run, kind, network)
         source = f"{kind.plugin}:{run.values().get('network_pkl')}"
         generator = replace(generator_of(network, use.settings), source=source)
     sampler = run.sampler(generator, None if generator.num_classes is None else use.label, use.draws)
@@ -76,12 +76,18 @@ class Redraw:
         z, c = names["z"], names.get("c")
         if mapping.c_dim == 0:
             drawn = self._sampler.redraw(z)
+        elif c is None:  # the network will say so
+            return args, kwargs
+        elif bool((((c == 0) | (c == 1)).all(1) & (c.sum(1) == 1)).all()):
+            drawn = self._sampler.redraw(z, c.argmax(1))
+        elif len(z) == 1:  # what calc_metrics.py makes a summary of the module with: memory as it was found
+            return args, kwargs
         else:
-            # Rows with another label are no latents of a class, such as what a summary of the module is made with.
-            single = ((c == 0) | (c == 1)).all(1) & (c.sum(1) == 1)
-            drawn = z.clone()
-            if bool(single.any()):
-                drawn[single] = self._sampler.redraw(z[single], c[single].argmax(1))
+            with ending_the_script():
+                raise PolarPriorError(
+                    "--polarity: labels that are no single class, and a bank's weights are within a class",
+                    "leave --polarity out",
+                )
         if "z" in kwargs:
             return args, {**kwargs, "z": drawn}
         return (drawn, *args[1:]), kwargs
@@ -95,7 +101,7 @@ class _Use(NamedTuple):
     draws: int = 0
 
 
-def _use(run: StockRun, kind: Kind) -> _Use:
+def _use(run: StockRun, kind: Kind, network: Any) -> _Use:
     """What the script's command line came to.
 
     Raises:
@@ -103,11 +109,11 @@ def _use(run: StockRun, kind: Kind) -> _Use:
     """
     values = run.values()
     if run.script == "calc_metrics.py":
-        return _use_of_metrics(run, kind, values["metrics"])
+        return _use_of_metrics(run, kind, values["metrics"], network.c_dim)
     if values.get("projected_w") is not None:
         raise UsageError("--polarity: --projected-w draws no latents", "leave one of them out")
     noise = values.get("noise_mode", "const") if kind.has_noise else None
-    seeds = {*values.get("seeds", ()), *values.get("row_seeds", ()), *values.get("col_seeds", ())}
+    seeds = {seed for name in ("seeds", "row_seeds", "col_seeds") for seed in values.get(name) or ()}
     if noise == "random":
         raise UsageError(
             "--noise-mode: got random, and a bank's log-volumes are those of a fixed noise",
@@ -121,17 +127,24 @@ def _use(run: StockRun, kind: Kind) -> _Use:
     return _Use(Settings(trunc=values["truncation_psi"], noise_mode=noise), values.get("class_idx"), len(seeds))
 
 
-def _use_of_metrics(run: StockRun, kind: Kind, metrics: list[str]) -> _Use:
+def _use_of_metrics(run: StockRun, kind: Kind, metrics: list[str], num_classes: int) -> _Use:
     for metric in metrics:
         if metric.startswith("ppl_z"):
             raise UsageError(
                 f"--metrics: {metric} interpolates between latents, and what lies between draws is none",
                 "use ppl2_wend, which interpolates styles, or leave --polarity out",
             )
+    missing = set(range(num_classes)) - set([] if run.bank.labels is None else run.bank.labels.tolist())
+    if missing:
+        raise UsageError(
+            f"--bank: {len(missing)} of {num_classes} classes have no rows, such as {min(missing)}; metrics draw all",
+            "build one of all classes: leave --class out",
+        )
     noise = run.bank.info.settings.noise_mode
     if kind.has_noise:
         print(
             f"warning: the metrics draw noise anew for each image; log-volumes are those of noise mode {noise}",
             file=sys.stderr,
         )
-    return _Use(Settings(trunc=1.0, noise_mode=noise), None, METRIC_IMAGES)
+    pairs = any(metric.startswith("ppl") for metric in metrics)
+    return _Use(Settings(trunc=1.0, noise_mode=noise), None, 2 * METRIC_IMAGES if pairs else METRIC_IMAGES)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import torch
+from polarprior.errors import ending_the_script
 
 from polarprior_stylegan2.checkout import use_checkout
 from polarprior_stylegan2.generator import KINDS, styles_of
@@ -27,8 +28,8 @@ LATENT_DIM = 32
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
 def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> None:
     """Write a small network of PLUGIN to PATH, with the stock checkout at hand."""
-    kind = next(kind for kind in KINDS if kind.plugin == plugin)
-    use_checkout(kind.repos)
+    with ending_the_script():
+        use_checkout(next(kind for kind in KINDS if kind.plugin == plugin).repos)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
         network = _network(plugin, resolution, classes)

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 
 def move_cuda_to(device: torch.device) -> None:
-    """From now on, and for the whole process, whatever is put on cuda is put on `device`."""
+    """From now on, what this thread asks torch functions and tensors to put on cuda is put on `device`."""
     _Elsewhere(device).__enter__()
     if device.type == "cpu":
         _speak_gloo()
