@@ -2,8 +2,8 @@
 
 POLARPRIOR_VENDOR names the folder with checkouts; the stock classes are built with the official arguments. A tangent
 and a cotangent in forward passes, bytes a tangent (what the traced graph holds at its widest moment, computed), and
-from them a latent by block Lanczos at k = 30. On CUDA where there is one. Those of 256 pixels take minutes on a CPU; --all
-takes the others as well.
+from them a latent by block Lanczos at k = 30. On CUDA where there is one. Those of 256 pixels take minutes on a CPU;
+--all takes the others as well.
 """
 
 from __future__ import annotations

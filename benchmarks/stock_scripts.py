@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--network", type=Path, help="a network pickle of the first repository that is found")
     parser.add_argument("--bank", type=Path, help="its bank")
     arguments = parser.parse_args()
-    rounds, images = (2, 8) if arguments.quick else (9, 60)
+    rounds, images = (2, 8) if arguments.quick else (7, 40)
     report = Report()
     vendor = os.environ.get("POLARPRIOR_VENDOR")
     if not vendor:
@@ -79,7 +79,7 @@ def measure(report, checkout, plugin, script, work, rounds, images, arguments):
     network, bank = arguments.network, arguments.bank
     if network is None:
         network, bank = work / "network.pkl", work / "bank.safetensors"
-        run(checkout, "-m", "polarprior_stylegan2.small", plugin, network, "--resolution", "64")
+        run(checkout, "-m", "polarprior_stylegan2.small", plugin, network, "--resolution", "32")
         command = [
             "-m",
             "polarprior.cli",
@@ -87,7 +87,7 @@ def measure(report, checkout, plugin, script, work, rounds, images, arguments):
             "build",
             f"{plugin}:{network}",
             "-n",
-            "60",
+            "40",
             "-k",
             "8",
             "--out",
@@ -115,10 +115,10 @@ def measure(report, checkout, plugin, script, work, rounds, images, arguments):
         ratio = [mine / stock for mine, stock in zip(paces[way], paces["stock"], strict=True)]
         start = median(over)
         report.add(f"{plugin}: {way}, start over stock", start, "s", "< 1.5", start < 1.5, spread(over))
-        goal, holds = ("within 2%", abs(median(ratio) - 1) <= 0.02) if way == "rho 0" else ("", None)
+        goal, holds = ("at most 1.02", median(ratio) <= 1.02) if way == "rho 0" else ("", None)
         report.add(f"{plugin}: {way}, time an image over stock", median(ratio), "times", goal, holds, spread(ratio))
     report.add(
-        f"{plugin}: stock, time an image", 1e3 * median(paces["stock"]), "ms", "", None, "64 x 64, random weights"
+        f"{plugin}: stock, time an image", 1e3 * median(paces["stock"]), "ms", "", None, "32 x 32 unless --network"
     )
 
 

@@ -284,7 +284,7 @@ def test_classes_stay_theirs(checkout):
     done = checkout.run(*metrics, "--polarity=-0.6", f"--bank={bank}", fails=True)
     assert (done.returncode, "1 of 3 classes have no rows" in done.stdout + done.stderr) == (2, True)
     if checkout.plugin == "stylegan2":
-        done = checkout.run("generate.py", f"--network={network}", f"--outdir={work}/x", polarity=RHO, fails=True)
+        done = checkout.run("generate.py", *options, "--class=2", fails=True)
         assert done.returncode == 2
         assert "--seeds option is required" in done.stderr
     done = checkout.run(checkout.generate, *options, "--class=1", "--seeds=1", fails=True)
