@@ -38,10 +38,11 @@ class Launch:
         """
         run = begin(self.script, asked(**self.options))
         prepare_children(self.options)
-        sys.argv = [str(self.script), *self.arguments]
+        path = str(self.script.absolute())  # as Python does for its main module
+        sys.argv = [path, *self.arguments]
         sys.path[0] = str(self.script.resolve().parent)
         try:
-            runpy.run_path(str(self.script), run_name="__main__")
+            runpy.run_path(path, run_name="__main__")
         except PolarPriorError:
             raise
         except SystemExit as end:
@@ -51,14 +52,15 @@ class Launch:
                 run.warn_if_idle()
             raise
         except BaseException as error:
-            self._show(error)
+            _show(error, path)
             return 130 if isinstance(error, KeyboardInterrupt) else 1
         run.warn_if_idle()
         return 0
 
-    def _show(self, error: BaseException) -> None:
-        """The traceback as Python would print it: it begins with the script."""
-        traceback = error.__traceback__
-        while traceback and traceback.tb_frame.f_code.co_filename != str(self.script):
-            traceback = traceback.tb_next
-        sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+
+def _show(error: BaseException, script: str) -> None:
+    """The traceback as Python would print it: it begins with the script."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_frame.f_code.co_filename != script:
+        traceback = traceback.tb_next
+    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
