@@ -60,8 +60,8 @@ def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
 
     if not repo.is_dir():
         raise UsageError(f"REPO: no folder {repo}", "name the folder of a stock checkout")
-    stock, root = repo_of(repo.resolve(), default_host().stock_repos())
-    for script, recipe in RECIPES.get(stock.name, {}).items():
+    known, root = repo_of(repo.resolve(), default_host().stock_repos())
+    for script, recipe in RECIPES.get(known.name, {}).items():
         path = (root / script).resolve()  # a link stays one
         if not path.is_file():
             yield _Change(script, path, b"", b"", "it is not there")
