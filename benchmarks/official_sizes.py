@@ -69,7 +69,7 @@ def measure(plugin: str, resolution: int, width: dict[str, int]) -> dict[str, fl
     from polarprior_stylegan2.generator import KINDS, images_of, styles_of
     from polarprior_stylegan2.operators import plain_operators
 
-    use_checkout(next(kind.repos for kind in KINDS if kind.plugin == plugin))
+    use_checkout(KINDS[plugin].repos)
     common = {"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_resolution": resolution, "img_channels": 3}
     torch.manual_seed(0)
     if plugin == "stylegan3":

@@ -27,10 +27,10 @@ class Kind(NamedTuple):
     repos: tuple[Any, ...]
 
 
-KINDS = (
-    Kind("stylegan2", True, "block_resolutions", (STYLEGAN2_ADA, STYLEGAN3)),
-    Kind("stylegan3", False, "layer_names", (STYLEGAN3,)),
-)
+KINDS = {
+    "stylegan2": Kind("stylegan2", True, "block_resolutions", (STYLEGAN2_ADA, STYLEGAN3)),
+    "stylegan3": Kind("stylegan3", False, "layer_names", (STYLEGAN3,)),
+}
 
 
 def load(plugin: str, source: str | None, device: torch.device, settings: Settings) -> Generator:
@@ -40,7 +40,7 @@ def load(plugin: str, source: str | None, device: torch.device, settings: Settin
         UsageError: no source, or a setting that the network doesn't have.
         PolarPriorError: no checkout, no file, no network pickle, or a network of another kind.
     """
-    kind = next(kind for kind in KINDS if kind.plugin == plugin)
+    kind = KINDS[plugin]
     use_checkout(kind.repos)
     network = load_network(plugin, source)
     found = kind_of(network)
@@ -58,7 +58,7 @@ def kind_of(network: Any) -> Kind | None:
     synthesis = getattr(network, "synthesis", None)
     if not hasattr(network, "mapping"):
         return None
-    return next((kind for kind in KINDS if hasattr(synthesis, kind.mark)), None)
+    return next((kind for kind in KINDS.values() if hasattr(synthesis, kind.mark)), None)
 
 
 def generator_of(network: Any, asked: Settings) -> Generator:

@@ -21,7 +21,7 @@ LATENT_DIM = 32
 
 
 @click.command()
-@click.argument("plugin", type=click.Choice([kind.plugin for kind in KINDS]))
+@click.argument("plugin", type=click.Choice(list(KINDS)))
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--resolution", type=int, default=32, show_default=True, help="Pixels, a power of 2.")
 @click.option("--classes", type=int, default=0, help="Classes; none if not given.")
@@ -29,7 +29,7 @@ LATENT_DIM = 32
 def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> None:
     """Write a small network of PLUGIN to PATH, with the stock checkout at hand."""
     with ending_the_script():
-        use_checkout(next(kind for kind in KINDS if kind.plugin == plugin).repos)
+        use_checkout(KINDS[plugin].repos)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
         network = _network(plugin, resolution, classes)
