@@ -1,19 +1,20 @@
 """What a polarity prior costs a stock generate script: seconds to start, and time an image.
 
 POLARPRIOR_VENDOR names the folder with checkouts of NVlabs/stylegan2-ada-pytorch and NVlabs/stylegan3. The stock
-script runs unmodified, with the shims of this machine alone and through `polarprior run`, in turns, on a small
-network that the stock classes write, or on one of yours: --network FILE --bank FILE. With CUDA it measures CUDA.
+script runs unmodified, with the shims of this machine alone and through `polarprior run`, in turns, one image each
+at a time, so that what else the machine does falls on all alike: on a small network that the stock classes write, or
+on one of yours: --network FILE --bank FILE. With CUDA it measures CUDA.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -101,10 +102,9 @@ def measure(report, checkout, plugin, script, work, rounds, images, arguments):
     }
     starts = {way: [] for way in ways}
     paces = {way: [] for way in ways}
+    words = [script, f"--network={network}", f"--seeds=0-{images - 1}", f"--outdir={work}/out"]
     for _ in range(rounds):
-        for way, command in ways.items():
-            words = [*command, script, f"--network={network}", f"--seeds=0-{images - 1}", f"--outdir={work}/out"]
-            start, pace = timed(checkout, words)
+        for way, (start, pace) in timed(checkout, {way: [*command, *words] for way, command in ways.items()}).items():
             starts[way].append(start)
             paces[way].append(pace)
     report.add(
@@ -122,19 +122,45 @@ def measure(report, checkout, plugin, script, work, rounds, images, arguments):
     )
 
 
-def timed(checkout, words):
-    """(seconds until the first image begins, median seconds an image), by when the script says that one begins."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-u", *map(str, words)],
-        cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    moments = [time.perf_counter() for line in process.stdout if line.startswith("Generating image")]
-    errors = process.communicate()[1]
-    if process.returncode:
-        sys.exit(errors)
-    gaps = [later - earlier for earlier, later in pairwise(moments)]
-    return moments[0] - begun, median(gaps[1:])
+def timed(checkout, ways):
+    """{way: (seconds until its first image begins, median seconds an image)}: by when a script says that one begins.
+
+    All but one process are stopped at any time, and they go on in turns, an image each.
+    """
+    processes, starts, seconds = {}, {}, {way: [] for way in ways}
+    try:
+        for way, words in ways.items():
+            begun = time.perf_counter()
+            processes[way] = subprocess.Popen(
+                [sys.executable, "-u", *map(str, words)],
+                cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            if not image_begins(processes[way]):
+                sys.exit(processes[way].stderr.read())
+            starts[way] = time.perf_counter() - begun
+            processes[way].send_signal(signal.SIGSTOP)
+        drawing = list(ways)
+        while drawing:
+            for way in list(drawing):
+                begun = time.perf_counter()
+                processes[way].send_signal(signal.SIGCONT)
+                if image_begins(processes[way]):
+                    seconds[way].append(time.perf_counter() - begun)
+                    processes[way].send_signal(signal.SIGSTOP)
+                else:
+                    drawing.remove(way)
+                    if processes[way].wait():
+                        sys.exit(processes[way].stderr.read())
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.communicate()
+    return {way: (starts[way], median(seconds[way][1:])) for way in ways}
+
+
+def image_begins(process):
+    """Whether the script gets as far as its next image."""
+    return any(line.startswith("Generating image") for line in process.stdout)
 
 
 def run(checkout, *words):
