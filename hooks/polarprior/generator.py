@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from polarprior.errors import UsageError
+from polarprior.errors import UsageError, nearest
 from polarprior.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,11 +55,14 @@ class LatentPrior:
         name: what it is called in banks and messages, such as ``normal``.
         shape: shape of one latent.
         rows: seeds int64 [n] to rows [n, *shape]. Row i depends on seeds[i] and on nothing else.
+        stock_seeds: a stock script takes these seeds, one a picture. False where it seeds a whole run: then they
+            name rows of a bank, and nothing that a script could be given.
     """
 
     name: str
     shape: tuple[int, ...]
     rows: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    stock_seeds: bool = True
 
     @property
     def dim(self) -> int:
@@ -102,6 +105,7 @@ class Generator:
         device, dtype: where and in what precision `synthesize` works.
         settings: truncation, temperature, noise mode in force.
         num_classes: of a class-conditional model, else None.
+        class_names: its classes' names in their order, where they have any: the command line takes them for numbers.
         normalizes_latent: the model puts z on a sphere first, so that G(c z) = G(z) for c > 0. Then the
             Jacobian is taken at |z| = sqrt(K), and its rank is at most K - 1.
         domains: where latents may live, see `jacobian_fn`; the first is the default.
@@ -122,6 +126,7 @@ class Generator:
     dtype: torch.dtype = torch.float32
     settings: Settings = field(default_factory=Settings)
     num_classes: int | None = None
+    class_names: tuple[str, ...] = field(default=(), repr=False)
     normalizes_latent: bool = False
     domains: tuple[str, ...] = ("z",)
     spaces: tuple[str, ...] = ()
@@ -176,6 +181,26 @@ class Generator:
                 f"class: got shape {tuple(latents.label.shape)} for {len(latents)} latents", "give one a latent"
             )
 
+    def class_index(self, text: str) -> int:
+        """The number of a class, from its number or its name; spaces, underscores and case don't matter.
+
+        Raises:
+            UsageError: no such name, or several classes of that name.
+        """
+        if text.strip().isdecimal():
+            return int(text)
+        if self.num_classes is None:
+            raise UsageError(f"--class: {self.plugin} has no classes", "leave the class out")
+        names = [_plain(name) for name in self.class_names]
+        found = [str(index) for index, name in enumerate(names) if name == _plain(text)]
+        if not names:
+            raise UsageError(f"--class: got {text!r}, {self.plugin} knows its classes by number", "use such as 0")
+        if not found:
+            raise UsageError(f"--class: no class is called {text!r}", f"use --class {nearest(_plain(text), names)}")
+        if len(found) > 1:
+            raise UsageError(f"--class: {text!r} are {' and '.join(found)}", f"use the number: --class {found[0]}")
+        return int(found[0])
+
     def check_label(self, label: Tensor | None) -> None:
         """Raise UsageError unless `label` is what this model needs: None, or classes in range."""
         if self.num_classes is None:
@@ -191,6 +216,10 @@ class Generator:
                 f"class: got {int(label.min())} to {int(label.max())}, expected 0 to {self.num_classes - 1}",
                 f"{self.plugin} has {self.num_classes} classes, counted from 0",
             )
+
+
+def _plain(name: str) -> str:
+    return "_".join(name.lower().replace("_", " ").split())
 
 
 def as_seeds(seeds: Any) -> np.ndarray:

@@ -237,6 +237,8 @@ class Bank:
             command += f" --domain {self.info.domain}"
         if generator.settings.trunc is not None:
             command += f" --trunc {generator.settings.trunc:g}"
+        if generator.settings.temperature is not None:
+            command += f" --temp {generator.settings.temperature:g}"
         if generator.settings.noise_mode is not None:
             command += f" --noise-mode {generator.settings.noise_mode}"
         return BankError(

@@ -36,6 +36,7 @@ class BankInfo:
         digest: sha256 over a file's metadata and tensors, see `polarprior.bank.format.digest`; of a bank in
             shards, over its metadata and the shards' digests.
         shard: ``00002-of-00003`` in the metadata of a shard, else empty.
+        stock_seeds: a stock script takes the seeds, see `polarprior.generator.LatentPrior`.
     """
 
     plugin: str
@@ -54,6 +55,7 @@ class BankInfo:
     licence: str
     digest: str = ""
     shard: str = ""
+    stock_seeds: bool = True
     format: str = FORMAT
 
     def to_json(self) -> str:
@@ -99,6 +101,7 @@ class BankInfo:
         shape, estimator = values["latent_shape"], values["estimator"]
         valid = {
             **{name: isinstance(values[name], str) and values[name].isprintable() for name in _TEXTS},
+            "stock_seeds": isinstance(values["stock_seeds"], bool),
             "k": _counts(values["k"]),
             "num_classes": values["num_classes"] is None or _counts(values["num_classes"]),
             "latent_shape": isinstance(shape, list) and bool(shape) and all(map(_counts, shape)),

@@ -24,6 +24,7 @@ def metadata(plan: Plan, get: Get) -> BankInfo:
         fingerprint=plan.fingerprint,
         prior=plan.prior,
         latent_shape=plan.latent_shape,
+        stock_seeds=plan.stock_seeds,
         num_classes=plan.num_classes,
         domain=plan.request.domain,
         space=plan.request.space,

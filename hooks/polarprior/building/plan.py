@@ -69,7 +69,8 @@ class Plan:
 
     Attributes:
         request: what was asked for.
-        plugin, plugin_version, fingerprint, prior, latent_shape, num_classes, settings, licence, dtype: the model.
+        plugin, plugin_version, fingerprint, prior, latent_shape, stock_seeds, num_classes, settings, licence, dtype:
+            the model.
         torch, device: version of torch, and type of the device.
         chosen: the estimator.
         rank: largest rank of the Jacobian, which is what ``exact`` solves for.
@@ -87,6 +88,7 @@ class Plan:
     fingerprint: str
     prior: str
     latent_shape: tuple[int, ...]
+    stock_seeds: bool
     num_classes: int | None
     settings: Settings
     licence: str

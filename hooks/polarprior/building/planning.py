@@ -49,6 +49,7 @@ def first_plan(generator: Generator, request: Request) -> Plan:
         fingerprint=generator.fingerprint,
         prior=generator.prior.name,
         latent_shape=tuple(generator.prior.shape),
+        stock_seeds=generator.prior.stock_seeds,
         num_classes=generator.num_classes,
         settings=generator.settings,
         licence=generator.licence,

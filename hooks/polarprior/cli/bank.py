@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 from polarprior.cli.options import (
     Bytes,
-    NumberList,
+    ClassList,
     bank_argument,
-    class_option,
+    class_number_option,
     json_option,
     k_option,
     loading_options,
@@ -42,8 +42,9 @@ def bank() -> None:
 @click.option("--space", default="pixel", show_default=True, help="Where volume is measured.")
 @click.option("--domain", default="z", show_default=True, help="Where latents live.")
 @click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
+@click.option("--temp", "temperature", type=float, help="Temperature; the model's default if not given.")
 @click.option("--noise-mode", help="Noise mode, const or none; the model's default if not given.")
-@click.option("--class", "classes", type=NumberList(), help="Classes, in turn; all if not given.")
+@click.option("--class", "classes", type=ClassList(), help="Classes, by number or name, in turn; all if not given.")
 @click.option("--seeds-from", type=int, default=0, show_default=True, help="The first seed.")
 @click.option(
     "--estimator", help="How; exact where K <= 1.5 k + 60, else block-lanczos, if not given. auto: the cheapest."
@@ -64,8 +65,9 @@ def build(
     space: str,
     domain: str,
     trunc: float | None,
+    temperature: float | None,
     noise_mode: str | None,
-    classes: list[int] | None,
+    classes: list[str] | None,
     seeds_from: int,
     estimator: str | None,
     tol: float | None,
@@ -88,13 +90,13 @@ def build(
     share = share_of_environment() if share_text is None else parse_share(share_text)
     if share is not None:
         loading["device"] = share.device(loading["device"])
-    generator = default_host().load(model, trunc=trunc, noise_mode=noise_mode, **loading)
+    generator = default_host().load(model, trunc=trunc, temperature=temperature, noise_mode=noise_mode, **loading)
     request = Request(
         n=n,
         k=k,
         space=space,
         domain=domain,
-        classes=None if classes is None else tuple(classes),
+        classes=None if classes is None else tuple(map(generator.class_index, classes)),
         seeds_from=seeds_from,
         estimator=estimator,
         tol=TOLERANCE if tol is None else tol,
@@ -170,7 +172,7 @@ def info(path: Path, as_json: bool) -> None:
 @bank.command()
 @bank_argument
 @click.option("-n", "n", type=int, default=16, show_default=True, help="How many of each.")
-@class_option
+@class_number_option
 @k_option
 @json_option
 def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> None:

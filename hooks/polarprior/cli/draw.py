@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,11 @@ from polarprior.cli.options import (
     NumberList,
     bank_argument,
     bank_option,
+    class_number_option,
     class_option,
     force_option,
     k_option,
+    label_of,
     loading_options,
     model_argument,
     open_model_and_bank,
@@ -22,17 +24,17 @@ from polarprior.cli.options import (
     trunc_option,
 )
 
-polarity_option = click.option(
-    "--polarity", "rho", required=True, type=float, help="rho: below 0 modes, above 0 anti-modes."
-)
+if TYPE_CHECKING:
+    from polarprior.generator import Generator, Latents
+
 BATCH = 16
 
 
 @click.command()
 @bank_argument
-@polarity_option
+@click.option("--polarity", "rho", required=True, type=float, help="rho: below 0 modes, above 0 anti-modes.")
 @click.option("-n", "n", required=True, type=int, help="How many.")
-@class_option
+@class_number_option
 @k_option
 @force_option
 def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, force: bool) -> None:
@@ -46,6 +48,11 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     from polarprior.prior.sampler import SamplerOptions
 
     bank = Bank.open(path)
+    if not bank.info.stock_seeds:
+        raise UsageError(
+            f"BANK: the stock scripts of {bank.info.plugin} take no seed a picture: theirs is of a whole run",
+            f"give the script --polarity itself: polarprior run SCRIPT --polarity={rho:g} --bank={path}",
+        )
     if label is None and bank.labels is not None:
         raise UsageError("--class: got none, the bank has classes", "name one of them")
     rows = bank.rows_of(label)
@@ -61,10 +68,16 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
 @click.command()
 @model_argument
 @bank_option
-@polarity_option
+@click.option(
+    "--polarity", "rho", type=float, help="rho: below 0 modes, above 0 anti-modes; the model's own prior without."
+)
 @click.option("--seeds", "seed_list", type=NumberList(), required=True, help="Stock seeds, such as 0-15.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder for the pictures."
+    "--out",
+    default="out",
+    show_default=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="Folder for the pictures.",
 )
 @class_option
 @sampler_options
@@ -75,10 +88,10 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
 def sample(
     model: str,
     bank_path: Path | None,
-    rho: float,
+    rho: float | None,
     seed_list: list[int],
     out: Path,
-    label: int | None,
+    class_name: str | None,
     sampler: str,
     support: str,
     hold: tuple[str, ...],
@@ -90,21 +103,27 @@ def sample(
     """Pictures of MODEL whose latents come from a polarity prior: OUT/seed0000.png and on.
 
     OUT/samples.json says which law was drawn, what each stock seed became, as a seed where there is one, and how far
-    the draws can be trusted.
+    the draws can be trusted. Without --polarity they are the stock pictures. generate is another name of it, for
+    models that have no stock script.
     """
-    import warnings
-
     import numpy as np
-    from tqdm import tqdm
 
+    from polarprior.errors import UsageError
     from polarprior.files import check_writable, write_atomically
     from polarprior.hashing import latent_hash
     from polarprior.host import default_host
-    from polarprior.measure.figures import save_png, to_uint8
     from polarprior.prior.sampler import Explained
 
     check_writable(out / "samples.json")
-    generator, bank = open_model_and_bank(model, bank_path, label, trunc, **loading)
+    if rho is None:
+        if bank_path is not None:
+            raise UsageError("--bank: given without --polarity", "add such as --polarity=-0.1")
+        generator = default_host().load(model, trunc=trunc, **loading)
+        latents = generator.prior.draw(seed_list, label_of(generator, class_name))
+        _save(generator, latents, seed_list, out, model)
+        click.echo(f"{out}: {len(seed_list)} pictures of the model's own prior")
+        return
+    generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, **loading)
     drawer = default_host().latent_sampler(
         generator,
         bank,
@@ -119,18 +138,8 @@ def sample(
     )
     stock = generator.prior.draw(seed_list, label)
     latents = drawer.redraw(stock.z, stock.label)
-    (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
     title = f"{model}, sampler {sampler}, rho {rho:g}, k {drawer.diagnostics.k}, {drawer.diagnostics.target}"
-    names = {f"seed{seed:04d}.png" for seed in seed_list}
-    others = sum(path.name not in names for path in out.glob("seed*.png"))
-    if others:
-        warnings.warn(f"--out: {out} holds {others} pictures of other draws", stacklevel=1)
-    with tqdm(total=len(seed_list), unit="image", desc="sample") as bar:
-        for start in range(0, len(latents), BATCH):
-            images = to_uint8(generator(latents[start : start + BATCH]))
-            for seed, pixels in zip(seed_list[start : start + BATCH], images, strict=True):
-                save_png(out / f"seed{seed:04d}.png", pixels, f"{title}, seed {seed}")
-            bar.update(len(images))
+    _save(generator, latents, seed_list, out, title)
     own = dict(zip(latent_hash(stock.z).tolist(), seed_list, strict=True))
     given = drawer.seeds_of(latents) if isinstance(drawer, Explained) else [None] * len(latents)
     became = [own.get(key, seed) for key, seed in zip(latent_hash(latents.z).tolist(), given, strict=True)]
@@ -151,3 +160,24 @@ def sample(
             click.echo(
                 f"{len(seed_list) - rows} of the seeds are no rows of this bank: they are drawn from it at any rho"
             )
+
+
+def _save(generator: Generator, latents: Latents, seeds: list[int], out: Path, title: str) -> None:
+    """OUT/seed0000.png and on, one a latent; a samples.json of other pictures goes."""
+    import warnings
+
+    from tqdm import tqdm
+
+    from polarprior.measure.figures import save_png, to_uint8
+
+    (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
+    names = {f"seed{seed:04d}.png" for seed in seeds}
+    others = sum(path.name not in names for path in out.glob("seed*.png"))
+    if others:
+        warnings.warn(f"--out: {out} holds {others} pictures of other draws", stacklevel=1)
+    with tqdm(total=len(seeds), unit="image", desc="sample") as bar:
+        for start in range(0, len(latents), BATCH):
+            images = to_uint8(generator(latents[start : start + BATCH]))
+            for seed, pixels in zip(seeds[start : start + BATCH], images, strict=True):
+                save_png(out / f"seed{seed:04d}.png", pixels, f"{title}, seed {seed}")
+            bar.update(len(images))

@@ -60,6 +60,7 @@ for command in (
     *environment.COMMANDS,
 ):
     cli.add_command(command)
+cli.add_command(draw.sample, "generate")
 
 
 def main(arguments: list[str] | None = None) -> int:

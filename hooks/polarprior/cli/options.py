@@ -34,6 +34,20 @@ class NumberList(click.ParamType):
         return numbers
 
 
+class ClassList(NumberList):
+    """``0,4-6,golden_retriever`` to ["0", "4", "5", "6", "golden_retriever"]: numbers and names of classes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        """Parse; a usage error for ranges that don't rise."""
+        if isinstance(value, list):
+            return value
+        classes: list[Any] = []
+        for part in str(value).split(","):
+            is_name = re.search(r"[^\d\s-]", part) is not None
+            classes += [part] if is_name else map(str, super().convert(part, param, ctx))
+        return classes
+
+
 class RhoList(click.ParamType):
     """``-0.1,0,0.1`` to [-0.1, 0.0, 0.1]."""
 
@@ -84,7 +98,8 @@ k_option = click.option("-k", "k", type=int, help="Use the top K singular values
 force_option = click.option(
     "--force", is_flag=True, help="Go beyond the limits of rho, where a few latents take all."
 )
-class_option = click.option("--class", "label", type=int, help="Class, for a class-conditional model.")
+class_number_option = click.option("--class", "label", type=int, help="Class, by number, of a conditional model.")
+class_option = click.option("--class", "class_name", help="Class of a conditional model: its number, or its name.")
 trunc_option = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -123,12 +138,13 @@ def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_model_and_bank(
-    model: str, bank_path: Path | None, label: int | None, trunc: float | None = None, **loading: Any
-) -> tuple[Generator, Bank]:
-    """The generator with the settings of its bank, and the bank; the plugin's own bank where none is named.
+    model: str, bank_path: Path | None, class_name: str | None, trunc: float | None = None, **loading: Any
+) -> tuple[Generator, Bank, int | None]:
+    """The generator with the settings of its bank, the bank, and the class as a number; the plugin's own bank where
+    none is named.
 
     Raises:
-        UsageError: no bank, or a `label` where the model has no classes, or none where it has.
+        UsageError: no bank, or a class where the model has no classes, or none where it has.
         BankError: the bank is damaged, or doesn't fit, such as one for another `trunc`.
     """
     from polarprior.bank.bank import Bank
@@ -149,8 +165,14 @@ def open_model_and_bank(
             )
         bank = Bank.open(generator.default_bank)
     bank.check_fits(generator)
+    return generator, bank, label_of(generator, class_name)
+
+
+def label_of(generator: Generator, class_name: str | None) -> int | None:
+    """A class by number or name, as its number; UsageError unless the model has it, or needs none and got none."""
+    label = None if class_name is None else generator.class_index(class_name)
     generator.check(generator.prior.draw([0], label))
-    return generator, bank
+    return label
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

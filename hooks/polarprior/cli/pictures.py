@@ -15,6 +15,7 @@ from polarprior.cli.options import (
     class_option,
     force_option,
     k_option,
+    label_of,
     loading_options,
     model_argument,
     open_model_and_bank,
@@ -49,7 +50,7 @@ def sweep(
     polarities: list[float] | None,
     seed_list: list[int] | None,
     out: Path,
-    label: int | None,
+    class_name: str | None,
     sampler: str,
     support: str,
     hold: tuple[str, ...],
@@ -63,7 +64,7 @@ def sweep(
     from polarprior.prior.sampler import SamplerOptions
 
     check_writable(out / "sweep.json")
-    generator, bank = open_model_and_bank(model, bank_path, label, trunc, **loading)
+    generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, **loading)
     seeds = seed_list or _first_seeds(bank, label, 8)
     options = SamplerOptions(sampler=sampler, k=k, label=label, support=support, hold=hold, force=force)
     _draw_sweep(model, generator, bank, polarities, seeds, out, options)
@@ -77,7 +78,7 @@ def sweep(
 @click.option("-n", "n", type=int, default=512, show_default=True, help="Latents in the bank.")
 @click.option("-k", "k", type=int, default=30, show_default=True, help="Singular values a latent.")
 @class_option
-def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
+def demo(model: str, out: Path, n: int, k: int, class_name: str | None) -> None:
     """Build a small bank of MODEL and look at what polarity does: OUT/bank.safetensors, OUT/sweep.png.
 
     A bank of that name that is already there, and fits, is used as it is.
@@ -92,7 +93,7 @@ def demo(model: str, out: Path, n: int, k: int, label: int | None) -> None:
 
     path = out / "bank.safetensors"
     generator = default_host().load(model)
-    generator.check(generator.prior.draw([0], label))
+    label = label_of(generator, class_name)
     if path.exists():
         bank = Bank.open(path)
         bank.check_fits(generator)

@@ -13,6 +13,7 @@ from polarprior.cli.options import (
     bank_option,
     class_option,
     k_option,
+    label_of,
     loading_options,
     model_argument,
     open_model_and_bank,
@@ -33,7 +34,7 @@ def score(
     model: str,
     seed_list: list[int],
     bank_path: Path | None,
-    label: int | None,
+    class_name: str | None,
     trunc: float | None,
     k: int | None,
     space: str | None,
@@ -55,13 +56,13 @@ def score(
         raise UsageError(f"--space: got {space!r}, the bank says where volume is measured", "leave one of them out")
     bank: Bank | None = None
     if bank_path is not None:
-        generator, bank = open_model_and_bank(model, bank_path, label, trunc, **loading)
+        generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, **loading)
     else:
         generator = default_host().load(model, trunc=trunc, **loading)
         if generator.default_bank is not None and space is None:
             bank = Bank.open(generator.default_bank)
             bank.check_fits(generator)
-    generator.check(generator.prior.draw([0], label))
+        label = label_of(generator, class_name)
     lines = scores(generator, seed_list, label, bank, k, space or "pixel")
     head: str | None = "seed,class,log_volume,quantile"
     for line in tqdm(lines, "score", total=len(seed_list), unit="seed", disable=sys.stdout.isatty()):
