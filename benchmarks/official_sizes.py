@@ -65,7 +65,7 @@ def main() -> None:
 def measure(plugin: str, resolution: int, width: dict[str, int]) -> dict[str, float]:
     """Seconds of a forward pass; a tangent and a cotangent in forward passes; bytes a tangent."""
     from polarprior.jacobian.traced import TracedJacobian
-    from polarprior_stylegan2.checkout import use_checkout
+    from polarprior.stock.checkout import use_checkout
     from polarprior_stylegan2.generator import KINDS, images_of, styles_of
     from polarprior_stylegan2.operators import plain_operators
 

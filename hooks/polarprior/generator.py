@@ -105,7 +105,8 @@ class Generator:
         device, dtype: where and in what precision `synthesize` works.
         settings: truncation, temperature, noise mode in force.
         num_classes: of a class-conditional model, else None.
-        class_names: its classes' names in their order, where they have any: the command line takes them for numbers.
+        class_names: its classes' names in their order, where they have any, with synonyms behind commas: the command
+            line takes them for numbers.
         normalizes_latent: the model puts z on a sphere first, so that G(c z) = G(z) for c > 0. Then the
             Jacobian is taken at |z| = sqrt(K), and its rank is at most K - 1.
         domains: where latents may live, see `jacobian_fn`; the first is the default.
@@ -191,12 +192,15 @@ class Generator:
             return int(text)
         if self.num_classes is None:
             raise UsageError(f"--class: {self.plugin} has no classes", "leave the class out")
-        names = [_plain(name) for name in self.class_names]
-        found = [str(index) for index, name in enumerate(names) if name == _plain(text)]
+        names = [(_plain(name), str(index)) for index, all in enumerate(self.class_names) for name in all.split(",")]
+        found = [index for name, index in names if name == _plain(text)]
         if not names:
             raise UsageError(f"--class: got {text!r}, {self.plugin} knows its classes by number", "use such as 0")
         if not found:
-            raise UsageError(f"--class: no class is called {text!r}", f"use --class {nearest(_plain(text), names)}")
+            raise UsageError(
+                f"--class: no class is called {text!r}",
+                f"use --class {nearest(_plain(text), [name for name, _ in names])}",
+            )
         if len(found) > 1:
             raise UsageError(f"--class: {text!r} are {' and '.join(found)}", f"use the number: --class {found[0]}")
         return int(found[0])

@@ -5,27 +5,17 @@ from __future__ import annotations
 import libcst as cst
 from libcst import matchers as m
 
-from polarprior_patches.lines import IMPORT, MARK, OPTIONS
-
-
-class NoMatchError(Exception):
-    """The script doesn't look as the recipe expects; the message says where."""
+from polarprior_patches.lines import OPTIONS
+from polarprior_patches.script import NoMatchError, mark, parsed, with_import
 
 
 def patch_click_command(source: bytes) -> bytes:
     """`source` with ``--polarity`` and its like among the options of the command that runs under ``__main__``.
 
-    The import comes before all others, since with ``--polarity`` it prepares the process for them.
-
     Raises:
         NoMatchError: no Python, no such command, or nothing to put the import before.
     """
-    try:
-        module = cst.parse_module(source)
-    except cst.ParserSyntaxError as error:
-        raise NoMatchError(f"it is no Python that can be read (line {error.raw_line})") from error
-    except (UnicodeError, SyntaxError, LookupError) as error:
-        raise NoMatchError(f"its encoding can't be read ({error})") from error
+    module = parsed(source)
     name = _called_under_main(module)
     body = list(module.body)
     where = next((i for i, node in enumerate(body) if m.matches(node, m.FunctionDef(name=m.Name(name)))), None)
@@ -33,13 +23,7 @@ def patch_click_command(source: bytes) -> bytes:
     if not isinstance(function, cst.FunctionDef):
         raise NoMatchError(f"{name}, which it calls at its end, is no function of its own")
     body[where] = function.with_changes(decorators=_decorated(function))
-    first = next((i for i, node in enumerate(body) if _imports(node)), None)
-    if first is None:
-        raise NoMatchError("it imports nothing")
-    body.insert(first, _import().with_changes(leading_lines=body[first].leading_lines))
-    body[first + 1] = body[first + 1].with_changes(leading_lines=[])
-    patched = module.with_changes(body=body)
-    return patched.bytes
+    return with_import(module.with_changes(body=body))
 
 
 def _called_under_main(module: cst.Module) -> str:
@@ -60,21 +44,6 @@ def _decorated(function: cst.FunctionDef) -> list[cst.Decorator]:
     options = [i for i, each in enumerate(decorators) if m.matches(each, option)]
     if not options:
         raise NoMatchError(f"{function.name.value} has no click options")
-    ours = cst.Decorator(cst.parse_expression(OPTIONS), trailing_whitespace=_marked())
+    ours = cst.Decorator(cst.parse_expression(OPTIONS), trailing_whitespace=mark())
     decorators.insert(options[-1] + 1, ours)
     return decorators
-
-
-def _imports(node: cst.CSTNode) -> bool:
-    """Whether it is an import that ours may come before: any but those of __future__."""
-    future = m.SimpleStatementLine(body=[m.ImportFrom(module=m.Name("__future__"))])
-    return m.matches(node, m.SimpleStatementLine(body=[m.Import() | m.ImportFrom()])) and not m.matches(node, future)
-
-
-def _import() -> cst.SimpleStatementLine:
-    statement = cst.parse_statement(IMPORT)
-    return statement.with_changes(trailing_whitespace=_marked())
-
-
-def _marked() -> cst.TrailingWhitespace:
-    return cst.TrailingWhitespace(whitespace=cst.SimpleWhitespace("  "), comment=cst.Comment(MARK))

@@ -55,8 +55,8 @@ def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
     from polarprior.host import default_host
     from polarprior.stock.repo import repo_of
 
-    from polarprior_patches.click_command import NoMatchError
     from polarprior_patches.recipes import RECIPES
+    from polarprior_patches.script import NoMatchError
 
     if not repo.is_dir():
         raise UsageError(f"REPO: no folder {repo}", "name the folder of a stock checkout")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 MARK = "# polarprior patch"
 IMPORT = "import polarprior.stock.patched"
 OPTIONS = "polarprior.stock.patched.options"
-_ADDED = {f"{IMPORT}  {MARK}".encode(), f"@{OPTIONS}  {MARK}".encode()}
+ARGUMENTS = "polarprior.stock.patched.arguments({parser})"
+_ADDED = re.compile(rf"\s*(import |@)?polarprior\.stock\.patched(\.\w+(\(\w+\))?)?  {MARK}\s*".encode())
 
 
 def reverted(source: bytes) -> bytes:
     """A script without them: byte for byte what it was, and whatever has been changed elsewhere since."""
-    return b"".join(line for line in source.splitlines(keepends=True) if line.strip() not in _ADDED)
+    return b"".join(line for line in source.splitlines(keepends=True) if not _ADDED.fullmatch(line))

@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from polarprior_patches.click_command import NoMatchError, patch_click_command
+from polarprior_patches.argument_parser import patch_argument_parser
+from polarprior_patches.click_command import patch_click_command
 from polarprior_patches.lines import reverted
+from polarprior_patches.script import NoMatchError
 
 SCRIPT = '''"""What the script does."""
 from __future__ import annotations
@@ -29,6 +31,57 @@ def draw(seeds, outdir):
 if __name__ == "__main__":
     draw() # pylint: disable=no-value-for-parameter
 '''
+
+
+ARGPARSE = '''"""What the script does."""
+import argparse
+
+def read():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--num", type=int, default=1,
+                        help="several lines")
+    parser.add_argument("--seed")  # with a remark
+
+    return parser.parse_args()
+
+if __name__ == "__main__":
+    args = read()
+    print(sorted(vars(args)))
+'''
+
+
+def test_of_an_argument_parser_two_lines_are_added(tmp_path):
+    """Below the last argument; where its arguments are added elsewhere, before the line that reads them."""
+    elsewhere = ARGPARSE.replace("parser.add_argument", "pass  # ")
+    for script, before in ((ARGPARSE, "# with a remark"), (elsewhere, "")):
+        patched = patch_argument_parser(script.encode())
+        lines = patched.decode().splitlines()
+        ours = lines.index("    polarprior.stock.patched.arguments(parser)  # polarprior patch")
+        assert lines[ours - 1].endswith(before)
+        assert (
+            lines.index("import polarprior.stock.patched  # polarprior patch") == lines.index("import argparse") - 1
+        )
+        assert reverted(patched) == script.encode()
+    path = tmp_path / "script.py"
+    path.write_bytes(patch_argument_parser(ARGPARSE.replace("\n", "\r\n").encode()))
+    assert reverted(path.read_bytes()) == ARGPARSE.replace("\n", "\r\n").encode()
+    shown = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True).stdout
+    assert "--polarity RHO" in shown
+    assert "--bank FILE" in shown
+    plain = subprocess.run([sys.executable, path, "--num=3"], capture_output=True, text=True).stdout
+    assert plain == "['num', 'seed']\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import argparse\n", "0 places read its command line"),
+        (ARGPARSE + "\ndef again(parser):\n    return parser.parse_args()\n", "2 places"),
+    ],
+)
+def test_what_reads_no_command_line_is_left_with_a_reason(source, reason):
+    with pytest.raises(NoMatchError, match=reason):
+        patch_argument_parser(source.encode())
 
 
 def test_two_lines_are_added():

@@ -1,4 +1,4 @@
-"""What a patched stock script imports, before anything else, and decorates its command with.
+"""What a patched stock script imports, before anything else, and adds its options with.
 
 Without ``--polarity`` and its like on its command line the import does nothing and loads nothing else; with it, this
 process is made ready as `polarprior run` would make it. Spawned processes import the script again, and come by too.
@@ -6,6 +6,7 @@ process is made ready as `polarprior run` would make it. Spawned processes impor
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from multiprocessing import current_process
@@ -17,6 +18,13 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     from polarprior.stock.polarity import polarity_options
 
     return polarity_options(function, expose_value=False)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the same options to a parser of argparse, in whose namespace they leave nothing."""
+    from polarprior.stock.polarity import add_arguments
+
+    add_arguments(parser)
 
 
 def _begin() -> None:

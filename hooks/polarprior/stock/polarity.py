@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,27 @@ def polarity_options(function: Callable[..., Any], expose_value: bool = True) ->
     for names, attributes in reversed(_OPTIONS):
         function = click.option(*names, expose_value=expose_value, **attributes)(function)
     return function
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Show the options in an argparse parser's help, and have it read over them: `taken` is what reads them."""
+    for names, attributes in _OPTIONS:
+        flags = [name for name in names if name.startswith("--")]
+        shown = {
+            "metavar": attributes.get("metavar", flags[0].removeprefix("--").upper()),
+            "help": attributes["help"],
+        }
+        parser.add_argument(*flags, action=_ReadElsewhere, nargs=0 if "is_flag" in attributes else None, **shown)
+
+
+class _ReadElsewhere(argparse.Action):
+    """An option that leaves nothing in the namespace: scripts hand theirs on."""
+
+    def __init__(self, **attributes: Any):
+        super().__init__(**{**attributes, "dest": argparse.SUPPRESS, "default": argparse.SUPPRESS})
+
+    def __call__(self, *_: Any) -> None:
+        """Nothing is left to be done."""
 
 
 def taken(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -144,8 +144,10 @@ def _apply_shims(device: torch.device) -> None:
     from polarprior.stock.shims.arguments import restore_arguments
     from polarprior.stock.shims.device import move_cuda_to
     from polarprior.stock.shims.modules import supply_missing_modules
+    from polarprior.stock.shims.vision import import_torchvision_without_operators
 
     supply_missing_modules()
     restore_arguments()
+    import_torchvision_without_operators()
     if str(device) != "cuda":
         move_cuda_to(device)

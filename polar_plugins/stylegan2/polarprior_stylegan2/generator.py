@@ -9,10 +9,10 @@ import torch
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, weights_fingerprint
 from polarprior.settings import Settings
+from polarprior.stock.checkout import use_checkout
 from polarprior.wrapping import latent_prior
 from torch import Tensor
 
-from polarprior_stylegan2.checkout import use_checkout
 from polarprior_stylegan2.pickles import load_network
 from polarprior_stylegan2.repos import STYLEGAN2_ADA, STYLEGAN3
 

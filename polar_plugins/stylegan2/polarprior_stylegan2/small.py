@@ -13,8 +13,8 @@ from typing import Any
 import click
 import torch
 from polarprior.errors import ending_the_script
+from polarprior.stock.checkout import use_checkout
 
-from polarprior_stylegan2.checkout import use_checkout
 from polarprior_stylegan2.generator import KINDS, styles_of
 
 LATENT_DIM = 32

@@ -14,6 +14,9 @@ def move_cuda_to(device: torch.device) -> None:
     _Elsewhere(device).__enter__()
     if device.type == "cpu":
         _speak_gloo()
+        # No GPU to choose or to wait for. Two functions: torch.compile keeps a list, and none may be on it twice.
+        torch.cuda.set_device = lambda device: None
+        torch.cuda.synchronize = lambda device=None: None
 
 
 class _Elsewhere(TorchFunctionMode):
@@ -26,8 +29,11 @@ class _Elsewhere(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.Tensor.cuda:
             return args[0].to(self._device)
-        if func is torch.Tensor.pin_memory and self._device.type == "cpu":
-            return args[0]
+        if self._device.type == "cpu":
+            if func is torch.Tensor.pin_memory:
+                return args[0]
+            if func is torch.Tensor.cpu:  # from a GPU it is a copy, and scripts count on that
+                return args[0].clone()
         return func(*map(self._mine, args), **{name: self._mine(value) for name, value in (kwargs or {}).items()})
 
     def _mine(self, value: Any) -> Any:

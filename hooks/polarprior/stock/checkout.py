@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from polarprior.errors import PolarPriorError
 from polarprior.stock.repo import StockRepo
@@ -15,34 +15,45 @@ FOLDER = "POLARPRIOR_VENDOR"
 """Environment variable: a checkout, or a folder that holds checkouts."""
 
 
-def use_checkout(repos: Sequence[StockRepo]) -> Path:
+def use_checkout(repos: Sequence[StockRepo]) -> StockRepo:
     """Put a checkout of one of `repos`, the first preferred, on the path where modules are looked for.
 
     It is looked for where its modules have been imported from already, in the folder that `FOLDER` names, and in the
     current one; not in those above it, where others may be able to write.
 
+    Returns:
+        The one that was found.
+
     Raises:
-        PolarPriorError: there is none, or the modules of another one have been imported.
+        PolarPriorError: there is none, or the modules of another one, which have the same names, have been imported.
     """
-    loaded = getattr(sys.modules.get("dnnlib"), "__file__", None)
-    places = [Path(loaded).parent.parent] if loaded else list(_places())
+    imported = next((root for repo in repos for root in _imported_from(repo)), None)
     for repo in repos:
-        for folder in places:
+        for folder in [imported] if imported else _places():
             if repo.is_at(folder):
                 supply_missing_modules()
                 if str(folder) not in sys.path:
                     sys.path.insert(0, str(folder))
-                return folder
+                return repo
     names = " or ".join(repo.name for repo in repos)
-    if loaded:
+    if imported:
         raise PolarPriorError(
-            f"model: needs a checkout of {names}, and this process has imported another one, {places[0]}",
+            f"model: needs a checkout of {names}, and this process has imported another one, {imported}",
             "open the two models in two processes: their modules have the same names",
         )
     raise PolarPriorError(
-        f"model: its pickle is opened by the code of {names}, and no checkout is at hand",
+        f"model: it is opened by the code of {names}, and no checkout is at hand",
         f"type: git clone https://github.com/{repos[0].name}, and run this inside, or set {FOLDER} to that folder",
     )
+
+
+def _imported_from(repo: StockRepo) -> Iterable[Path]:
+    """The folders from which modules have been imported that are called as this repository's are."""
+    for marker in map(PurePosixPath, repo.markers):
+        module = sys.modules.get(".".join(marker.with_suffix("").parts))
+        path = getattr(module, "__file__", None)
+        if path:
+            yield Path(path).parents[len(marker.parts) - 1]
 
 
 def _places() -> Iterable[Path]:

@@ -1,0 +1,89 @@
+"""A Generator from the weights of ajbrock/BigGAN-PyTorch, through the classes of a checkout."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.generator import Generator, LatentPrior, weights_fingerprint
+from polarprior.settings import Settings
+from polarprior.stock.checkout import use_checkout
+from torch import nn
+
+from polarprior_biggan_deep import NAME
+from polarprior_biggan_deep.imagenet import class_names
+from polarprior_biggan_deep.loading import filled
+from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
+from polarprior_biggan_deep.settings import truncation_alone
+
+STATE = "state_dict.pth"
+WEIGHTS = ("G_ema.pth", "G.pth")
+MODELS = ("BigGANdeep", "BigGAN")
+CONFIGURATION = [nn.ReLU, np._core.multiarray.scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
+"""What training leaves in its configuration besides numbers and text: activations, and numpy's numbers."""
+
+_HINT = f"name a folder that train.py of {BIGGAN_PYTORCH.name} wrote: {STATE} with G_ema.pth or G.pth"
+
+
+def is_experiment(source: str | None) -> bool:
+    """Whether `source` is a folder of weights as the repository's train.py writes it."""
+    return source is not None and (Path(source) / STATE).is_file()
+
+
+def load(source: str | None, settings: Settings) -> Generator:
+    """The generator of an experiment's folder: the averaged weights where there are any.
+
+    Raises:
+        PolarPriorError: no checkout, or files that are not the repository's.
+    """
+    folder = Path(source or "")
+    use_checkout([BIGGAN_PYTORCH])
+    try:
+        with torch.serialization.safe_globals(CONFIGURATION):
+            config = torch.load(folder / STATE, map_location="cpu", weights_only=True)["config"]
+        if config["model"] not in MODELS:
+            raise ValueError(f"its model is {str(config['model'])[:40]!r}, expected {' or '.join(MODELS)}")
+        module = import_module(config["model"])  # of the checkout
+        weights = next((path for name in WEIGHTS if (path := folder / name).is_file()), folder / WEIGHTS[0])
+        network = filled(lambda: module.Generator(**{**config, "skip_init": True, "no_optim": True}), weights)
+    except Exception as error:  # whatever a foreign file leads to
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise PolarPriorError(f"model: {folder} holds no generator: {reason}", _HINT) from error
+    return generator_of(network, settings)
+
+
+def generator_of(network: nn.Module, asked: Settings) -> Generator:
+    """A Generator from a stock network in eval mode.
+
+    Its prior is that of sample.py: normal, with z_var as its standard deviation. Here it is the truncation, 1 where
+    none is asked for. The seeds are polarprior's own, since sample.py seeds a whole run.
+
+    Raises:
+        UsageError: a truncation that isn't positive, or another setting.
+    """
+    settings = truncation_alone(asked, 1.0)
+    std = float(settings.trunc or 0)
+    if not std > 0:
+        raise UsageError(f"--trunc: got {std:g}, expected a positive z_var", "use such as --trunc 0.5")
+    rows = partial(_rows, network.dim_z, std)
+    return Generator(
+        plugin=NAME,
+        version=version("polarprior-biggan-deep"),
+        prior=LatentPrior(f"normal, times {std:g}", (network.dim_z,), rows, stock_seeds=False),
+        synthesize=lambda z, label: network(z, network.shared(label)),
+        fingerprint=weights_fingerprint(network),
+        settings=settings,
+        num_classes=network.n_classes,
+        class_names=class_names(network.n_classes),
+        network=network,
+    )
+
+
+def _rows(dim: int, std: float, seeds: np.ndarray) -> np.ndarray:
+    rows = np.stack([np.random.RandomState(seed).randn(dim) for seed in seeds])
+    return np.float32(std) * rows.astype(np.float32)

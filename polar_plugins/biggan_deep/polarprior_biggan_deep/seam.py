@@ -1,0 +1,100 @@
+"""Where latents pass in sample.py: the functions of its ``utils`` that draw a batch and feed it to the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+import torch
+from polarprior.errors import UsageError, ending_the_script
+from polarprior.settings import Settings
+from polarprior.stock.run import StockRun
+from polarprior.stock.sampler import StockSampler
+
+from polarprior_biggan_deep.repository import CONFIGURATION, generator_of
+
+
+def connect(run: StockRun) -> None:
+    """Mend what today's torch has broken in ``utils``, and put a polarity prior behind its draws."""
+    torch.serialization.add_safe_globals(CONFIGURATION)
+
+    def hook(utils: ModuleType) -> None:
+        # What is computed from a Distribution would be one as well, without what it draws from.
+        utils.Distribution.__torch_function__ = torch._C._disabled_torch_function_impl
+        if run.polarity is not None:
+            seam = _Seam(run)
+            utils.sample = seam.around(utils.sample)
+            utils.sample_sheet = seam.around(utils.sample_sheet)
+
+    run.after_import("utils", hook)
+
+
+class _Seam:
+    """Replaces what a batch of latents holds when its classes are looked up, which is after both have been drawn.
+
+    Interpolations and accumulated statistics come by other ways, and keep the model's own prior.
+    """
+
+    def __init__(self, run: StockRun):
+        self._run = run
+        self._sampler: StockSampler | None = None
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``utils.sample`` or ``utils.sample_sheet``, on latents of the polarity prior."""
+
+        @wraps(function)
+        def drawing(G: Any, *args: Any, z_: Any, **kwargs: Any) -> Any:
+            with ending_the_script():
+                self._sampler = self._sampler or self._run.sampler(*_use(self._run, G))
+            with self._redrawing(G, z_):
+                return function(G, *args, z_=z_, **kwargs)
+
+        return drawing
+
+    @contextmanager
+    def _redrawing(self, network: Any, z: torch.Tensor) -> Iterator[None]:
+        def redraw(shared: Any, args: tuple[torch.Tensor]) -> None:
+            (labels,) = args
+            own = z[: len(labels)]
+            own.copy_(self._sampler.redraw(own, labels))  # type: ignore[union-attr]
+
+        hook = network.shared.register_forward_pre_hook(redraw)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
+    """The generator with the settings at which sample.py uses it, no single class, and how many latents it draws.
+
+    Raises:
+        UsageError: it asks for something that has no place for a polarity prior.
+    """
+    values = run.values()
+    if network.training:
+        raise UsageError(
+            "--polarity: the generator is in training mode, where the images of a batch depend on each other",
+            "add --G_eval_mode",
+        )
+    if values["accumulate_stats"]:
+        raise UsageError(
+            "--polarity: --accumulate_stats changes the network, and a bank is for the network as it was loaded",
+            "leave one of them out",
+        )
+    if values["sample_trunc_curves"]:
+        raise UsageError(
+            "--polarity: --sample_trunc_curves draws at many z_var, and a bank is for one", "leave one of them out"
+        )
+    missing = set(range(network.n_classes)) - set([] if run.bank.labels is None else run.bank.labels.tolist())
+    if missing:
+        raise UsageError(
+            f"--bank: {len(missing)} of {network.n_classes} classes have no rows, such as {min(missing)}, and "
+            f"{run.script} draws all",
+            "build one of all classes: leave --class out",
+        )
+    draws = values["sample_num_npz"] if values["sample_npz"] else 0
+    return generator_of(network, Settings(trunc=values["z_var"])), None, draws

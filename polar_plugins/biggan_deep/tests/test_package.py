@@ -1,0 +1,191 @@
+"""The plugin `biggan-deep` on small models in the format of pytorch-pretrained-biggan, which PyPI has."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polarprior as pp
+import pytest
+import torch
+from PIL import Image
+from polarprior.bank.bank import Bank
+from polarprior.cli.main import main
+from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.testing import GeneratorPluginTests
+from pytorch_pretrained_biggan import BigGAN, truncated_noise_sample
+from scipy.stats import chisquare
+
+TRUNC = 0.4
+CLASSES = 3
+
+
+def small(folder, *options):
+    words = [sys.executable, "-m", "polarprior_biggan_deep.small", "package", folder, *options]
+    subprocess.run(list(map(str, words)), check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return small(tmp_path_factory.mktemp("package"), "--classes", CLASSES)
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory):
+    return small(tmp_path_factory.mktemp("imagenet"), "--classes", 1000)
+
+
+@pytest.fixture(scope="module")
+def generator(folder):
+    return pp.load(f"biggan-deep:{folder}", "cpu", trunc=TRUNC)
+
+
+@pytest.fixture(scope="module")
+def stock(folder):
+    """The package's own model, as its README says, but for the eval mode that it forgets."""
+    return BigGAN.from_pretrained(str(folder)).eval()
+
+
+@pytest.fixture(scope="module")
+def bank(generator):
+    return pp.build_bank(generator, 240, 6)
+
+
+class TestConformance(GeneratorPluginTests):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def checkpoint(cls, folder):
+        cls.model = f"biggan-deep:{folder}"
+
+
+def test_a_seed_is_the_package_s_own(generator, stock):
+    """Noise and image are those of the package's functions for that seed, bit for bit."""
+    for seed, label in ((0, 0), (7, 2)):
+        noise = truncated_noise_sample(1, generator.prior.dim, TRUNC, seed)
+        latents = generator.prior.draw([seed], label)
+        assert (latents.z.numpy() == noise).all()
+        with torch.no_grad():
+            expected = stock(torch.from_numpy(noise), torch.eye(CLASSES)[label][None], TRUNC)
+        assert torch.equal(generator(latents), expected)
+
+
+def test_spectra_agree_with_a_dense_svd_in_float64(bank, stock):
+    """The Jacobian of the package's own model, column by column, in z alone: the class embedding is fixed."""
+    wide = stock.double()
+    try:
+        for row in (0, 1, 5):
+            z = torch.from_numpy(truncated_noise_sample(1, 16, TRUNC, int(bank.seeds[row]))).double()
+            label = torch.eye(CLASSES, dtype=torch.float64)[bank.labels[row]][None]
+            columns = [
+                torch.func.jvp(lambda z, label=label: wide(z, label, TRUNC), (z,), (basis[None],))[1].flatten()
+                for basis in torch.eye(16, dtype=torch.float64)
+            ]
+            expected = np.log(np.linalg.svd(torch.stack(columns, 1).detach().numpy(), compute_uv=False)[:6])
+            assert np.abs(bank.log_singular_values[row] - expected).max() < 1e-3
+    finally:
+        stock.float()
+
+
+@pytest.mark.parametrize("rho", [-0.5, 0.4])
+def test_draws_follow_the_law_within_each_class_and_classes_stay(generator, bank, rho):
+    """Chi-square of 6,000 draws against softmax(rho l) within the class, in eight groups of rows."""
+    sampler = pp.latent_sampler(generator, bank, rho=rho, force=True)
+    count = 2000
+    labels = np.repeat(np.arange(CLASSES), [count, count, count])
+    latents = sampler.sample(range(1000, 1000 + 3 * count), label=labels)
+    assert np.array_equal(latents.label.numpy(), labels)
+    known = generator.prior.draw(bank.seeds).z
+    for label in range(CLASSES):
+        rows = bank.rows_of(label)
+        weights = np.exp(rho * bank.log_volume()[rows])
+        weights /= weights.sum()
+        drawn = latents.z[labels == label]
+        index = torch.cdist(drawn, known[rows]).argmin(1).numpy()
+        assert torch.equal(known[rows][index], drawn), "rows of the class, and of no other"
+        groups = np.array_split(np.argsort(weights), 8)
+        observed = [np.isin(index, group).sum() for group in groups]
+        expected = [count * weights[group].sum() for group in groups]
+        assert chisquare(observed, expected).pvalue > 1e-4
+
+
+def test_truncation_is_part_of_the_prior_and_of_the_bank(folder, generator, bank):
+    other = pp.load(f"biggan-deep:{folder}", "cpu", trunc=0.8)
+    z = generator.prior.draw(range(50)).z
+    assert z.abs().max() <= 2 * TRUNC
+    assert torch.allclose(other.prior.draw(range(50)).z, 2 * z)
+    with pytest.raises(BankError, match="prior is"):
+        pp.latent_sampler(other, bank, rho=-0.1)
+    for trunc in (0.0, 1.5, -1.0):
+        with pytest.raises(UsageError, match="--trunc: got"):
+            pp.load(f"biggan-deep:{folder}", "cpu", trunc=trunc)
+    with pytest.raises(UsageError, match="no such setting"):
+        pp.load(f"biggan-deep:{folder}", "cpu", temperature=0.5)
+
+
+def test_from_the_command_line_by_name(imagenet, tmp_path, monkeypatch, capsys):
+    """A bank of named classes, pictures of one of them: with a polarity each is the stock picture of a row."""
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, code=0):
+        got, printed = main([str(word) for word in words]), capsys.readouterr()
+        assert got == code, printed.err
+        return printed
+
+    model = f"biggan-deep:{imagenet}"
+    build = ["bank", "build", model, "-n", 60, "-k", 4, "--trunc", TRUNC]
+    run(*build, "--class", "golden_retriever,Espresso,3", "--out", "b.safetensors")
+    bank = Bank.open(tmp_path / "b.safetensors")
+    assert sorted(set(bank.labels.tolist())) == [3, 207, 967]
+    generate = ["generate", model, "--class", "golden_retriever", "--seeds"]
+    polarity = ["--polarity", -0.1, "--bank", "b.safetensors", "--force"]
+    run(*generate, "0-15", "--trunc", TRUNC, *polarity, "--out", "drawn")
+    became = json.loads((tmp_path / "drawn/samples.json").read_text())["drawn"]
+    assert set(became.values()) <= set(bank.seeds[bank.rows_of(207)].tolist())
+    run(*generate, ",".join(map(str, became.values())), "--trunc", TRUNC, "--out", "stock")
+    for seed, row in became.items():
+        drawn, stock = (
+            np.asarray(Image.open(tmp_path / folder / f"seed{int(seed):04d}.png"), int)
+            for folder, seed in (("drawn", seed), ("stock", row))
+        )
+        assert np.abs(drawn - stock).max() <= 1
+    seeds = run("seeds", "b.safetensors", "--polarity=-0.1", "-n", 5, "--class", 207, "--force").out
+    assert set(map(int, seeds.split(","))) <= set(bank.seeds[bank.rows_of(207)].tolist())
+    for words, expected in (
+        (["--class", "golden_retreiver", "--seeds", 0], "hint: use --class golden_retriever"),
+        (["--class", "crane", "--seeds", 0], "'crane' are 134 and 517"),
+        (["--class", 1000, "--seeds", 0], "expected 0 to 999"),
+        (["--class", 3, "--seeds", 0, "--bank", "b.safetensors"], "--bank: given without --polarity"),
+        (["--class", 4, "--seeds", 0, "--trunc", TRUNC, *polarity], "--class: got 4, the bank has"),
+    ):
+        assert expected in run("generate", model, "--out", "none", *words, code=2).err
+        assert not (tmp_path / "none").exists()
+
+
+def test_files_that_are_not_the_package_s_are_refused(folder, tmp_path):
+    def load():
+        pp.load(f"biggan-deep:{tmp_path}", "cpu")
+
+    with pytest.raises(PolarPriorError, match=r"no file .*config\.json"):
+        load()
+    with pytest.raises(UsageError, match="expected biggan-deep:FOLDER"):
+        pp.load("biggan-deep", "cpu")
+    config, weights = tmp_path / "config.json", tmp_path / "pytorch_model.bin"
+    config.write_bytes((folder / "config.json").read_bytes())
+    weights.write_bytes(b"no weights")
+    with pytest.raises(PolarPriorError, match="holds no model of the package: UnpicklingError"):
+        load()
+    torch.save({"embeddings.weight": torch.zeros(2, 2)}, weights)
+    with pytest.raises(PolarPriorError, match="holds no model of the package: RuntimeError"):
+        load()
+    torch.save({}, weights)
+    with pytest.raises(PolarPriorError, match=r"lacks .* of the model's tensors"):
+        load()
+    weights.write_bytes((folder / "pytorch_model.bin").read_bytes())
+    for text in ("[1]", "{", '{"layers": 3}', '{"channel_width": 1000000000000}'):
+        config.write_text(text)
+        with pytest.raises(PolarPriorError, match="holds no model of the package"):
+            load()
