@@ -34,11 +34,59 @@ def small_pickle(vendor, tmp_path_factory):
     return write
 
 
+@pytest.fixture(scope="session")
+def run_python():
+    """A function that runs python: (words..., cwd, code) to the finished process, whose exit code is `code`."""
+
+    def run(*words, cwd, code=0):
+        done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True)
+        assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def clone_of(vendor, tmp_path_factory):
+    """A function that clones the checkout of a StockRepo that POLARPRIOR_VENDOR holds."""
+
+    def clone(repo) -> Path:
+        origin = next((folder for folder in sorted(vendor.iterdir()) if repo.is_at(folder)), None)
+        if origin is None:
+            pytest.skip(f"POLARPRIOR_VENDOR={vendor} holds no checkout of {repo.name}")
+        folder = tmp_path_factory.mktemp("clone") / "checkout"
+        subprocess.run(["git", "clone", "--quiet", origin.resolve(), folder], check=True)
+        return folder
+
+    return clone
+
+
+@pytest.fixture(scope="session")
+def check_patch(run_python):
+    """A function that patches a clone, checks that once is enough, calls `use`, reverts, and finds nothing left."""
+
+    def check(folder, scripts, use):
+        for state in ("patched", "patched already"):
+            done = run_python("-m", "polarprior.cli", "patch", folder, cwd=folder)
+            assert done.stdout.splitlines() == [f"{script}: {state}" for script in scripts]
+        use()
+        run_python("-m", "polarprior.cli", "patch", folder, "--revert", cwd=folder)
+        diff = subprocess.run(["git", "diff", "--stat"], cwd=folder, capture_output=True, text=True)
+        assert diff.stdout == ""
+
+    return check
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_stock_modules():
     """Checkouts call their modules the same: what one test module has imported, the next must not find."""
     yield
-    names = ("dnnlib", "legacy", "torch_utils", "training", "metrics", "pkg_resources")
-    for name in [name for name in sys.modules if name.split(".")[0] in names]:
-        del sys.modules[name]
-    sys.path[:] = [folder for folder in sys.path if not (Path(folder) / "torch_utils").is_dir()]
+    named = os.environ.get("POLARPRIOR_VENDOR")
+    if not named:
+        return
+    vendor = Path(named).resolve()
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if path and vendor in Path(path).resolve().parents:
+            del sys.modules[name]
+    sys.path[:] = [folder for folder in sys.path if vendor not in Path(folder).resolve().parents]

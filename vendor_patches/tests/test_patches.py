@@ -52,7 +52,7 @@ if __name__ == "__main__":
 
 def test_of_an_argument_parser_two_lines_are_added(tmp_path):
     """Below the last argument; where its arguments are added elsewhere, before the line that reads them."""
-    elsewhere = ARGPARSE.replace("parser.add_argument", "pass  # ")
+    elsewhere = ARGPARSE.replace("parser.add_argument", "print")
     for script, before in ((ARGPARSE, "# with a remark"), (elsewhere, "")):
         patched = patch_argument_parser(script.encode())
         lines = patched.decode().splitlines()

@@ -48,12 +48,14 @@ def use_checkout(repos: Sequence[StockRepo]) -> StockRepo:
 
 
 def _imported_from(repo: StockRepo) -> Iterable[Path]:
-    """The folders from which modules have been imported that are called as this repository's are."""
-    for marker in map(PurePosixPath, repo.markers):
-        module = sys.modules.get(".".join(marker.with_suffix("").parts))
-        path = getattr(module, "__file__", None)
-        if path:
-            yield Path(path).parents[len(marker.parts) - 1]
+    """The folders from which modules or packages have been imported that are called as this repository's are."""
+    for marker in repo.markers:
+        parts = PurePosixPath(marker).with_suffix("").parts
+        for depth in range(1, len(parts) + 1):
+            file = getattr(sys.modules.get(".".join(parts[:depth])), "__file__", None)
+            if file:
+                path = Path(file)
+                yield (path.parent if path.stem == "__init__" else path).parents[depth - 1]
 
 
 def _places() -> Iterable[Path]:

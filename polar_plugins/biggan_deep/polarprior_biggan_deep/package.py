@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from polarprior.checkpoints import filled, read, refusing
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.settings import Settings
@@ -19,7 +20,6 @@ from torch.nn import functional
 
 from polarprior_biggan_deep import NAME
 from polarprior_biggan_deep.imagenet import class_names
-from polarprior_biggan_deep.loading import filled
 from polarprior_biggan_deep.settings import truncation_alone
 
 CONFIG, WEIGHTS = "config.json", "pytorch_model.bin"
@@ -36,12 +36,9 @@ def load(source: str | None, settings: Settings) -> Generator:
     if source is None:
         raise UsageError(f"model: got {NAME}, expected {NAME}:FOLDER", _EXAMPLE)
     config, weights = _files(source)
-    try:
+    with refusing(source, _EXAMPLE):
         values = json.loads(config.read_text(encoding="utf-8"))
-        model = filled(lambda: BigGAN(BigGANConfig.from_dict(values)), weights)
-    except Exception as error:  # whatever a foreign file leads to
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise PolarPriorError(f"model: {source} holds no model of the package: {reason}", _EXAMPLE) from error
+        model = filled(lambda: BigGAN(BigGANConfig.from_dict(values)), read(weights))
     return generator_of(model, settings)
 
 

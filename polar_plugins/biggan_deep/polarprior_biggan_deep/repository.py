@@ -8,16 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.checkpoints import filled, read, refusing
+from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.settings import Settings
 from polarprior.stock.checkout import use_checkout
-from torch import nn
+from torch import Tensor, nn
 
 from polarprior_biggan_deep import NAME
 from polarprior_biggan_deep.imagenet import class_names
-from polarprior_biggan_deep.loading import filled
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
 from polarprior_biggan_deep.settings import truncation_alone
 
@@ -43,17 +42,15 @@ def load(source: str | None, settings: Settings) -> Generator:
     """
     folder = Path(source or "")
     use_checkout([BIGGAN_PYTORCH])
-    try:
-        with torch.serialization.safe_globals(CONFIGURATION):
-            config = torch.load(folder / STATE, map_location="cpu", weights_only=True)["config"]
+    with refusing(str(folder), _HINT):
+        config = read(folder / STATE, CONFIGURATION)["config"]
         if config["model"] not in MODELS:
             raise ValueError(f"its model is {str(config['model'])[:40]!r}, expected {' or '.join(MODELS)}")
         module = import_module(config["model"])  # of the checkout
         weights = next((path for name in WEIGHTS if (path := folder / name).is_file()), folder / WEIGHTS[0])
-        network = filled(lambda: module.Generator(**{**config, "skip_init": True, "no_optim": True}), weights)
-    except Exception as error:  # whatever a foreign file leads to
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise PolarPriorError(f"model: {folder} holds no generator: {reason}", _HINT) from error
+        config |= {"skip_init": True, "no_optim": True}
+        network = filled(lambda: module.Generator(**config), read(weights))
+    _fix_spectral_norms(network)
     return generator_of(network, settings)
 
 
@@ -82,6 +79,13 @@ def generator_of(network: nn.Module, asked: Settings) -> Generator:
         class_names=class_names(network.n_classes),
         network=network,
     )
+
+
+def _fix_spectral_norms(network: nn.Module) -> None:
+    """Normalise each weight once, where eval mode would do so in each pass: the same images, bit for bit."""
+    for layer in network.modules():
+        if hasattr(layer, "W_"):
+            layer.W_ = partial(Tensor.detach, layer.W_())
 
 
 def _rows(dim: int, std: float, seeds: np.ndarray) -> np.ndarray:

@@ -176,10 +176,10 @@ def test_files_that_are_not_the_package_s_are_refused(folder, tmp_path):
     config, weights = tmp_path / "config.json", tmp_path / "pytorch_model.bin"
     config.write_bytes((folder / "config.json").read_bytes())
     weights.write_bytes(b"no weights")
-    with pytest.raises(PolarPriorError, match="holds no model of the package: UnpicklingError"):
+    with pytest.raises(PolarPriorError, match="holds no generator: UnpicklingError"):
         load()
     torch.save({"embeddings.weight": torch.zeros(2, 2)}, weights)
-    with pytest.raises(PolarPriorError, match="holds no model of the package: RuntimeError"):
+    with pytest.raises(PolarPriorError, match="holds no generator: RuntimeError"):
         load()
     torch.save({}, weights)
     with pytest.raises(PolarPriorError, match=r"lacks .* of the model's tensors"):
@@ -187,5 +187,5 @@ def test_files_that_are_not_the_package_s_are_refused(folder, tmp_path):
     weights.write_bytes((folder / "pytorch_model.bin").read_bytes())
     for text in ("[1]", "{", '{"layers": 3}', '{"channel_width": 1000000000000}'):
         config.write_text(text)
-        with pytest.raises(PolarPriorError, match="holds no model of the package"):
+        with pytest.raises(PolarPriorError, match="holds no generator"):
             load()

@@ -1,0 +1,56 @@
+"""Reads checkpoints that are not trusted, for model plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from polarprior.errors import PolarPriorError
+
+
+def read(path: Path, safe: Sequence[Any] = ()) -> Any:
+    """What torch.save wrote: tensors, numbers, text and their containers, on the CPU.
+
+    Args:
+        path: the file.
+        safe: classes and functions that it may hold besides, or pairs of one and the name that stands for it.
+
+    Raises:
+        pickle.UnpicklingError: it holds others; and whatever else a foreign file leads to, see `refusing`.
+    """
+    with torch.serialization.safe_globals(list(safe)):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
+    """The model that `make` gives, in eval mode, with the tensors of a state dict.
+
+    It is made without memory for its weights, so that it is never larger than what was read.
+
+    Raises:
+        ValueError: a tensor that the model needs is missing.
+        RuntimeError: a tensor has another shape.
+    """
+    with torch.device("meta"):
+        model = make()
+    missing = model.load_state_dict(state, strict=False, assign=True).missing_keys
+    if missing:
+        raise ValueError(f"it lacks {len(missing)} of the model's tensors, such as {missing[0]}")
+    return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def refusing(source: str, hint: str) -> Iterator[None]:
+    """Turn whatever a foreign file leads to into an error that names `source`; a PolarPriorError goes through."""
+    try:
+        yield
+    except PolarPriorError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise PolarPriorError(f"model: {source} holds no generator: {reason}", hint) from error
