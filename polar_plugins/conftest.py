@@ -77,16 +77,26 @@ def check_patch(run_python):
     return check
 
 
+@pytest.fixture(scope="session")
+def forget():
+    """A function that forgets what has been imported from checkouts: they call their modules the same."""
+
+    def forget():
+        named = os.environ.get("POLARPRIOR_VENDOR")
+        if not named:
+            return
+        vendor = Path(named).resolve()
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if path and vendor in Path(path).resolve().parents:
+                del sys.modules[name]
+        sys.path[:] = [folder for folder in sys.path if vendor not in Path(folder).resolve().parents]
+
+    return forget
+
+
 @pytest.fixture(scope="module", autouse=True)
-def forget_stock_modules():
-    """Checkouts call their modules the same: what one test module has imported, the next must not find."""
+def forget_stock_modules(forget):
+    """What one test module has imported, the next must not find."""
     yield
-    named = os.environ.get("POLARPRIOR_VENDOR")
-    if not named:
-        return
-    vendor = Path(named).resolve()
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if path and vendor in Path(path).resolve().parents:
-            del sys.modules[name]
-    sys.path[:] = [folder for folder in sys.path if vendor not in Path(folder).resolve().parents]
+    forget()

@@ -1,7 +1,7 @@
 """What sample.py of BigGAN-PyTorch draws, without it: CHECKOUT WEIGHTS OUT. Writes OUT, an npz of uint8 images.
 
 ``x`` and ``y`` are the first thirty samples in batches of ten, ``rows`` the images of the latents in ``z`` and
-``labels``, where OUT.in.npz holds those. Nothing of polarprior is imported.
+``labels``, where OUT.in.npz holds those. Nothing of the launcher or of a plugin is in between.
 """
 
 import sys
@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from polarprior.stock.shims.vision import import_torchvision_without_operators
 from torch import nn
 
 
 def main(checkout, weights, out):
     sys.path.insert(0, checkout)
-    for name in ("nms", "qnms"):  # so that torchvision can be imported beside another build of torch
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        LIBRARIES.append(library)
+    import_torchvision_without_operators()
     import BigGANdeep
     import utils
 
@@ -47,8 +45,6 @@ def main(checkout, weights, out):
 def to_uint8(images):
     return np.uint8(255 * (images.numpy() + 1) / 2.0)
 
-
-LIBRARIES = []
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

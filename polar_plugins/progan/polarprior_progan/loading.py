@@ -1,0 +1,44 @@
+"""A Generator from a checkpoint file of either repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from polarprior.checkpoints import read, refusing
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.generator import Generator
+from polarprior.settings import Settings
+from polarprior.stock.checkout import use_checkout
+
+from polarprior_progan import NAME, genforce, zoo
+from polarprior_progan.generator import generator_of
+from polarprior_progan.repos import GAN_ZOO, GENFORCE
+
+_HINT = f"name a checkpoint of {GAN_ZOO.name} (.pt, .pth) or of {GENFORCE.name} (.pth)"
+
+
+def load(source: str | None, settings: Settings) -> Generator:
+    """The generator with averaged weights of a checkpoint, by the classes of the repository that wrote it.
+
+    Raises:
+        UsageError: no source, or a setting that ProGAN doesn't have.
+        PolarPriorError: no checkout, no file, or no checkpoint of a ProGAN.
+    """
+    if source is None:
+        raise UsageError(f"model: got {NAME}, expected {NAME}:FILE", _HINT)
+    path = Path(source)
+    if not path.is_file():
+        raise PolarPriorError(f"model: no file {path}", _HINT)
+    with refusing(source, _HINT):
+        # The zoo's configuration is an object without behaviour; any such object does.
+        content = read(path, [(SimpleNamespace, zoo.CONFIGURATION)])
+        if "netG" in content:
+            use_checkout([GAN_ZOO])
+            network, normalises = zoo.network_of(content)
+        elif genforce.WEIGHTS & set(content):
+            use_checkout([GENFORCE])
+            network, normalises = genforce.network_of(content, path.stem), True
+        else:
+            raise ValueError(f"it holds {', '.join(map(str, content))[:60] or 'nothing'}")
+    return generator_of(network, settings, normalises)

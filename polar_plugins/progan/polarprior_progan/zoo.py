@@ -1,0 +1,114 @@
+"""facebookresearch/pytorch_GAN_zoo: its checkpoints, and where latents pass in eval.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+import torch
+from polarprior.checkpoints import filled
+from polarprior.errors import UsageError, ending_the_script
+from polarprior.settings import Settings
+from polarprior.stock.run import StockRun
+from polarprior.stock.sampler import StockSampler
+from torch import nn
+
+from polarprior_progan.generator import generator_of
+
+CONFIGURATION = "models.utils.config.BaseConfig"
+LOSSES = ("MSE", "WGANGP", "DCGAN", "Logistic")
+EVALUATIONS = ("visualization", "inception", "laplacian_SWD")
+
+
+def network_of(content: Mapping[str, Any]) -> tuple[nn.Module, bool]:
+    """The averaged generator (the plain one where there is none) of a checkpoint, by the classes of a checkout, and
+    whether it puts z on the sphere.
+
+    Raises:
+        ValueError: labels, which are drawn with the latents, or a loss that the repository doesn't have.
+    """
+    from models.loss_criterions import base_loss_criterions  # of the checkout
+    from models.networks.progressive_conv_net import GNet
+
+    stored = content["config"]
+    config = stored if isinstance(stored, dict) else vars(stored)
+    if config["attribKeysOrder"]:
+        raise ValueError("it was trained on labels, and a polarity prior is not for the labels that it draws")
+    if config["lossCriterion"] not in LOSSES:
+        raise ValueError(f"its loss is {str(config['lossCriterion'])[:40]!r}, expected one of {', '.join(LOSSES)}")
+    loss = getattr(base_loss_criterions, config["lossCriterion"])(torch.device("cpu"))
+
+    def make() -> nn.Module:
+        network = GNet(
+            config["latentVectorDim"],
+            config["depthScale0"],
+            initBiasToZero=config["initBiasToZero"],
+            leakyReluLeak=config["leakyReluLeak"],
+            normalization=config["perChannelNormalization"],
+            generationActivation=loss.generationActivation,
+            dimOutput=config["dimOutput"],
+            equalizedlR=config["equalizedlR"],
+        )
+        for depth in config["depthOtherScales"]:
+            network.addScale(depth)
+        network.alpha = config["alpha"]
+        return network
+
+    return filled(make, content.get("avgG", content["netG"])), bool(config["perChannelNormalization"])
+
+
+def connect(run: StockRun) -> None:
+    """Mend what today's torch has broken, and put a polarity prior behind the latents that every evaluation draws."""
+    accept_whole_betas(torch.optim)
+    run.after_import("models.utils.config", lambda config: torch.serialization.add_safe_globals([config.BaseConfig]))
+    if run.polarity is not None:
+        run.after_import("models.base_GAN", lambda module: _hook(module, run))
+
+
+def accept_whole_betas(optim: Any) -> None:
+    """A model can't be made without its optimiser, whose betas are [0, 0.99]: Adam takes no whole numbers now."""
+    original = optim.Adam.__init__
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if "betas" in kwargs:
+            kwargs["betas"] = tuple(map(float, kwargs["betas"]))
+        original(self, *args, **kwargs)
+
+    optim.Adam.__init__ = init
+
+
+def _hook(module: ModuleType, run: StockRun) -> None:
+    original: Callable[..., Any] = module.BaseGAN.buildNoiseData
+    samplers: list[StockSampler] = []
+
+    @wraps(original)
+    def build_noise_data(model: Any, *args: Any, **kwargs: Any) -> Any:
+        noise, labels = original(model, *args, **kwargs)
+        if not samplers:
+            with ending_the_script():
+                samplers.append(_sampler(run, model))
+        return samplers[0].redraw(noise), labels
+
+    module.BaseGAN.buildNoiseData = build_noise_data
+
+
+def _sampler(run: StockRun, model: Any) -> StockSampler:
+    """Raises UsageError where the script does something that has no place for a polarity prior."""
+    values = run.values()
+    evaluation, kind = values["evaluation_name"], type(model).__name__
+    if evaluation not in EVALUATIONS:
+        raise UsageError(
+            f"--polarity: {evaluation} does not draw from the model's prior",
+            f"leave it out, or use it with {', '.join(EVALUATIONS)}",
+        )
+    if kind != "ProgressiveGAN" or model.config.attribKeysOrder:
+        what = "a model with labels" if kind == "ProgressiveGAN" else f"a {kind}"
+        raise UsageError(
+            f"--polarity: expected a ProGAN (-m PGAN) without labels, got {what}", "leave --polarity out"
+        )
+    network = model.getOriginalAvgG()
+    generator = generator_of(network, Settings(), bool(model.config.perChannelNormalization))
+    return run.sampler(generator, None, values["size_dataset"] if values.get("output_dataset") else 0)
