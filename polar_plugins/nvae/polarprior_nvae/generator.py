@@ -1,0 +1,126 @@
+"""A Generator from an NVAE: noise of all its groups to the mean of what its decoder says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from polarprior.checkpoints import filled, read, refusing
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.generator import Generator, weights_fingerprint
+from polarprior.settings import Settings
+from polarprior.stock.checkout import use_checkout
+from polarprior.wrapping import latent_prior
+from torch import Tensor, nn
+from torch.nn import functional
+
+from polarprior_nvae import NAME
+from polarprior_nvae.noise import group_shapes, groups_of, logits_of
+from polarprior_nvae.repos import NVAE
+
+TEMPERATURE = 0.7
+"""Of evaluate.py, where none is asked for."""
+ADDED_LATER = {"ada_groups": False, "min_groups_per_scale": 1, "num_mixture_dec": 10}
+"""Arguments that older checkpoints lack, as evaluate.py fills them in."""
+BINARY = ("mnist", "omniglot")
+"""Data whose decoder says the probability of each pixel."""
+_HINT = f"name a checkpoint.pt that train.py of {NVAE.name} wrote"
+
+
+def load(source: str | None, settings: Settings) -> Generator:
+    """The generator of a checkpoint, by the classes of a checkout.
+
+    Raises:
+        UsageError: no source, or a setting that NVAE doesn't have.
+        PolarPriorError: no checkout, no file, or no checkpoint of an NVAE.
+    """
+    if source is None:
+        raise UsageError(f"model: got {NAME}, expected {NAME}:FILE", _HINT)
+    path = Path(source)
+    if not path.is_file():
+        raise PolarPriorError(f"model: no file {path}", _HINT)
+    use_checkout([NVAE])
+    from model import AutoEncoder  # of the checkout
+    from utils import get_arch_cells
+
+    with refusing(source, _HINT), redirect_stdout(sys.stderr):  # the stock class prints
+        content = read(path, [argparse.Namespace])
+        arguments, state = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"])}), content["state_dict"]
+        # A convolution without weight norm keeps its weight under a second name as well, since some time.
+        state |= {f"{key}_normalized": value for key, value in state.items() if key.endswith(".weight")}
+        network = filled(lambda: AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance)), state)
+    fixed(network)
+    return generator_of(network, settings)
+
+
+def fixed(network: nn.Module) -> None:
+    """Make a network differentiable on any device, and faster, with the same images bit for bit.
+
+    Weights are normalised once, where each pass would do so; batch norm followed by swish, which stock code has as a
+    function of its own with a backward pass for GPUs alone, becomes operators of torch.
+    """
+    for layer in network.modules():
+        if hasattr(layer, "log_weight_norm") and layer.log_weight_norm is not None:
+            layer.normalize_weight = partial(Tensor.detach, layer.normalize_weight())
+        elif type(layer).__name__ == "SyncBatchNormSwish":
+            layer.forward = partial(norm_and_swish, layer)
+
+
+def norm_and_swish(layer: Any, x: Tensor) -> Tensor:
+    """What the stock SyncBatchNormSwish computes in eval mode."""
+    x = functional.batch_norm(
+        x, layer.running_mean, layer.running_var, layer.weight, layer.bias, False, 0.0, layer.eps
+    )
+    return x * torch.sigmoid(x)
+
+
+def generator_of(network: Any, asked: Settings) -> Generator:
+    """A Generator from a stock AutoEncoder in eval mode.
+
+    Its prior is standard normal noise, a number for each number of the latents of all groups; the temperature
+    multiplies each group's standard deviation, as ``AutoEncoder.sample`` has it. Images are the mean of what the
+    decoder says: of a Bernoulli, or of a mixture of logistics in RGB, from which evaluate.py draws. The seeds are
+    polarprior's own, since evaluate.py seeds nothing.
+
+    Raises:
+        UsageError: a temperature that isn't positive, or another setting.
+    """
+    for name in asked.given():
+        if name != "temperature":
+            raise UsageError(f"{name}: NVAE has no such setting", "leave it out, or use --temp")
+    temperature = TEMPERATURE if asked.temperature is None else float(asked.temperature)
+    if not temperature > 0:
+        raise UsageError(f"--temp: got {temperature:g}, expected a positive temperature", "use such as --temp 0.7")
+    shapes = group_shapes(network)
+    decode: Callable[[Tensor], Tensor] = partial(images_of, network, shapes, temperature)
+    return Generator(
+        plugin=NAME,
+        version=version("polarprior-nvae"),
+        prior=replace(latent_prior("normal", sum(map(prod, shapes))), stock_seeds=False),
+        synthesize=lambda noise, label: decode(noise),
+        fingerprint=weights_fingerprint(network),
+        settings=Settings(temperature=temperature),
+        domains=("z", "top"),
+        network=network,
+    )
+
+
+def images_of(network: Any, shapes: list[tuple[int, int, int]], temperature: float, noise: Tensor) -> Tensor:
+    """Images [n, C, H, W] in [-1, 1] of noise [n, K]: the mean of what the decoder says."""
+    normal = sys.modules[type(network).__module__].Normal
+    logits = logits_of(network, groups_of(noise, shapes), normal, temperature)
+    if network.dataset in BINARY:
+        return 2 * torch.sigmoid(logits) - 1
+    decoded = network.decoder_output(logits)
+    if hasattr(decoded, "dist"):  # a single normal, which the stock code clips
+        return decoded.dist.mu.clamp(-1, 1)
+    return 2 * decoded.mean() - 1

@@ -1,0 +1,209 @@
+"""The plugin `nvae` on checkpoints that the stock classes write, and evaluate.py in a clone of a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import polarprior as pp
+import pytest
+import torch
+from polarprior.bank.bank import Bank
+from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.testing import GeneratorPluginTests
+from polarprior.volume.estimators import top_singular_values
+from polarprior_nvae.noise import draw_as_stock, group_shapes
+from polarprior_nvae.repos import NVAE
+
+TESTS = Path(__file__).parent
+TEMPERATURE = 0.7
+RHO = -0.1
+DATASETS = ("mnist", "cifar10")
+
+
+@dataclass
+class Checkout:
+    """A clone, with a small checkpoint of each kind of data, and a bank of the first."""
+
+    folder: Path
+    work: Path
+
+    @property
+    def bank(self):
+        return self.work / "bank.safetensors"
+
+    def checkpoint(self, dataset):
+        return self.work / f"{dataset}.pt"
+
+    def drawn(self, *words, polarity=None, launcher=True, temperature=TEMPERATURE):
+        """The script's first two batches, or what it printed where it draws none: 50,000 images are too many."""
+        out = self.work / "out"
+        for path in [*out.glob("*.npz"), *out.glob("*.txt")]:
+            path.unlink()
+        script = [TESTS.parents[1] / "seeded.py", *(["--launch"] if launcher else [])]  # evaluate.py seeds nothing
+        script += ["evaluate.py", "--checkpoint", self.checkpoint("mnist"), "--save", out, "--temp", temperature]
+        if polarity is not None:
+            words = (*words, f"--polarity={polarity}", f"--bank={self.bank}", "--force")
+        command = [sys.executable, *map(str, [*script, *words])]
+        with (self.work / "printed").open("w+") as printed:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=printed, stderr=subprocess.STDOUT)
+            try:
+                while process.poll() is None and not (out / "gpu_0_samples_2.npz").exists():
+                    time.sleep(0.1)
+            finally:
+                process.kill()
+                process.wait()
+        names = [out / f"gpu_0_samples_{i}.npz" for i in range(2)]
+        if not names[1].exists():
+            return (self.work / "printed").read_text()
+        return np.concatenate([np.load(name)["samples"] for name in names])
+
+
+@pytest.fixture(scope="module")
+def checkout(clone_of, run_python, tmp_path_factory):
+    made = Checkout(clone_of(NVAE), tmp_path_factory.mktemp("work"))
+    for dataset in DATASETS:
+        words = ["-m", "polarprior_nvae.small", made.checkpoint(dataset), "--dataset", dataset]
+        run_python(*words, cwd=made.folder)
+    build = ["bank", "build", f"nvae:{made.checkpoint('mnist')}", "-n", 60, "-k", 4, "--temp", TEMPERATURE]
+    run_python("-m", "polarprior.cli", *build, "--out", made.bank, cwd=made.folder)
+    return made
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def stock(request, checkout, run_python):
+    """(data set, what the stock functions give for it, the noise of the bank's rows)."""
+    noise = np.stack([np.random.RandomState(seed).randn(160) for seed in range(60)]).astype(np.float32)
+    np.save(checkout.work / "noise.npy", noise)
+    out = checkout.work / f"{request.param}.npz"
+    words = [checkout.checkpoint(request.param), TEMPERATURE, checkout.work / "noise.npy", out]
+    run_python(TESTS / "stock_nvae.py", checkout.folder, *words, cwd=checkout.work)
+    return request.param, np.load(out), torch.from_numpy(noise)
+
+
+class TestConformance(GeneratorPluginTests):
+    dataset = "mnist"
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def checkpoint(cls, checkout):
+        cls.model = f"nvae:{checkout.checkpoint(cls.dataset)}"
+
+
+class TestConformanceInRGB(TestConformance):
+    dataset = "cifar10"
+
+
+def test_from_the_same_noise_the_images_are_the_stock_ones_bit_for_bit(checkout, stock):
+    """At temperature 1, from the noise that the stock sampler draws; at another, from that of bank rows."""
+    dataset, given, noise = stock
+    one = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu", temperature=1.0)
+    torch.manual_seed(5)
+    drawn = draw_as_stock(3, group_shapes(one.network), torch.device("cpu"))
+    assert torch.equal(one(pp.Latents(drawn)), 2 * torch.from_numpy(given["seed5"]) - 1)
+    other = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu", temperature=TEMPERATURE)
+    assert torch.equal(other.prior.draw(range(60)).z, noise)
+    assert torch.equal(other(pp.Latents(noise), batch_size=60), 2 * torch.from_numpy(given["rows"]) - 1)
+    assert other.settings == pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu").settings, "as evaluate.py"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_spectra_agree_with_a_dense_svd_in_float64(checkout, dataset):
+    """Of the noise of all groups, and of that of the top one, by the stock weight normalisation."""
+    generator = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
+    wide = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
+    for layer in wide.network.modules():
+        vars(layer).pop("normalize_weight", None)
+    wide.network.double()
+    top = prod(group_shapes(generator.network)[0])
+    latents = generator.prior.draw([0, 3])
+    for domain, columns in (("z", 160), ("top", top)):
+        found = top_singular_values(pp.jacobian_fn(generator, "pixel", domain)(latents), 5, estimator="exact")
+        for row, noise in enumerate(latents.z.double()):
+            pushed = [
+                torch.func.jvp(lambda z: wide.synthesize(z, None), (noise[None],), (basis[None],))[1].flatten()
+                for basis in torch.eye(160, dtype=torch.float64)[:columns]
+            ]
+            dense = torch.linalg.svdvals(torch.stack(pushed, 1).detach())[:5].log()
+            assert torch.allclose(found.log_sigma[row].double(), dense, atol=1e-3)
+
+
+def test_the_top_group_has_banks_of_its_own(checkout):
+    generator = pp.load(f"nvae:{checkout.checkpoint('mnist')}", "cpu")
+    bank = pp.build_bank(generator, 30, 4, domain="top")
+    assert bank.info.domain == "top"
+    sampler = pp.latent_sampler(generator, bank, rho=0.1, force=True)
+    drawn = sampler.sample(range(100, 110)).z
+    rows = generator.prior.draw(bank.seeds).z
+    assert (drawn[:, None] == rows).all(2).any(1).all(), "a row is the noise of all groups"
+    with pytest.raises(UsageError, match="-k: got 17"):
+        pp.build_bank(generator, 4, 17, domain="top")
+
+
+def test_without_polarity_the_script_is_the_stock_one(checkout, stock):
+    dataset, given, _ = stock
+    if dataset != "mnist":
+        pytest.skip("evaluate.py draws noise of its own for RGB, after the latents")
+    expected = np.concatenate([given["batch0"], given["batch1"]])
+    for polarity in (None, 0):
+        assert np.array_equal(checkout.drawn(polarity=polarity), expected)
+
+
+def test_every_sample_is_that_of_a_bank_row(checkout, stock, check_patch):
+    dataset, given, _ = stock
+    if dataset != "mnist":
+        pytest.skip("evaluate.py draws noise of its own for RGB, after the latents")
+    drawn = checkout.drawn(polarity=RHO)
+    assert len(drawn) == 200
+    distances = np.abs(drawn[:, None] - given["rows"][None]).reshape(200, 60, -1).max(2).min(1)
+    assert distances.max() <= 1 / 255
+
+    def patched():
+        assert np.array_equal(checkout.drawn(polarity=RHO, launcher=False), drawn)
+
+    check_patch(checkout.folder, ["evaluate.py"], patched)
+
+
+def test_what_cannot_be_is_refused(checkout, run_python):
+    assert "error: --polarity: --readjust_bn changes the network" in checkout.drawn("--readjust_bn", polarity=RHO)
+    printed = checkout.drawn(polarity=RHO, temperature=1)
+    assert "settings is {'temperature': 0.7}" in printed
+    assert "--temp 1 --out BANK" in printed
+    words = ["-m", "polarprior.cli", "seeds", checkout.bank, "--polarity=-0.1", "-n", 3]
+    assert "take no seed a picture" in run_python(*words, cwd=checkout.work, code=2).stderr
+    source = f"nvae:{checkout.checkpoint('mnist')}"
+    with pytest.raises(BankError, match="settings is"):
+        Bank.open(checkout.bank).check_fits(pp.load(source, "cpu", temperature=0.5))
+    with pytest.raises(UsageError, match="expected a positive temperature"):
+        pp.load(source, "cpu", temperature=0.0)
+    with pytest.raises(UsageError, match="use --temp"):
+        pp.load(source, "cpu", trunc=0.5)
+
+
+def test_files_that_are_no_checkpoint_are_refused(checkout, vendor, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+
+    def refused(reason):
+        with pytest.raises(PolarPriorError, match=reason):
+            pp.load(f"nvae:{path}", "cpu")
+
+    refused("no file")
+    path.write_bytes(b"nothing")
+    refused("holds no generator: UnpicklingError")
+    torch.save({"args": 1}, path)
+    refused("holds no generator: TypeError")
+    content = torch.load(checkout.checkpoint("mnist"), weights_only=False)
+    key = next(key for key in content["state_dict"] if key.endswith("log_weight_norm"))
+    del content["state_dict"][key]
+    torch.save(content, path)
+    refused("lacks 1 of the model's tensors")
+    content["args"].num_channels_dec = 10**6
+    torch.save(content, path)
+    refused("holds no generator")
+    with pytest.raises(UsageError, match="expected nvae:FILE"):
+        pp.load("nvae", "cpu")

@@ -1,0 +1,64 @@
+"""All plugins of this folder, installed together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from polarprior.host import default_host
+from polarprior.stock.repo import repo_of
+
+NEEDS = {"polarprior_stylegan3": {"polarprior_stylegan2"}}
+"""What a plugin says in its setup.cfg that it needs of another."""
+PLUGINS = sorted(path.name for path in Path(__file__).parent.glob("*/polarprior_*"))
+
+
+@pytest.fixture(params=range(6))
+def order(request):
+    """The repositories that all plugins know, in some orders."""
+    repos = default_host().stock_repos()
+    assert len({repo.name for repo in repos}) == len(repos) == 6
+    return repos[request.param :] + repos[: request.param]
+
+
+def test_each_checkout_is_recognised_as_itself(order, tmp_path):
+    for repo in order:
+        root = tmp_path / repo.name.replace("/", "-")
+        for marker in repo.markers:
+            (root / marker).parent.mkdir(parents=True, exist_ok=True)
+            (root / marker).touch()
+        for orders in (order, order[::-1]):
+            assert repo_of(root / "models" if (root / "models").is_dir() else root, orders) == (repo, root)
+    for one, other in permutations(order, 2):
+        assert not one.is_at(tmp_path / other.name.replace("/", "-"))
+
+
+def test_real_checkouts_are_too(order, vendor):
+    for folder in vendor.iterdir():
+        matches = [repo.name for repo in order if repo.is_at(folder)]
+        assert len(matches) <= 1, folder
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_none_imports_another(plugin):
+    """All of its modules, in a process of their own."""
+    code = f"""
+import importlib, pkgutil, sys
+import {plugin}
+for module in pkgutil.iter_modules({plugin}.__path__, "{plugin}."):
+    if not module.name.endswith(".testing"):
+        importlib.import_module(module.name)
+print(*sorted({{name.split(".")[0] for name in sys.modules if name.startswith("polarprior_")}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {plugin} | NEEDS.get(plugin, set())
+
+
+def test_each_is_installed():
+    installed = {entry.value for entry in entry_points(group="polarprior")}
+    assert set(PLUGINS) <= installed
