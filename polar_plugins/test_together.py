@@ -14,7 +14,7 @@ from polarprior.stock.repo import repo_of
 
 NEEDS = {"polarprior_stylegan3": {"polarprior_stylegan2"}}
 """What a plugin says in its setup.cfg that it needs of another."""
-PLUGINS = sorted(path.name for path in Path(__file__).parent.glob("*/polarprior_*"))
+PLUGINS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/polarprior_*/__init__.py"))
 
 
 @pytest.fixture(params=range(6))

@@ -37,6 +37,8 @@ class GeneratorPluginTests:
         model: what the command line takes: ``PLUGIN`` or ``PLUGIN:SOURCE``.
         k: singular values of the small bank that is built.
         spaces: where volume is measured; the plugin's own besides ``pixel``.
+        traced: its Jacobians are taken from a traced graph; False for a model that no tracer can follow, whose cost
+            is several times more.
         pixel_tolerance: largest difference of an image in [-1, 1] where only its batch differs; 2/255 is
             one step of a PNG.
     """
@@ -44,6 +46,7 @@ class GeneratorPluginTests:
     model: ClassVar[str]
     k: ClassVar[int] = 4
     spaces: ClassVar[tuple[str, ...]] = ("pixel",)
+    traced: ClassVar[bool] = True
     pixel_tolerance: ClassVar[float] = 2 / 255
 
     @pytest.fixture(scope="class")
@@ -166,7 +169,9 @@ class GeneratorPluginTests:
             ratio = pushed.norm(dim=1) / slope.norm(dim=1)
             assert ((ratio - 1).abs() < 0.25).all(), f"{space}: length ratio {ratio.tolist()}"
 
-    def test_jacobian_agrees_with_autodiff(self, host: Host, generator: Generator) -> None:
+    def test_jacobian_agrees_with_autodiff(
+        self, host: Host, generator: Generator, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """A fast pass gives what plain automatic differentiation of the images gives."""
         latents = prepare(generator, self._latents(generator, [0, 1]))
         own = host.jacobian_fn(generator)(latents)
@@ -175,6 +180,7 @@ class GeneratorPluginTests:
         tangents = torch.randn(2, own.input_dim, 2, generator=torch.Generator().manual_seed(2)).to(own.value.dtype)
         pushed, expected = own.jvp(tangents), reference.jvp(tangents)
         assert (pushed - expected).norm() < 1e-4 * expected.norm()
+        assert self.traced != any("can't be traced" in line for line in caplog.messages), "see traced"
 
     def test_scaling_a_normalised_latent_changes_no_log_volume(self, host: Host, generator: Generator) -> None:
         if not generator.normalizes_latent:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
 from polarprior.checkpoints import filled, read, refusing
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
@@ -16,7 +17,6 @@ from pytorch_pretrained_biggan import BigGAN, BigGANConfig, truncated_noise_samp
 from pytorch_pretrained_biggan import model as package
 from pytorch_pretrained_biggan.file_utils import cached_path
 from torch import Tensor, nn
-from torch.nn import functional
 
 from polarprior_biggan_deep import NAME
 from polarprior_biggan_deep.imagenet import class_names
@@ -60,7 +60,8 @@ def generator_of(model: nn.Module, asked: Settings) -> Generator:
 
     def synthesize(z: Tensor, label: Tensor | None) -> Tensor:
         assert label is not None
-        return model(z, functional.one_hot(label, config.num_classes).to(z.dtype), truncation)
+        classes = torch.arange(config.num_classes, device=z.device)
+        return model(z, (label[:, None] == classes).to(z.dtype), truncation)
 
     return Generator(
         plugin=NAME,

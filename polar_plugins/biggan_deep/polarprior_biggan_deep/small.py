@@ -52,7 +52,7 @@ def _write_package(folder: Path, classes: int) -> None:
     )
     model = BigGAN(config)
     label = torch.eye(classes)[:2]
-    _settle(model, lambda: model(torch.randn(2, LATENT_DIM), label, 1.0))
+    settle(model, lambda: model(torch.randn(2, LATENT_DIM), label, 1.0))
     (folder / "config.json").write_text(config.to_json_string())
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
 
@@ -66,7 +66,7 @@ def _write_repository(folder: Path) -> None:
         "G_nl": "relu", "G_activation": nn.ReLU(inplace=False), "ema": True, "G_init": "ortho", "num_G_SVs": 1,
     }  # fmt: skip
     network = BigGANdeep.Generator(**config, no_optim=True)
-    _settle(network, lambda: network(torch.randn(2, LATENT_DIM), network.shared(torch.arange(2))))
+    settle(network, lambda: network(torch.randn(2, LATENT_DIM), network.shared(torch.arange(2))))
     torch.save(network.state_dict(), folder / "G_ema.pth")
     torch.save(network.state_dict(), folder / "G.pth")
     state = {"itr": 0, "epoch": 0, "save_num": 0, "save_best_num": 0, "best_IS": 0, "best_FID": 999999}
@@ -74,9 +74,9 @@ def _write_repository(folder: Path) -> None:
 
 
 @torch.no_grad()
-def _settle(network: nn.Module, forward: Callable[[], object]) -> None:
+def settle(network: nn.Module, forward: Callable[[], object], steps: int = 30) -> None:
     """What training would have left: spectral norms that hold, statistics that differ, attention that matters."""
-    for _ in range(30):  # each takes a step of power iteration
+    for _ in range(steps):  # of power iteration
         forward()
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         if name.endswith(("running_vars", "stored_var", "running_var")):
