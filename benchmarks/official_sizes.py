@@ -134,7 +134,7 @@ def biggan_deep(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:
     label = torch.zeros(1, dtype=torch.int64, device=DEVICE)
     generator = generator_of(network, Settings(trunc=0.4)).on(torch.device(DEVICE))
     z = generator.prior.draw([0]).z.to(DEVICE)
-    return lambda z: generator.synthesize(z, label), z, lambda: generator.synthesize(z, label)
+    return lambda z: generator.synthesize(z, label.expand(len(z))), z, lambda: generator.synthesize(z, label)
 
 
 def progan(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -24,7 +26,7 @@ from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host
 from polarprior.jacobian.linear_map import LinearMap
-from polarprior.jacobian.of_generator import prepare
+from polarprior.jacobian.of_generator import JacobianFn, prepare
 from polarprior.settings import Settings
 from polarprior.surrogate.features import FeaturesOf
 from polarprior.volume.estimators import top_singular_values
@@ -60,6 +62,12 @@ class GeneratorPluginTests:
     def generator(cls, host: Host) -> Generator:
         """The model under test, on the CPU."""
         return host.load(cls.model, "cpu")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def jacobian_of(cls, host: Host, generator: Generator) -> Callable[..., JacobianFn]:
+        """(space, domain) to its `jacobian_fn`, taken once: tracing a model takes seconds."""
+        return cache(lambda space="pixel", domain="z": host.jacobian_fn(generator, space, domain))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -123,13 +131,15 @@ class GeneratorPluginTests:
             assert torch.equal(features, phi(images))
             assert torch.allclose(features[1:2], phi(images[1:2]), rtol=1e-4, atol=1e-4)
 
-    def test_jacobian_is_linear_and_has_its_adjoint(self, host: Host, generator: Generator) -> None:
+    def test_jacobian_is_linear_and_has_its_adjoint(
+        self, generator: Generator, jacobian_of: Callable[..., JacobianFn]
+    ) -> None:
         """jacobian_fn: <J t, c> = <t, J' c>, and J (t + u) = J t + J u."""
         stream = torch.Generator().manual_seed(0)
         latents = self._latents(generator, [0, 1])
         for space in self.spaces:
             for domain in generator.domains:
-                linear_map = host.jacobian_fn(generator, space, domain)(latents)
+                linear_map = jacobian_of(space, domain)(latents)
                 n, dtype = len(linear_map), linear_map.value.dtype
                 t = torch.randn(n, linear_map.input_dim, 3, generator=stream, dtype=dtype)
                 c = torch.randn(n, linear_map.output_dim, 3, generator=stream, dtype=dtype)
@@ -139,16 +149,18 @@ class GeneratorPluginTests:
                 total = linear_map.jvp(t.sum(-1, keepdim=True))
                 assert (pushed.sum(-1, keepdim=True) - total).norm() <= 1e-4 * pushed.norm()
 
-    def test_a_prior_gives_orthonormal_directions(self, host: Host, generator: Generator) -> None:
+    def test_a_prior_gives_orthonormal_directions(
+        self, generator: Generator, jacobian_of: Callable[..., JacobianFn]
+    ) -> None:
         """jacobian_fn: where a LinearMap knows where to start, it says so in orthonormal columns."""
-        linear_map = host.jacobian_fn(generator)(self._latents(generator, [0, 1]))
+        linear_map = jacobian_of()(self._latents(generator, [0, 1]))
         if linear_map.prior is None:
             pytest.skip("this model's Jacobian has no prior of its own")
         directions = linear_map.prior(3)
         assert tuple(directions.shape) == (2, linear_map.input_dim, 3)
         assert torch.allclose(directions.mT @ directions, torch.eye(3).expand(2, -1, -1), atol=1e-4)
 
-    def test_jacobian_is_the_slope(self, host: Host, generator: Generator) -> None:
+    def test_jacobian_is_the_slope(self, generator: Generator, jacobian_of: Callable[..., JacobianFn]) -> None:
         """jacobian_fn in z: J t points along the change of the output, and is as long, in every space.
 
         Central differences in the model's own precision, across kinks, are good to a few percent: enough to
@@ -159,7 +171,7 @@ class GeneratorPluginTests:
         t = torch.randn(latents.z.shape, generator=stream).to(latents.z.dtype)
         step = 1e-2
         for space in self.spaces:
-            jacobian_fn = host.jacobian_fn(generator, space)
+            jacobian_fn = jacobian_of(space)
             at = jacobian_fn(latents)
             ends = [jacobian_fn(Latents(latents.z + sign * step * t, latents.label)).value for sign in (1, -1)]
             slope = ((ends[0].double() - ends[1].double()) / (2 * step)).flatten(1)
@@ -182,11 +194,13 @@ class GeneratorPluginTests:
         assert (pushed - expected).norm() < 1e-4 * expected.norm()
         assert self.traced != any("can't be traced" in line for line in caplog.messages), "see traced"
 
-    def test_scaling_a_normalised_latent_changes_no_log_volume(self, host: Host, generator: Generator) -> None:
+    def test_scaling_a_normalised_latent_changes_no_log_volume(
+        self, generator: Generator, jacobian_of: Callable[..., JacobianFn]
+    ) -> None:
         if not generator.normalizes_latent:
             pytest.skip("this model does not normalise its latents")
         latents = self._latents(generator, [0])
-        jacobian_fn = host.jacobian_fn(generator)
+        jacobian_fn = jacobian_of()
         one = top_singular_values(jacobian_fn(latents), self.k).log_sigma
         scaled = top_singular_values(jacobian_fn(Latents(latents.z * 3, latents.label)), self.k).log_sigma
         assert torch.allclose(one, scaled, atol=1e-3)

@@ -46,8 +46,8 @@ def _write_package(folder: Path, classes: int) -> None:
         class_embed_dim=LATENT_DIM,
         channel_width=4,
         num_classes=classes,
-        layers=[(False, 16, 16), (True, 16, 8), (False, 8, 4), (True, 4, 2), (False, 2, 1)],
-        attention_layer_position=2,
+        layers=[(False, 16, 8), (True, 8, 4), (True, 4, 2), (False, 2, 1)],
+        attention_layer_position=1,
         n_stats=51,
     )
     model = BigGAN(config)
