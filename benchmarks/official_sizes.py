@@ -129,7 +129,7 @@ def biggan_deep(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:
     config = BigGANConfig(output_dim=resolution, layers=[*layers[:4], *wide, *layers[4:], *narrow])
     config.attention_layer_position = 8
     network, classes = BigGAN(config), torch.eye(config.num_classes)[:1]
-    settle(network, lambda: network(torch.randn(1, config.z_dim), classes, 1.0), steps=2)
+    settle(network, lambda: network(torch.randn(1, config.z_dim), classes, 1.0), steps=6)
     network = ready(network)
     label = torch.zeros(1, dtype=torch.int64, device=DEVICE)
     generator = generator_of(network, Settings(trunc=0.4)).on(torch.device(DEVICE))
