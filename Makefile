@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/polarprior demo --out demo
 
 test: check
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 check: .venv/installed-for-tests
 	$(BIN)/ruff format --check .
