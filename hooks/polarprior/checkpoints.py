@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,8 @@ def read(path: Path, safe: Sequence[Any] = ()) -> Any:
 def filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
     """The model that `make` gives, in eval mode, with the tensors of a state dict.
 
-    It is made without memory for its weights, so that it is never larger than what was read.
+    It is made without memory for its weights, so that sizes which the file only claims take none. Halves and doubles
+    become float32, as torch's own loading makes them.
 
     Raises:
         ValueError: a tensor that the model needs is missing.
@@ -38,7 +40,8 @@ def filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Mod
     """
     with torch.device("meta"):
         model = make()
-    missing = model.load_state_dict(state, strict=False, assign=True).missing_keys
+    wide = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    missing = model.load_state_dict(wide, strict=False, assign=True).missing_keys
     if missing:
         raise ValueError(f"it lacks {len(missing)} of the model's tensors, such as {missing[0]}")
     return model.eval().requires_grad_(False)
@@ -52,5 +55,6 @@ def refusing(source: str, hint: str) -> Iterator[None]:
     except PolarPriorError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # torch writes some of it in bold
+        reason = f"{type(error).__name__}: {' '.join(plain.split())[:120]}"
         raise PolarPriorError(f"model: {source} holds no generator: {reason}", hint) from error

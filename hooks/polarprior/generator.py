@@ -188,7 +188,7 @@ class Generator:
         Raises:
             UsageError: no such name, or several classes of that name.
         """
-        if text.strip().isdecimal():
+        if text.strip().isdecimal() and len(text.strip()) < 10:
             return int(text)
         if self.num_classes is None:
             raise UsageError(f"--class: {self.plugin} has no classes", "leave the class out")

@@ -70,6 +70,9 @@ def test_of_an_argument_parser_two_lines_are_added(tmp_path):
     assert "--bank FILE" in shown
     plain = subprocess.run([sys.executable, path, "--num=3"], capture_output=True, text=True).stdout
     assert plain == "['num', 'seed']\n"
+    short = subprocess.run([sys.executable, path, "--polar=-0.1"], capture_output=True, text=True)
+    assert short.returncode == 2
+    assert "write --polarity in full" in short.stderr
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
 @class_option
 @sampler_options
 @trunc_option
+@click.option("--temp", "temperature", type=float, help="Temperature; that of the bank if not given.")
 @k_option
 @force_option
 @loading_options
@@ -96,6 +97,7 @@ def sample(
     support: str,
     hold: tuple[str, ...],
     trunc: float | None,
+    temperature: float | None,
     k: int | None,
     force: bool,
     **loading: Any,
@@ -116,14 +118,16 @@ def sample(
 
     check_writable(out / "samples.json")
     if rho is None:
-        if bank_path is not None:
-            raise UsageError("--bank: given without --polarity", "add such as --polarity=-0.1")
-        generator = default_host().load(model, trunc=trunc, **loading)
+        law = {"--bank": bank_path, "-k": k, "--force": force, "--hold": hold, "--sampler": sampler != "bank"}
+        for name, asked in {**law, "--support": support != "prior"}.items():
+            if asked:
+                raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")
+        generator = default_host().load(model, trunc=trunc, temperature=temperature, **loading)
         latents = generator.prior.draw(seed_list, label_of(generator, class_name))
         _save(generator, latents, seed_list, out, model)
         click.echo(f"{out}: {len(seed_list)} pictures of the model's own prior")
         return
-    generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, **loading)
+    generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, temperature, **loading)
     drawer = default_host().latent_sampler(
         generator,
         bank,

@@ -138,7 +138,12 @@ def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_model_and_bank(
-    model: str, bank_path: Path | None, class_name: str | None, trunc: float | None = None, **loading: Any
+    model: str,
+    bank_path: Path | None,
+    class_name: str | None,
+    trunc: float | None = None,
+    temperature: float | None = None,
+    **loading: Any,
 ) -> tuple[Generator, Bank, int | None]:
     """The generator with the settings of its bank, the bank, and the class as a number; the plugin's own bank where
     none is named.
@@ -150,14 +155,15 @@ def open_model_and_bank(
     from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
     from polarprior.host import default_host
+    from polarprior.settings import Settings
 
     if bank_path is not None:
         bank = Bank.open(bank_path)
         settings = bank.info.settings.given()
-        settings |= {} if trunc is None else {"trunc": trunc}
+        settings |= Settings(trunc=trunc, temperature=temperature).given()
         generator = default_host().load(model, **loading, **settings)
     else:
-        generator = default_host().load(model, trunc=trunc, **loading)
+        generator = default_host().load(model, trunc=trunc, temperature=temperature, **loading)
         if generator.default_bank is None:
             raise UsageError(
                 f"--bank: none given, and {model} brings none",

@@ -38,8 +38,8 @@ def use_checkout(repos: Sequence[StockRepo]) -> StockRepo:
     names = " or ".join(repo.name for repo in repos)
     if imported:
         raise PolarPriorError(
-            f"model: needs a checkout of {names}, and this process has imported another one, {imported}",
-            "open the two models in two processes: their modules have the same names",
+            f"model: needs a checkout of {names}, and this process has imported modules of its names from {imported}",
+            "open the model in a process of its own, which has imported no others",
         )
     raise PolarPriorError(
         f"model: it is opened by the code of {names}, and no checkout is at hand",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,10 @@ class _ReadElsewhere(argparse.Action):
     def __init__(self, **attributes: Any):
         super().__init__(**{**attributes, "dest": argparse.SUPPRESS, "default": argparse.SUPPRESS})
 
-    def __call__(self, *_: Any) -> None:
-        """Nothing is left to be done."""
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Nothing is left to be done, unless it is an abbreviation, which `taken` does not know."""
+        if not any(word.split("=")[0] == option_string for word in sys.argv[1:]):
+            parser.error(f"write {option_string} in full")
 
 
 def taken(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

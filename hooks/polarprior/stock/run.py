@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -45,6 +46,9 @@ class StockRun:
         self._sampler: StockSampler | None = None
         self._namespace: dict[str, Any] = {}
         self._remember_namespaces()
+        self._forked = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._remember_fork)
 
     @cached_property
     def bank(self) -> Bank:
@@ -86,12 +90,15 @@ class StockRun:
         return self._sampler
 
     def warn_if_idle(self) -> None:
-        """Say so where the polarity that was asked for has changed nothing."""
-        if self.polarity is not None and self._sampler is None:
+        """Say so where the polarity that was asked for has changed nothing here, nor in a process that was forked."""
+        if self.polarity is not None and self._sampler is None and not self._forked:
             print(
                 "warning: no network has come by whose latents could be replaced: --polarity did nothing",
                 file=sys.stderr,
             )
+
+    def _remember_fork(self) -> None:
+        self._forked = True
 
     def _remember_namespaces(self) -> None:
         original = argparse.ArgumentParser.parse_known_args

@@ -13,7 +13,7 @@ from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.settings import Settings
 from polarprior.stock.checkout import use_checkout
-from torch import Tensor, nn
+from torch import nn
 
 from polarprior_biggan_deep import NAME
 from polarprior_biggan_deep.imagenet import class_names
@@ -23,8 +23,15 @@ from polarprior_biggan_deep.settings import truncation_alone
 STATE = "state_dict.pth"
 WEIGHTS = ("G_ema.pth", "G.pth")
 MODELS = ("BigGANdeep", "BigGAN")
-CONFIGURATION = [nn.ReLU, np._core.multiarray.scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
-"""What training leaves in its configuration besides numbers and text: activations, and numpy's numbers."""
+_SCALAR = np.float64(0).__reduce__()[0]
+CONFIGURATION = [
+    nn.ReLU,
+    np.dtype,
+    type(np.dtype("f8")),
+    type(np.dtype("f4")),
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
+"""What training leaves in its state besides numbers and text: activations, and numpy's numbers, of numpy 1 and 2."""
 
 _HINT = f"name a folder that train.py of {BIGGAN_PYTORCH.name} wrote: {STATE} with G_ema.pth or G.pth"
 
@@ -85,7 +92,8 @@ def _fix_spectral_norms(network: nn.Module) -> None:
     """Normalise each weight once, where eval mode would do so in each pass: the same images, bit for bit."""
     for layer in network.modules():
         if hasattr(layer, "W_"):
-            layer.W_ = partial(Tensor.detach, layer.W_())
+            layer.register_buffer("fixed_weight", layer.W_().detach(), persistent=False)
+            layer.W_ = partial(getattr, layer, "fixed_weight")
 
 
 def _rows(dim: int, std: float, seeds: np.ndarray) -> np.ndarray:

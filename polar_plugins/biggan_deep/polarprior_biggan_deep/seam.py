@@ -58,6 +58,12 @@ class _Seam:
     def _redrawing(self, network: Any, z: torch.Tensor) -> Iterator[None]:
         def redraw(shared: Any, args: tuple[torch.Tensor]) -> None:
             (labels,) = args
+            if len(labels) > len(z):  # then sample_sheet draws by itself, as if z_var were 1
+                with ending_the_script():
+                    raise UsageError(
+                        f"--sample_sheets: a sheet has {len(labels)} classes, and a batch {len(z)} latents",
+                        f"use --G_batch_size {len(labels)}, or leave one of --sample_sheets and --polarity out",
+                    )
             own = z[: len(labels)]
             own.copy_(self._sampler.redraw(own, labels))  # type: ignore[union-attr]
 
@@ -69,7 +75,7 @@ class _Seam:
 
 
 def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
-    """The generator with the settings at which sample.py uses it, no single class, and how many latents it draws.
+    """The generator at the settings of sample.py, no single class, and how many latents of each class it draws.
 
     Raises:
         UsageError: it asks for something that has no place for a polarity prior.
@@ -96,5 +102,5 @@ def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
             f"{run.script} draws all",
             "build one of all classes: leave --class out",
         )
-    draws = values["sample_num_npz"] if values["sample_npz"] else 0
+    draws = -(-values["sample_num_npz"] // network.n_classes) if values["sample_npz"] else 0  # of each class
     return generator_of(network, Settings(trunc=values["z_var"])), None, draws

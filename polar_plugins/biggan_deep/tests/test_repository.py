@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,28 @@ def test_every_sample_is_that_of_a_bank_row_of_its_class(checkout, stock, check_
     check_patch(checkout.folder, ["sample.py"], patched)
 
 
+def test_nothing_stays_behind_when_a_generator_moves(checkout, vendor):
+    moved = pp.load(f"biggan-deep:{checkout.weights}", "cpu").on(torch.device("meta"))
+    label = torch.zeros(2, dtype=torch.int64, device="meta")
+    assert moved.synthesize(torch.zeros(2, 16, device="meta"), label).device.type == "meta"
+
+
+def test_a_sheet_that_is_larger_than_a_batch_is_refused(checkout):
+    done = checkout.sample("--sample_sheets", "--G_batch_size", "8", polarity=RHO)
+    assert "error: --sample_sheets: a sheet has 10 classes, and a batch 8 latents" in done.stderr
+
+
+def test_states_that_numpy_1_wrote_are_read(checkout, vendor, tmp_path):
+    content = torch.load(checkout.weights / "state_dict.pth", weights_only=False)
+    for name in ("G_ema.pth", "G.pth"):
+        (tmp_path / name).write_bytes((checkout.weights / name).read_bytes())
+    torch.save({**content, "best_FID": np.float64(30.5)}, tmp_path / "new.pth")
+    with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(tmp_path / "state_dict.pth", "w") as old:
+        for entry in new.infolist():
+            old.writestr(entry, new.read(entry).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    pp.load(f"biggan-deep:{tmp_path}", "cpu")
+
+
 def test_sheets_are_drawn_as_well(checkout):
     pictures = {}
     for polarity in (None, RHO):
@@ -152,7 +175,7 @@ def test_files_that_are_not_the_repository_s_are_refused(checkout, vendor, tmp_p
     with pytest.raises(PolarPriorError, match="its model is 'os', expected BigGANdeep or BigGAN"):
         pp.load(f"biggan-deep:{folder}", "cpu")
     (folder / "state_dict.pth").write_bytes((checkout.weights / "state_dict.pth").read_bytes())
-    with pytest.raises(PolarPriorError, match=r"FileNotFoundError.*G_ema\.pth"):
+    with pytest.raises(PolarPriorError, match="holds no generator: FileNotFoundError"):
         pp.load(f"biggan-deep:{folder}", "cpu")
     with pytest.raises(UsageError, match="expected a positive z_var"):
         pp.load(f"biggan-deep:{checkout.weights}", "cpu", trunc=0.0)

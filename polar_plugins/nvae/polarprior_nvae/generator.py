@@ -54,7 +54,9 @@ def load(source: str | None, settings: Settings) -> Generator:
 
     with refusing(source, _HINT), redirect_stdout(sys.stderr):  # the stock class prints
         content = read(path, [argparse.Namespace])
-        arguments, state = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"])}), content["state_dict"]
+        # Normalising flows are the encoder's, and can't be made without a GPU; sampling has no use for them.
+        arguments = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"]), "num_nf": 0})
+        state = content["state_dict"]
         # A convolution without weight norm keeps its weight under a second name as well, since some time.
         state |= {f"{key}_normalized": value for key, value in state.items() if key.endswith(".weight")}
         network = filled(lambda: AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance)), state)
@@ -70,7 +72,8 @@ def fixed(network: nn.Module) -> None:
     """
     for layer in network.modules():
         if hasattr(layer, "log_weight_norm") and layer.log_weight_norm is not None:
-            layer.normalize_weight = partial(Tensor.detach, layer.normalize_weight())
+            layer.register_buffer("fixed_weight", layer.normalize_weight().detach(), persistent=False)
+            layer.normalize_weight = partial(getattr, layer, "fixed_weight")
         elif type(layer).__name__ == "SyncBatchNormSwish":
             layer.forward = partial(norm_and_swish, layer)
 
@@ -107,11 +110,20 @@ def generator_of(network: Any, asked: Settings) -> Generator:
         version=version("polarprior-nvae"),
         prior=replace(latent_prior("normal", sum(map(prod, shapes))), stock_seeds=False),
         synthesize=lambda noise, label: decode(noise),
-        fingerprint=weights_fingerprint(network),
+        fingerprint=weights_fingerprint(_decoder(network)),
         settings=Settings(temperature=temperature),
         domains=("z", "top"),
         network=network,
     )
+
+
+def _decoder(network: Any) -> nn.Module:
+    """What sampling uses of a network: its weights are those that count for a bank."""
+    decoder = nn.Module()
+    for name in ("prior_ftr0", "dec_tower", "dec_sampler", "stem_decoder", "post_process", "image_conditional"):
+        if hasattr(network, name):
+            setattr(decoder, name, getattr(network, name))
+    return decoder
 
 
 def images_of(network: Any, shapes: list[tuple[int, int, int]], temperature: float, noise: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from polarprior_nvae.generator import generator_of, norm_and_swish
 from polarprior_nvae.noise import draw_as_stock, feeding, group_shapes, groups_of
 
 IMAGES = 50_000
-"""That evaluate.py draws, whatever it is asked for."""
+"""That evaluate.py draws in all its processes, whatever it is asked for."""
 
 
 def connect(run: StockRun) -> None:
@@ -75,4 +75,5 @@ def _sampler(run: StockRun, network: Any, temperature: float) -> StockSampler:
             "--polarity: --readjust_bn changes the network, and a bank is for the network as it was loaded",
             "leave one of them out",
         )
-    return run.sampler(generator_of(network, Settings(temperature=temperature)), None, IMAGES)
+    draws = IMAGES // run.values()["world_size"]
+    return run.sampler(generator_of(network, Settings(temperature=temperature)), None, draws)

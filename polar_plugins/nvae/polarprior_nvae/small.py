@@ -12,6 +12,7 @@ import click
 import torch
 from polarprior.errors import ending_the_script
 from polarprior.stock.checkout import use_checkout
+from polarprior.stock.shims.device import move_cuda_to
 
 from polarprior_nvae.repos import NVAE
 
@@ -28,15 +29,18 @@ ARGUMENTS = {
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--dataset", default="mnist", show_default=True, help="mnist, or cifar10 for RGB.")
+@click.option("--flows", type=int, default=0, show_default=True, help="Normalising flows, as --num_nf of train.py.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
-def main(path: Path, dataset: str, seed: int) -> None:
+def main(path: Path, dataset: str, flows: int, seed: int) -> None:
     """Write a small checkpoint to PATH, with the stock checkout at hand."""
     with ending_the_script():
         use_checkout([NVAE])
     from model import AutoEncoder  # of the checkout
     from utils import get_arch_cells
 
-    arguments = argparse.Namespace(dataset=dataset, **ARGUMENTS)
+    arguments = argparse.Namespace(**{**ARGUMENTS, "dataset": dataset, "num_nf": flows})
+    if not torch.cuda.is_available():
+        move_cuda_to(torch.device("cpu"))  # the flows ask for a GPU
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
         network = AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance))

@@ -68,7 +68,8 @@ class Checkout:
 def checkout(clone_of, run_python, tmp_path_factory):
     made = Checkout(clone_of(NVAE), tmp_path_factory.mktemp("work"))
     for dataset in DATASETS:
-        words = ["-m", "polarprior_nvae.small", made.checkpoint(dataset), "--dataset", dataset]
+        flows = 1 if dataset == "cifar10" else 0  # as the official ones of RGB data have them
+        words = ["-m", "polarprior_nvae.small", made.checkpoint(dataset), "--dataset", dataset, "--flows", flows]
         run_python(*words, cwd=made.folder)
     build = ["bank", "build", f"nvae:{made.checkpoint('mnist')}", "-n", 60, "-k", 4, "--temp", TEMPERATURE]
     run_python("-m", "polarprior.cli", *build, "--out", made.bank, cwd=made.folder)
@@ -117,7 +118,7 @@ def test_spectra_agree_with_a_dense_svd_in_float64(checkout, dataset):
     """Of the noise of all groups, and of that of the top one, by the stock weight normalisation."""
     generator = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
     wide = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
-    for layer in wide.network.modules():
+    for layer in wide.network.modules():  # the stock normalisation, in float64
         vars(layer).pop("normalize_weight", None)
     wide.network.double()
     top = prod(group_shapes(generator.network)[0])
@@ -131,6 +132,12 @@ def test_spectra_agree_with_a_dense_svd_in_float64(checkout, dataset):
             ]
             dense = torch.linalg.svdvals(torch.stack(pushed, 1).detach())[:5].log()
             assert torch.allclose(found.log_sigma[row].double(), dense, atol=1e-3)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_nothing_stays_behind_when_a_generator_moves(checkout, dataset):
+    moved = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu").on(torch.device("meta"))
+    assert moved.synthesize(torch.zeros(2, 160, device="meta"), None).device.type == "meta"
 
 
 def test_the_top_group_has_banks_of_its_own(checkout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import ModuleType
@@ -20,6 +21,8 @@ from polarprior_progan.generator import generator_of
 CONFIGURATION = "models.utils.config.BaseConfig"
 LOSSES = ("MSE", "WGANGP", "DCGAN", "Logistic")
 EVALUATIONS = ("visualization", "inception", "laplacian_SWD")
+OTHERS = ("build_nn_db", "inspirational_generation", "metric_plot", "nn_metric")
+"""What eval.py has besides, and what does not draw from the model's prior."""
 
 
 def network_of(content: Mapping[str, Any]) -> tuple[nn.Module, bool]:
@@ -56,7 +59,12 @@ def network_of(content: Mapping[str, Any]) -> tuple[nn.Module, bool]:
         network.alpha = config["alpha"]
         return network
 
-    return filled(make, content.get("avgG", content["netG"])), bool(config["perChannelNormalization"])
+    # Older checkpoints lack the name of the layer that each equalised layer wraps.
+    state = {
+        re.sub(r"(?<!\.module)\.(weight|bias)$", r".module.\1", key): value
+        for key, value in content.get("avgG", content["netG"]).items()
+    }
+    return filled(make, state), bool(config["perChannelNormalization"])
 
 
 def connect(run: StockRun) -> None:
@@ -65,6 +73,8 @@ def connect(run: StockRun) -> None:
     run.after_import("models.utils.config", lambda config: torch.serialization.add_safe_globals([config.BaseConfig]))
     if run.polarity is not None:
         run.after_import("models.base_GAN", lambda module: _hook(module, run))
+        for name in OTHERS:
+            run.after_import(f"models.eval.{name}", _refuse)
 
 
 def accept_whole_betas(optim: Any) -> None:
@@ -78,6 +88,15 @@ def accept_whole_betas(optim: Any) -> None:
         original(self, *args, **kwargs)
 
     optim.Adam.__init__ = init
+
+
+def _refuse(evaluation: ModuleType) -> None:
+    name = evaluation.__name__.rpartition(".")[2]
+    with ending_the_script():
+        raise UsageError(
+            f"--polarity: {name} does not draw from the model's prior",
+            f"leave it out, or use it with {', '.join(EVALUATIONS)}",
+        )
 
 
 def _hook(module: ModuleType, run: StockRun) -> None:
@@ -98,11 +117,11 @@ def _hook(module: ModuleType, run: StockRun) -> None:
 def _sampler(run: StockRun, model: Any) -> StockSampler:
     """Raises UsageError where the script does something that has no place for a polarity prior."""
     values = run.values()
-    evaluation, kind = values["evaluation_name"], type(model).__name__
-    if evaluation not in EVALUATIONS:
+    kind = type(model).__name__
+    if values.get("random_interpolate"):
         raise UsageError(
-            f"--polarity: {evaluation} does not draw from the model's prior",
-            f"leave it out, or use it with {', '.join(EVALUATIONS)}",
+            "--polarity: --random_interpolate shows what lies between draws, and that is none",
+            "leave one of them out",
         )
     if kind != "ProgressiveGAN" or model.config.attribKeysOrder:
         what = "a model with labels" if kind == "ProgressiveGAN" else f"a {kind}"

@@ -156,6 +156,21 @@ def test_what_cannot_be_is_refused(checkout, run_python):
     assert "take no seed a picture" in run_python(*words, cwd=checkout.work, code=2).stderr
 
 
+def test_what_draws_no_latents_of_the_prior_is_refused(checkout):
+    if checkout.repo is not GAN_ZOO:
+        pytest.skip("synthesize.py does one thing")
+    for words, expected in (
+        (["metric_plot", "-m", "PGAN"], "metric_plot does not draw"),
+        (["visualization", "-m", "PGAN", "-n", NAME, "-d", checkout.work, "--random_interpolate"], "between draws"),
+    ):
+        start = ["-m", "polarprior.cli", "run", "eval.py", *words, "--np_vis", "--polarity=-0.1"]
+        command = [sys.executable, *map(str, [*start, f"--bank={checkout.bank}", "--force"])]
+        done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        assert "error: --polarity: " in done.stderr
+        assert expected in done.stderr
+
+
 def test_spectra_agree_with_a_dense_svd_in_float64(checkout, generator):
     latents = generator.prior.draw([0, 5])
     found = top_singular_values(pp.jacobian_fn(generator)(latents), 6).log_sigma

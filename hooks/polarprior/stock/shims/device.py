@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 def move_cuda_to(device: torch.device) -> None:
     """From now on, what this thread asks torch functions and tensors to put on cuda is put on `device`."""
     _Elsewhere(device).__enter__()
+    _load_to(device)
     if device.type == "cpu":
         _speak_gloo()
         # No GPU to choose or to wait for. Two functions: torch.compile keeps a list, and none may be on it twice.
@@ -42,6 +43,17 @@ class _Elsewhere(TorchFunctionMode):
         if isinstance(value, str):
             return str(self._device) if value == "cuda" or value.startswith("cuda:") else value
         return value
+
+
+def _load_to(device: torch.device) -> None:
+    """Checkpoints that were saved on a GPU are loaded to `device` where the script doesn't say."""
+    original = torch.load
+
+    @wraps(original)
+    def load(f: Any, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return original(f, device if map_location is None else map_location, *args, **kwargs)
+
+    torch.load = load
 
 
 def _speak_gloo() -> None:
