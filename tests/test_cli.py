@@ -448,3 +448,22 @@ def test_a_folder_without_permission(folder, tmp_path):
 def test_debug_shows_the_traceback(folder):
     done = _as_subprocess(folder, "--debug", "bank", "info", "missing")
     assert "Traceback" in done.stderr
+
+
+def test_pictures_of_the_models_own_prior(run, folder):
+    """sample without --polarity: no bank, no law, and nothing that only a law could use."""
+    got, out, err = run("generate", MODEL, "--seeds", "0,3", "--out", "own")
+    assert got == 0, err
+    assert "2 pictures of the model's own prior" in out
+    assert sorted(path.name for path in (folder / "own").iterdir()) == ["seed0000.png", "seed0003.png"]
+    for option in (
+        ("--force",),
+        ("-k", "2"),
+        ("--support", "shell"),
+        ("--sampler", "online"),
+        ("--hold", "contrast"),
+    ):
+        got, _, err = run("sample", MODEL, "--seeds", "0", "--out", "none", *option)
+        assert got == 2
+        assert f"error: {option[0]}: given without --polarity" in err
+    assert not (folder / "none").exists()

@@ -326,3 +326,28 @@ def test_after_import_is_called_once_and_leaves_the_module_its_loader(tmp_path, 
     after_import("just_imported", lambda module: seen.append("now"))
     assert seen == [1, "now"]
     del sys.modules["just_imported"]
+
+
+def test_what_asks_for_a_gpu_runs_without_one(tmp_path):
+    """A checkpoint that was saved on a GPU, a GPU that is chosen and waited for, and copies from one."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    save = (
+        "import torch\n"
+        "torch.serialization.register_package(0, lambda storage: 'cuda:0', lambda storage, location: None)\n"
+        "torch.save({'weight': torch.ones(2)}, 'gpu.pt')\n"
+    )
+    load = (
+        "import torch\n"
+        "from polarprior.stock.shims.device import move_cuda_to\n"
+        "move_cuda_to(torch.device('cpu'))\n"
+        "weight = torch.load('gpu.pt')['weight'].cuda()\n"
+        "copied = weight.cpu()\n"
+        "weight += 1\n"
+        "torch.cuda.set_device(0)\n"
+        "torch.cuda.synchronize()\n"
+        "print(weight.device, weight.tolist(), copied.tolist(), torch.zeros(1, device='cuda:1').device)\n"
+    )
+    for code, expected in ((save, ""), (load, "cpu [2.0, 2.0] [1.0, 1.0] cpu\n")):
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, expected), done.stderr
