@@ -15,14 +15,11 @@ FOLDER = "POLARPRIOR_VENDOR"
 """Environment variable: a checkout, or a folder that holds checkouts."""
 
 
-def use_checkout(repos: Sequence[StockRepo]) -> StockRepo:
+def use_checkout(repos: Sequence[StockRepo]) -> None:
     """Put a checkout of one of `repos`, the first preferred, on the path where modules are looked for.
 
     It is looked for where its modules have been imported from already, in the folder that `FOLDER` names, and in the
     current one; not in those above it, where others may be able to write.
-
-    Returns:
-        The one that was found.
 
     Raises:
         PolarPriorError: there is none, or the modules of another one, which have the same names, have been imported.
@@ -34,7 +31,7 @@ def use_checkout(repos: Sequence[StockRepo]) -> StockRepo:
                 supply_missing_modules()
                 if str(folder) not in sys.path:
                     sys.path.insert(0, str(folder))
-                return repo
+                return
     names = " or ".join(repo.name for repo in repos)
     if imported:
         raise PolarPriorError(
