@@ -71,8 +71,8 @@ def check_patch(run_python):
             assert done.stdout.splitlines() == [f"{script}: {state}" for script in scripts]
         use()
         run_python("-m", "polarprior.cli", "patch", folder, "--revert", cwd=folder)
-        diff = subprocess.run(["git", "diff", "--stat"], cwd=folder, capture_output=True, text=True)
-        assert diff.stdout == ""
+        status = ["git", "status", "--short", "--untracked-files=no"]
+        assert subprocess.run(status, cwd=folder, capture_output=True, text=True).stdout == ""
 
     return check
 
