@@ -11,7 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from polarprior.errors import PolarPriorError
+from polarprior.errors import PolarPriorError, UsageError
+
+
+def file_of(plugin: str, source: str | None, hint: str) -> Path:
+    """The file that ``PLUGIN:SOURCE`` names.
+
+    Raises:
+        UsageError: no source.
+        PolarPriorError: no such file.
+    """
+    if source is None:
+        raise UsageError(f"model: got {plugin}, expected {plugin}:FILE", hint)
+    path = Path(source)
+    if not path.is_file():
+        raise PolarPriorError(f"model: no file {path}", hint)
+    return path
 
 
 def read(path: Path, safe: Sequence[Any] = ()) -> Any:

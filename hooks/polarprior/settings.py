@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from typing import Any
 
+from polarprior.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -38,6 +40,12 @@ class Settings:
     def given(self) -> dict[str, Any]:
         """The fields that aren't None, by name."""
         return {field: value for field, value in asdict(self).items() if value is not None}
+
+    def check_only(self, names: tuple[str, ...], model: str, hint: str = "leave it out") -> None:
+        """Raise UsageError, naming the field, where one is asked for that `model` has no notion of."""
+        for name in self.given():
+            if name not in names:
+                raise UsageError(f"{name}: {model} has no such setting", hint)
 
     def differences(self, other: Settings) -> list[str]:
         """Names of the fields in which `other` differs."""

@@ -89,6 +89,16 @@ class StockRun:
         print(f"polarity: {diagnostics}", file=sys.stderr)
         return self._sampler
 
+    def check_all_classes(self, num_classes: int) -> None:
+        """Raise UsageError unless the bank has rows of each class, for a script that draws them all."""
+        missing = set(range(num_classes)) - set([] if self.bank.labels is None else self.bank.labels.tolist())
+        if missing:
+            raise UsageError(
+                f"--bank: {len(missing)} of {num_classes} classes have no rows, such as {min(missing)}, and "
+                f"{self.script} draws all",
+                "build one of all classes: leave --class out",
+            )
+
     def warn_if_idle(self) -> None:
         """Say so where the polarity that was asked for has changed nothing here, nor in a process that was forked."""
         if self.polarity is not None and self._sampler is None and not self._forked:

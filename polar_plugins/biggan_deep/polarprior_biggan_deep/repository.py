@@ -13,6 +13,7 @@ from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.settings import Settings
 from polarprior.stock.checkout import use_checkout
+from polarprior.wrapping import latent_prior
 from torch import nn
 
 from polarprior_biggan_deep import NAME
@@ -97,5 +98,4 @@ def _fix_spectral_norms(network: nn.Module) -> None:
 
 
 def _rows(dim: int, std: float, seeds: np.ndarray) -> np.ndarray:
-    rows = np.stack([np.random.RandomState(seed).randn(dim) for seed in seeds])
-    return np.float32(std) * rows.astype(np.float32)
+    return np.float32(std) * latent_prior("normal", dim).rows(seeds)

@@ -95,12 +95,6 @@ def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
         raise UsageError(
             "--polarity: --sample_trunc_curves draws at many z_var, and a bank is for one", "leave one of them out"
         )
-    missing = set(range(network.n_classes)) - set([] if run.bank.labels is None else run.bank.labels.tolist())
-    if missing:
-        raise UsageError(
-            f"--bank: {len(missing)} of {network.n_classes} classes have no rows, such as {min(missing)}, and "
-            f"{run.script} draws all",
-            "build one of all classes: leave --class out",
-        )
+    run.check_all_classes(network.n_classes)
     draws = -(-values["sample_num_npz"] // network.n_classes) if values["sample_npz"] else 0  # of each class
     return generator_of(network, Settings(trunc=values["z_var"])), None, draws

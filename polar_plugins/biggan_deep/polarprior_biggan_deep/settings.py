@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from polarprior.errors import UsageError
 from polarprior.settings import Settings
 
 
@@ -12,7 +11,5 @@ def truncation_alone(asked: Settings, default: float) -> Settings:
     Raises:
         UsageError: a setting that BigGAN doesn't have.
     """
-    for name in asked.given():
-        if name != "trunc":
-            raise UsageError(f"{name}: BigGAN-deep has no such setting", "leave it out")
+    asked.check_only(("trunc",), "BigGAN-deep")
     return Settings(trunc=default if asked.trunc is None else float(asked.trunc))

@@ -10,12 +10,11 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import torch
-from polarprior.checkpoints import filled, read, refusing
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.checkpoints import file_of, filled, read, refusing
+from polarprior.errors import UsageError
 from polarprior.generator import Generator, weights_fingerprint
 from polarprior.settings import Settings
 from polarprior.stock.checkout import use_checkout
@@ -43,16 +42,12 @@ def load(source: str | None, settings: Settings) -> Generator:
         UsageError: no source, or a setting that NVAE doesn't have.
         PolarPriorError: no checkout, no file, or no checkpoint of an NVAE.
     """
-    if source is None:
-        raise UsageError(f"model: got {NAME}, expected {NAME}:FILE", _HINT)
-    path = Path(source)
-    if not path.is_file():
-        raise PolarPriorError(f"model: no file {path}", _HINT)
+    path = file_of(NAME, source, _HINT)
     use_checkout([NVAE])
     from model import AutoEncoder  # of the checkout
     from utils import get_arch_cells
 
-    with refusing(source, _HINT), redirect_stdout(sys.stderr):  # the stock class prints
+    with refusing(str(path), _HINT), redirect_stdout(sys.stderr):  # the stock class prints
         content = read(path, [argparse.Namespace])
         # Normalising flows are the encoder's, and can't be made without a GPU; sampling has no use for them.
         arguments = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"]), "num_nf": 0})
@@ -97,9 +92,7 @@ def generator_of(network: Any, asked: Settings) -> Generator:
     Raises:
         UsageError: a temperature that isn't positive, or another setting.
     """
-    for name in asked.given():
-        if name != "temperature":
-            raise UsageError(f"{name}: NVAE has no such setting", "leave it out, or use --temp")
+    asked.check_only(("temperature",), "NVAE", "leave it out, or use --temp")
     temperature = TEMPERATURE if asked.temperature is None else float(asked.temperature)
     if not temperature > 0:
         raise UsageError(f"--temp: got {temperature:g}, expected a positive temperature", "use such as --temp 0.7")

@@ -29,9 +29,7 @@ def generator_of(network: nn.Module, asked: Settings, normalises: bool) -> Gener
     Raises:
         UsageError: a truncation that isn't positive, or another setting.
     """
-    for name in asked.given():
-        if name != "trunc":
-            raise UsageError(f"{name}: ProGAN has no such setting", "leave it out")
+    asked.check_only(("trunc",), "ProGAN")
     beta = asked.trunc
     if beta is not None and not beta > 0:
         raise UsageError(f"--trunc: got {beta:g}, expected a positive support of z", "use such as --trunc 2")

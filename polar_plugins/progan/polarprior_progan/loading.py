@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 
-from polarprior.checkpoints import read, refusing
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.checkpoints import file_of, read, refusing
 from polarprior.generator import Generator
 from polarprior.settings import Settings
 from polarprior.stock.checkout import use_checkout
@@ -25,12 +23,8 @@ def load(source: str | None, settings: Settings) -> Generator:
         UsageError: no source, or a setting that ProGAN doesn't have.
         PolarPriorError: no checkout, no file, or no checkpoint of a ProGAN.
     """
-    if source is None:
-        raise UsageError(f"model: got {NAME}, expected {NAME}:FILE", _HINT)
-    path = Path(source)
-    if not path.is_file():
-        raise PolarPriorError(f"model: no file {path}", _HINT)
-    with refusing(source, _HINT):
+    path = file_of(NAME, source, _HINT)
+    with refusing(str(path), _HINT):
         # The zoo's configuration is an object without behaviour; any such object does.
         content = read(path, [(SimpleNamespace, zoo.CONFIGURATION)])
         if "netG" in content:

@@ -105,8 +105,7 @@ def images_of(network: Any, w: Tensor, settings: Settings, **options: Any) -> Te
 
 
 def _settings(asked: Settings, kind: Kind) -> Settings:
-    if asked.temperature is not None:
-        raise UsageError(f"temperature: {kind.plugin} has no such setting", "leave it out")
+    asked.check_only(("trunc", "noise_mode"), kind.plugin)
     if asked.noise_mode is not None and not kind.has_noise:
         raise UsageError(f"--noise-mode: networks of {kind.plugin} have no noise inputs", "leave it out")
     if asked.noise_mode not in (None, "const", "none"):

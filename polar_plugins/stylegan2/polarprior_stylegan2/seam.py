@@ -134,12 +134,7 @@ def _use_of_metrics(run: StockRun, kind: Kind, metrics: list[str], num_classes: 
                 f"--metrics: {metric} interpolates between latents, and what lies between draws is none",
                 "use ppl2_wend, which interpolates styles, or leave --polarity out",
             )
-    missing = set(range(num_classes)) - set([] if run.bank.labels is None else run.bank.labels.tolist())
-    if missing:
-        raise UsageError(
-            f"--bank: {len(missing)} of {num_classes} classes have no rows, such as {min(missing)}; metrics draw all",
-            "build one of all classes: leave --class out",
-        )
+    run.check_all_classes(num_classes)
     noise = run.bank.info.settings.noise_mode
     if kind.has_noise:
         print(
