@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.hookspecs import hookimpl
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "torch"
 _EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that returns pp.wrap(...)"
+_SPACE_EXAMPLE = "torch:my_module:make_features, a function in my_module.py that returns a torch module"
 
 
 @hookimpl
@@ -34,26 +35,7 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
     """
     from polarprior.generator import Generator
 
-    module_name, _, function_name = (source or "").partition(":")
-    if not module_name or not function_name:
-        raise UsageError(f"model: got torch:{source or ''}, expected torch:MODULE:FUNCTION", f"use {_EXAMPLE}")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-        if not hasattr(module, function_name):
-            raise PolarPriorError(f"model: {module_name} has no {function_name}", f"use {_EXAMPLE}")
-        function = getattr(module, function_name)
-        taken = inspect.signature(function).parameters
-        generator = function(**{name: value for name, value in settings.given().items() if name in taken})
-    except PolarPriorError:
-        raise
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise PolarPriorError(
-            f"model: torch:{source} raised {reason}", "polarprior --debug shows where; use " + _EXAMPLE
-        ) from error
+    generator, function_name = _made_by_the_user("model", source or "", _EXAMPLE, settings.given())
     if not isinstance(generator, Generator):
         raise PolarPriorError(
             f"model: torch:{source} returned {type(generator).__name__}, expected a Generator",
@@ -70,11 +52,26 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 
 
 @hookimpl
-def get_feature_map(space: str) -> FeatureMap | None:
-    """`pixel`: the images themselves."""
-    from polarprior.jacobian.feature_map import PIXEL
+def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
+    """`pixel`: the images themselves; ``torch:MODULE:FUNCTION``: what a function of the user's returns, a module or
+    another function of images."""
+    from torch import nn
 
-    return PIXEL if space == PIXEL.space else None
+    from polarprior.jacobian.feature_map import PIXEL, FeatureMap
+
+    if ":" not in space:
+        return PIXEL if space == PIXEL.space else None
+    function, name = _made_by_the_user("--space", space, _SPACE_EXAMPLE, {})
+    if isinstance(function, FeatureMap):
+        return function
+    if not callable(function):
+        raise PolarPriorError(
+            f"--space: torch:{space} returned {type(function).__name__}, expected a module or function",
+            f"let {name} return what takes images [n, C, H, W] in [-1, 1] to features [n, D]",
+        )
+    if isinstance(function, nn.Module):
+        function = function.eval().requires_grad_(False).to(generator.device)
+    return FeatureMap(f"{NAME}:{space}", function)
 
 
 @hookimpl
@@ -102,3 +99,28 @@ def get_latent_sampler(
     if bank is None:
         raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "add --bank BANK")
     return samplers[options.sampler](generator, bank, rho, options)
+
+
+def _made_by_the_user(what: str, source: str, example: str, given: dict[str, Any]) -> tuple[Any, str]:
+    """What FUNCTION of ``MODULE:FUNCTION`` returns, called with those of `given` that it has parameters for; and the
+    function's name."""
+    module_name, _, function_name = source.partition(":")
+    if not module_name or not function_name:
+        raise UsageError(f"{what}: got torch:{source}, expected torch:MODULE:FUNCTION", f"use {example}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+        if not hasattr(module, function_name):
+            raise PolarPriorError(f"{what}: {module_name} has no {function_name}", f"use {example}")
+        function = getattr(module, function_name)
+        taken = inspect.signature(function).parameters
+        return function(**{name: value for name, value in given.items() if name in taken}), function_name
+    except PolarPriorError:
+        raise
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise PolarPriorError(
+            f"{what}: torch:{source} raised {reason}", f"polarprior --debug shows where; use {example}"
+        ) from error

@@ -71,14 +71,15 @@ class Host:
         return replace(checked_generator(generator, name, self.plugins.describe(name)), source=model)
 
     def feature_map(self, generator: Generator, space: str) -> FeatureMap:
-        """The map to ``SPACE``, one of the generator's own or the host's, or to ``PLUGIN:SPACE``.
+        """The map to ``SPACE``, one of the generator's own or the host's, or to ``PLUGIN:SPACE``, such as
+        ``perceptual:inception`` or ``torch:my_module:make_features``.
 
         Raises:
             UsageError: nobody knows that space.
         """
         from polarprior.checks import checked_feature_map
 
-        plugin, _, named = space.rpartition(":")
+        plugin, _, named = space.partition(":") if ":" in space else ("", "", space)
         if plugin:
             self.plugins.require(plugin, "get_feature_map", space)
         name, answer = self.plugins.first_answer(
@@ -88,8 +89,13 @@ class Host:
             space=named,
         )
         if answer is None:
-            spaces = ", ".join(["pixel", *generator.spaces])
-            raise UsageError(f"--space: got {space!r}, {generator.plugin} has {spaces}", "use --space pixel")
+            own = ", ".join(["pixel", *generator.spaces])
+            givers = [status.name for status in self.plugins.statuses if "get_feature_map" in status.hooks]
+            others = ", ".join(sorted({*givers} - {builtin.NAME, generator.plugin}))
+            raise UsageError(
+                f"--space: got {space!r}, expected {own}" + (f", or PLUGIN:SPACE of {others}" if others else ""),
+                "use --space pixel",
+            )
         return checked_feature_map(answer, generator, self.plugins.describe(name))
 
     def jacobian_fn(self, generator: Generator, space: str = "pixel", domain: str = "z") -> JacobianFn:

@@ -1,0 +1,79 @@
+"""Precision, recall, density and coverage: balls around samples stand for the manifold they come from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from polarprior.errors import UsageError
+from polarprior.measure.metrics.features import blocks, check_features, squared_distances
+
+NEIGHBOURS = 3
+"""Of the papers' and the stock repositories' precision and recall."""
+
+
+class Fidelity(NamedTuple):
+    """What `fidelity` returns.
+
+    Attributes:
+        precision: share of generated samples inside a real one's ball: quality.
+        recall: share of real samples inside a generated one's ball: diversity.
+        density: real balls that a generated sample is in, divided by `neighbours`; may exceed 1.
+        coverage: share of real balls that hold a generated sample.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def fidelity(real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS) -> Fidelity:
+    """Improved precision and recall (Kynkäänniemi et al. 2019, eq. 1 and 2), and density and coverage (Naeem et al.
+    2020, eq. 3 and 6).
+
+    The ball of a sample ends at its `neighbours`-th nearest of the same set, itself not counted. All of them depend
+    on n, m and `neighbours`: compare equal ones. Repeated samples have empty balls, so draws with replacement lose
+    recall by their repetitions alone.
+
+    Args:
+        real: features [n, D].
+        generated: features [m, D].
+        neighbours: 1 to min(n, m) - 1.
+
+    Raises:
+        UsageError: features that aren't finite floats of one width, or too few of them.
+    """
+    if neighbours < 1:
+        raise UsageError(f"neighbours: got {neighbours}, expected 1 or more", f"use {NEIGHBOURS}")
+    check_features(real, generated, neighbours + 1)
+    # A common shift changes no distance, and keeps the rounding of squares small.
+    shift = real.mean(0)
+    real, generated = real - shift, generated - shift
+    real_radii, generated_radii = _radii(real, neighbours), _radii(generated, neighbours)
+    inside_real = torch.zeros(len(generated), dtype=torch.int64, device=generated.device)
+    inside_generated, covered = [], []
+    for rows in blocks(len(real), len(generated)):
+        distances = squared_distances(real[rows], generated)
+        within = distances <= real_radii[rows, None]
+        inside_real += within.sum(0)
+        covered.append(within.any(1))
+        inside_generated.append((distances <= generated_radii).any(1))
+    return Fidelity(
+        precision=float((inside_real > 0).double().mean()),
+        recall=float(torch.cat(inside_generated).double().mean()),
+        density=float(inside_real.double().mean() / neighbours),
+        coverage=float(torch.cat(covered).double().mean()),
+    )
+
+
+def _radii(features: Tensor, neighbours: int) -> Tensor:
+    """Squared distance of each row to its `neighbours`-th nearest other row, [n]."""
+    radii = []
+    for rows in blocks(len(features), len(features)):
+        distances = squared_distances(features[rows], features)
+        distances[:, rows].fill_diagonal_(torch.inf)
+        radii.append(distances.topk(neighbours, largest=False).values[:, -1])
+    return torch.cat(radii)

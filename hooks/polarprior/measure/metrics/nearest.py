@@ -1,0 +1,41 @@
+"""The nearest real images of generated ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from polarprior.errors import UsageError
+from polarprior.measure.metrics.features import blocks, check_features, squared_distances
+
+
+class Nearest(NamedTuple):
+    """What `nearest` returns: distances float64 [n, m], rising, and the rows int64 [n, m] of the real images."""
+
+    distances: Tensor
+    rows: Tensor
+
+
+def nearest(real: Tensor, generated: Tensor, count: int = 3) -> Nearest:
+    """The `count` nearest real rows of each generated row, as in the polarity paper's Fig. 6.
+
+    Args:
+        real: features or pixels [m, D].
+        generated: [n, D].
+        count: 1 to m.
+
+    Raises:
+        UsageError: features that aren't finite floats of one width, or `count` out of range.
+    """
+    check_features(real, generated, 1)
+    if not 1 <= count <= len(real):
+        raise UsageError(f"count: got {count}, expected 1 to {len(real)}, the real images", "ask for fewer")
+    shift = real.mean(0)
+    real, generated = real - shift, generated - shift
+    found = [
+        squared_distances(generated[rows], real).topk(count, largest=False)
+        for rows in blocks(len(generated), len(real))
+    ]
+    return Nearest(torch.cat([each.values for each in found]).sqrt(), torch.cat([each.indices for each in found]))

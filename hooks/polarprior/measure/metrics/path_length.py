@@ -1,0 +1,78 @@
+"""Perceptual path length: how fast features change where latents move."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from polarprior.generator import Generator, Latents
+from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.jacobian.of_generator import on_sphere
+
+STEP = 1e-4
+"""Of an interpolation, in Karras et al. 2019."""
+
+
+def path_lengths(
+    generator: Generator, phi: FeatureMap, ends: tuple[Latents, Latents], stream: torch.Generator, step: float = STEP
+) -> Tensor:
+    """|phi(G(z_t)) - phi(G(z_{t + step}))|^2 / step^2 at a random t between two latents.
+
+    Karras et al. 2019, *A style-based generator architecture*, section 4.1, and the polarity paper's section 5.2,
+    which draws the ends from a polarity prior. Between normalised latents the way is an arc, else a straight line.
+
+    Args:
+        generator: the model.
+        phi: to the space where lengths are measured.
+        ends: latents z [n, *shape] each, of the same labels.
+        stream: draws t.
+        step: of t.
+
+    Returns:
+        float64 [n], squared units of the features.
+    """
+    first, second = (each.z.double() for each in ends)
+    t = torch.rand(len(first), generator=stream, dtype=torch.float64) * (1 - step)
+    between = _arc if generator.normalizes_latent else _line
+    points = [Latents(between(first, second, at).to(ends[0].z), ends[0].label) for at in (t, t + step)]
+    return _changes(generator, phi, *points) / step**2
+
+
+def shift_lengths(
+    generator: Generator, phi: FeatureMap, latents: Latents, stream: torch.Generator, length: float = 0.3
+) -> Tensor:
+    """|phi(G(z + length u)) - phi(G(z))|^2 / length^2 for random unit vectors u: the polarity supplement, C.5.
+
+    Args:
+        generator, phi: as in `path_lengths`.
+        latents: z [n, *shape].
+        stream: draws u.
+        length: of the shift, in units of z.
+
+    Returns:
+        float64 [n], squared units of the features.
+    """
+    direction = torch.randn(latents.z.shape, generator=stream, dtype=torch.float64)
+    direction /= direction.flatten(1).norm(dim=1).reshape(-1, *[1] * (latents.z.ndim - 1))
+    moved = Latents((latents.z.double() + length * direction).to(latents.z), latents.label)
+    return _changes(generator, phi, latents, moved) / length**2
+
+
+def _changes(generator: Generator, phi: FeatureMap, before: Latents, after: Latents) -> Tensor:
+    with torch.no_grad():
+        features = [phi(generator(each)).double().cpu() for each in (before, after)]
+    return (features[1] - features[0]).square().sum(1)
+
+
+def _line(first: Tensor, second: Tensor, t: Tensor) -> Tensor:
+    return first + (second - first) * t.reshape(-1, *[1] * (first.ndim - 1))
+
+
+def _arc(first: Tensor, second: Tensor, t: Tensor) -> Tensor:
+    """Spherical interpolation of rows on the sphere of radius sqrt(K)."""
+    first, second = on_sphere(first), on_sphere(second)
+    t = t.reshape(-1, *[1] * (first.ndim - 1))
+    cosine = (first * second).flatten(1).mean(1).clamp(-1, 1).reshape(t.shape)
+    across = on_sphere(second - cosine * first)
+    angle = cosine.arccos() * t
+    return angle.cos() * first + angle.sin() * across

@@ -1,0 +1,71 @@
+"""Files of weights: found, or downloaded, and checked before they are opened."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+from polarprior.errors import PolarPriorError
+from polarprior.files import sha256_of, writing_atomically
+
+VARIABLE = "POLARPRIOR_WEIGHTS"
+"""Names the folder of weights."""
+
+
+class WeightsFile(NamedTuple):
+    """A file of weights.
+
+    Attributes:
+        name: of the file.
+        url: where its authors have it.
+        sha256: of the whole file, as hex, or its beginning where that is all that its authors say.
+        licence: as they state it.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    licence: str
+
+
+def folder() -> Path:
+    """Where weights are: what `VARIABLE` names, else the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get(VARIABLE) or cache / "polarprior" / "weights")
+
+
+def found(file: WeightsFile) -> Path:
+    """The path of `file`, which is downloaded where it isn't there yet.
+
+    Raises:
+        PolarPriorError: it isn't there and can't be had, or is another file.
+    """
+    path = folder() / file.name
+    if not path.exists():
+        _download(file, path)
+    digest = sha256_of(path)
+    if not digest.startswith(file.sha256):
+        raise PolarPriorError(
+            f"weights: {path} has sha256 {digest}, expected {file.sha256}", f"remove it, and fetch it from {file.url}"
+        )
+    return path
+
+
+def _download(file: WeightsFile, path: Path) -> None:
+    from tqdm import tqdm
+
+    try:
+        with urllib.request.urlopen(file.url, timeout=30) as answer, writing_atomically(path) as temporary:
+            size = int(answer.headers.get("Content-Length") or 0) or None
+            with temporary.open("wb") as out, tqdm(total=size, unit="B", unit_scale=True, desc=file.name) as bar:
+                while block := answer.read(1 << 20):
+                    out.write(block)
+                    bar.update(len(block))
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        raise PolarPriorError(
+            f"weights: no file {path}, and {file.url} can't be had: {reason}",
+            f"fetch it where there is a network, and put it there, or name its folder in {VARIABLE}",
+        ) from error
