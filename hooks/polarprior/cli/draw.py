@@ -25,6 +25,10 @@ from polarprior.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
     from polarprior.generator import Generator, Latents
 
 BATCH = 16
@@ -79,6 +83,11 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     type=click.Path(path_type=Path, readable=False),
     help="Folder for the pictures.",
 )
+@click.option(
+    "--npz",
+    type=click.Path(path_type=Path, readable=False),
+    help="One file for the guided-diffusion evaluator, in place of pictures.",
+)
 @class_option
 @sampler_options
 @trunc_option
@@ -92,6 +101,7 @@ def sample(
     rho: float | None,
     seed_list: list[int],
     out: Path,
+    npz: Path | None,
     class_name: str | None,
     sampler: str,
     support: str,
@@ -106,7 +116,7 @@ def sample(
 
     OUT/samples.json says which law was drawn, what each stock seed became, as a seed where there is one, and how far
     the draws can be trusted. Without --polarity they are the stock pictures. generate is another name of it, for
-    models that have no stock script.
+    models that have no stock script. With --npz the pictures are one file, FILE.npz, and FILE.json says the rest.
     """
     import numpy as np
 
@@ -116,7 +126,8 @@ def sample(
     from polarprior.host import default_host
     from polarprior.prior.sampler import Explained
 
-    check_writable(out / "samples.json")
+    about = out / "samples.json" if npz is None else npz.with_suffix(".json")
+    check_writable(about)
     if rho is None:
         law = {"--bank": bank_path, "-k": k, "--force": force, "--hold": hold, "--sampler": sampler != "bank"}
         for name, asked in {**law, "--support": support != "prior"}.items():
@@ -124,8 +135,8 @@ def sample(
                 raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")
         generator = default_host().load(model, trunc=trunc, temperature=temperature, **loading)
         latents = generator.prior.draw(seed_list, label_of(generator, class_name))
-        _save(generator, latents, seed_list, out, model)
-        click.echo(f"{out}: {len(seed_list)} pictures of the model's own prior")
+        _save(generator, latents, seed_list, out, npz, model)
+        click.echo(f"{npz or out}: {len(seed_list)} pictures of the model's own prior")
         return
     generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, temperature, **loading)
     drawer = default_host().latent_sampler(
@@ -143,7 +154,7 @@ def sample(
     stock = generator.prior.draw(seed_list, label)
     latents = drawer.redraw(stock.z, stock.label)
     title = f"{model}, sampler {sampler}, rho {rho:g}, k {drawer.diagnostics.k}, {drawer.diagnostics.target}"
-    _save(generator, latents, seed_list, out, title)
+    _save(generator, latents, seed_list, out, npz, title)
     own = dict(zip(latent_hash(stock.z).tolist(), seed_list, strict=True))
     given = drawer.seeds_of(latents) if isinstance(drawer, Explained) else [None] * len(latents)
     became = [own.get(key, seed) for key, seed in zip(latent_hash(latents.z).tolist(), given, strict=True)]
@@ -156,8 +167,8 @@ def sample(
         "drawn": dict(zip(map(str, seed_list), became, strict=True)),
         **(drawer.described() if isinstance(drawer, Explained) else {}),
     }
-    write_atomically(out / "samples.json", json.dumps(document, indent=1, sort_keys=True).encode())
-    click.echo(f"{out}: {len(seed_list)} pictures\n{drawer.diagnostics}")
+    write_atomically(about, json.dumps(document, indent=1, sort_keys=True).encode())
+    click.echo(f"{npz or out}: {len(seed_list)} pictures\n{drawer.diagnostics}")
     if sampler == "bank":
         rows = np.isin(latent_hash(stock.z), bank.latent_hash[bank.rows_of(label)]).sum()
         if rows < len(seed_list):
@@ -166,22 +177,37 @@ def sample(
             )
 
 
-def _save(generator: Generator, latents: Latents, seeds: list[int], out: Path, title: str) -> None:
-    """OUT/seed0000.png and on, one a latent; a samples.json of other pictures goes."""
+def _save(generator: Generator, latents: Latents, seeds: list[int], out: Path, npz: Path | None, title: str) -> None:
+    """OUT/seed0000.png and on, one a latent, or all of them in `npz`; a samples.json of other pictures goes."""
     import warnings
 
-    from tqdm import tqdm
+    from polarprior.measure.figures import save_png
+    from polarprior.measure.npz import save_npz
 
-    from polarprior.measure.figures import save_png, to_uint8
-
+    if npz is not None:
+        labels = None if latents.label is None else latents.label.numpy()
+        save_npz(npz, _pictures(generator, latents), len(latents), labels)
+        return
     (out / "samples.json").unlink(missing_ok=True)  # it would speak of other pictures
     names = {f"seed{seed:04d}.png" for seed in seeds}
     others = sum(path.name not in names for path in out.glob("seed*.png"))
     if others:
         warnings.warn(f"--out: {out} holds {others} pictures of other draws", stacklevel=1)
-    with tqdm(total=len(seeds), unit="image", desc="sample") as bar:
+    numbers = iter(seeds)
+    for images in _pictures(generator, latents):
+        for pixels in images:
+            seed = next(numbers)
+            save_png(out / f"seed{seed:04d}.png", pixels, f"{title}, seed {seed}")
+
+
+def _pictures(generator: Generator, latents: Latents) -> Iterator[np.ndarray]:
+    """uint8 [m, H, W, C] at a time, with a bar."""
+    from tqdm import tqdm
+
+    from polarprior.measure.figures import to_uint8
+
+    with tqdm(total=len(latents), unit="image", desc="sample") as bar:
         for start in range(0, len(latents), BATCH):
             images = to_uint8(generator(latents[start : start + BATCH]))
-            for seed, pixels in zip(seeds[start : start + BATCH], images, strict=True):
-                save_png(out / f"seed{seed:04d}.png", pixels, f"{title}, seed {seed}")
+            yield images
             bar.update(len(images))

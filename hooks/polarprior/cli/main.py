@@ -8,7 +8,7 @@ import warnings
 import click
 
 from polarprior import __version__
-from polarprior.cli import bank, draw, environment, pictures, run, score
+from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, tune
 from polarprior.errors import PolarPriorError, report
 from polarprior.stock.launch import Launch
 
@@ -54,8 +54,10 @@ for command in (
     draw.seeds,
     draw.sample,
     score.score,
-    pictures.sweep,
-    pictures.demo,
+    sweep.sweep,
+    tune.tune,
+    modes.modes,
+    demo.demo,
     run.run,
     *environment.COMMANDS,
 ):

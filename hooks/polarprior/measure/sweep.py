@@ -1,9 +1,9 @@
-"""The same seeds at several polarities: a row of pictures and a line of diagnostics each."""
+"""The same seeds at several polarities: a row of pictures, a line of diagnostics, and metrics against real images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,93 @@ from polarprior.host import default_host
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.measure.figures import captioned_grid, to_uint8
+from polarprior.measure.judging import Judge
+from polarprior.prior.sampler import LatentSampler
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over several sets of seeds.
+
+    Attributes:
+        values: one a set.
+    """
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Of the values."""
+        return float(np.mean(self.values))
+
+    @property
+    def std(self) -> float:
+        """Of the values, with n - 1; 0 of a single one."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"mean": self.mean, "std": self.std, "values": list(self.values)}
+
+
+Measured = dict[str, dict[str, Spread]]
+"""Figures by space and metric."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Metrics of a row.
+
+    Attributes:
+        judge: compares draws with real images.
+        samples: draws a set.
+        sets: disjoint sets of seeds, from which the spread comes.
+    """
+
+    judge: Judge
+    samples: int = 1000
+    sets: int = 3
+
+    def of(self, generator: Generator, sampler: LatentSampler | None, label: int | None = None) -> Measured:
+        """Metrics of what the seeds 0, 1, ... become; of the model's own prior where `sampler` is None."""
+        found = []
+        for start in range(0, self.sets * self.samples, self.samples):
+            seeds = range(start, start + self.samples)
+            drawn = generator.prior.draw(seeds, label) if sampler is None else sampler.sample(seeds, label)
+            found.append(self.judge(generator, drawn))
+        return {
+            space: {name: Spread(tuple(each[space][name] for each in found)) for name in values}
+            for space, values in found[0].items()
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class SweepRow:
-    """One polarity of a sweep.
+    """One polarity of a sweep, or one truncation of the model's own prior.
 
     Attributes:
-        diagnostics: of this polarity on the bank.
+        trunc: of the model, None where it has no notion of it.
+        diagnostics: of this polarity on the bank; None for the model's own prior, without a bank.
         images: uint8 [seeds, H, W, C].
         moved: bool [seeds], where the draw is another latent than the seed's own.
+        metrics: empty where nothing is measured.
     """
 
-    diagnostics: Diagnostics
+    trunc: float | None
+    diagnostics: Diagnostics | None
     images: np.ndarray
     moved: np.ndarray
+    metrics: Measured = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        metrics = {
+            space: {name: spread.to_dict() for name, spread in values.items()}
+            for space, values in self.metrics.items()
+        }
+        report = None if self.diagnostics is None else self.diagnostics.to_dict()
+        trusted = self.diagnostics is None or self.diagnostics.within_limits
+        return {"trunc": self.trunc, "diagnostics": report, "within_limits": trusted, "metrics": metrics}
 
 
 def automatic_polarities(generator: Generator, bank: Bank, **options: Any) -> list[float]:
@@ -56,32 +128,46 @@ def sweep(
     seeds: Sequence[int],
     *,
     label: int | None = None,
+    measuring: Measuring | None = None,
     **options: Any,
 ) -> Iterator[SweepRow]:
-    """Pictures of `seeds` at each polarity, with the diagnostics; `options` as in `Host.latent_sampler`."""
+    """Pictures of `seeds` at each polarity, with the diagnostics and, with `measuring`, metrics; `options` as in
+    `Host.latent_sampler`."""
     stock = generator.prior.draw(seeds, label)
     for rho in polarities:
         sampler = default_host().latent_sampler(generator, bank, rho, label=label, **options)
         drawn = sampler.redraw(stock.z, stock.label)
         moved = (drawn.z != stock.z).flatten(1).any(1).numpy()
-        yield SweepRow(sampler.diagnostics, to_uint8(generator(drawn)), moved)
+        metrics = measuring.of(generator, sampler, label) if measuring else {}
+        yield SweepRow(generator.settings.trunc, sampler.diagnostics, to_uint8(generator(drawn)), moved, metrics)
+
+
+def truncated(generator: Generator, seeds: Sequence[int], label: int | None, measuring: Measuring) -> SweepRow:
+    """The model's own prior, at the truncation that `generator` has."""
+    images = to_uint8(generator(generator.prior.draw(seeds, label)))
+    metrics = measuring.of(generator, None, label)
+    return SweepRow(generator.settings.trunc, None, images, np.zeros(len(seeds), bool), metrics)
 
 
 def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sampler: str = "bank") -> Image.Image:
     """One row a polarity, one column a seed; the title says which law was drawn, and by which `sampler`."""
-    first = rows[0].diagnostics
+    first = next(row.diagnostics for row in rows if row.diagnostics)
     title = (
         f"{name}: sampler {sampler}, bank of {first.rows} latents, k = {first.k}, {first.target}, "
         f"limits of rho {first.limits}.\nA bar marks a seed whose own latent the polarity has replaced."
     )
     return captioned_grid(
         rows=[row.images for row in rows],
-        captions=[(f"rho {row.diagnostics.rho:g}", _detail(row.diagnostics)) for row in rows],
+        captions=[_caption(row) for row in rows],
         title=title,
         heads=[f"seed {seed}" for seed in seeds],
         marked=[row.moved for row in rows],
     )
 
 
-def _detail(diagnostics: Diagnostics) -> str:
-    return f"|rho|·std {diagnostics.tilt:.2f}\nmean log-volume {diagnostics.mean_log_volume:.1f}"
+def _caption(row: SweepRow) -> tuple[str, str]:
+    if row.diagnostics is None:
+        return f"trunc {row.trunc:g}", "the model's own\nprior"
+    report = row.diagnostics
+    where = "" if report.within_limits else "\nbeyond the limits"
+    return f"rho {report.rho:g}", f"|rho|·std {report.tilt:.2f}\nmean log-volume {report.mean_log_volume:.1f}{where}"

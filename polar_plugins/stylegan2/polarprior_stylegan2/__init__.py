@@ -27,10 +27,10 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
     """Images or styles, from z or from w, with modulated convolutions that are not fused."""
-    from polarprior_stylegan2.jacobian import style_jacobian_fn
+    from polarprior_stylegan2.jacobian import network_jacobian_fn
     from polarprior_stylegan2.operators import plain_operators
 
-    return style_jacobian_fn(generator, space, domain, plain_operators, fused_modconv=False)
+    return network_jacobian_fn(generator, space, domain, plain_operators, fused_modconv=False)
 
 
 @hookimpl

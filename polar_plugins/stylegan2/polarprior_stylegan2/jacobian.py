@@ -1,52 +1,34 @@
-"""Jacobians of a style-based generator: of the mapping network, of the synthesis network, and of both."""
+"""Jacobians of a style-based network of NVIDIA's, with operators that can be differentiated forwards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 
-from polarprior.errors import UsageError
-from polarprior.generator import Generator, Latents
-from polarprior.jacobian.linear_map import LinearMap
-from polarprior.jacobian.mapping_prior import mapping_prior
-from polarprior.jacobian.of_generator import JacobianFn, prepare
-from polarprior.jacobian.traced import TracedJacobian
+from polarprior.generator import Generator
+from polarprior.jacobian.of_generator import JacobianFn
+from polarprior.jacobian.of_styles import style_jacobian_fn
 from torch import Tensor
 
 from polarprior_stylegan2.generator import images_of, styles_of
 
-STYLE = "style"
 
-
-def style_jacobian_fn(
+def network_jacobian_fn(
     generator: Generator,
     space: str,
     domain: str,
     operators: Callable[[Any], AbstractContextManager[None]],
     **options: Any,
 ) -> JacobianFn | None:
-    """A `jacobian_fn` for the spaces ``pixel`` and ``style`` and the domains ``z`` (on the sphere) and ``w``.
-
-    With w = f(z) the mapping network's output, one style for all layers and truncated as the settings say, and
-    x = g(w) the image: ``pixel`` from ``z`` is dx/dw dw/dz, and knows from dw/dz where to start; ``pixel`` from ``w``
-    is dx/dw at w = f(z), so that latents of a bank are still seeds and w has the law that the prior gives it;
-    ``style`` is dw/dz.
+    """`polarprior.jacobian.of_styles.style_jacobian_fn` of the network.
 
     Args:
         generator: with the network.
-        space, domain: see above.
+        space, domain: see there.
         operators: a context in which the network's operators can be differentiated forwards.
         options: what its layers take besides then.
-
-    Raises:
-        UsageError: ``style`` from ``w``, which would be the identity.
     """
-    if space == STYLE and domain == "w":
-        raise UsageError("--space: style is w itself, got --domain w", "use --domain z, or --space pixel")
-    if space not in ("pixel", STYLE):
-        return None
     network, settings = generator.network, generator.settings
 
     def styles(z: Tensor, *label: Tensor) -> Tensor:
@@ -57,16 +39,4 @@ def style_jacobian_fn(
         with operators(network):
             return images_of(network, w, settings, **options)
 
-    styles_traced, images_traced = TracedJacobian(styles), TracedJacobian(images)
-
-    def jacobian(latents: Latents | Tensor) -> LinearMap:
-        latents = prepare(generator, latents)
-        of_styles = styles_traced.at(latents.z, *([] if latents.label is None else [latents.label]))
-        if space == STYLE:
-            return of_styles
-        of_images = images_traced.at(of_styles.value)
-        if domain == "w":
-            return of_images
-        return of_images @ replace(of_styles, prior=mapping_prior(of_styles))
-
-    return jacobian
+    return style_jacobian_fn(generator, space, domain, styles, images)

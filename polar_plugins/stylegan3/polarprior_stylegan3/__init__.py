@@ -30,11 +30,11 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
     """Images or styles, from z or from w, with modulated convolutions that are not fused."""
-    from polarprior_stylegan2.jacobian import style_jacobian_fn
+    from polarprior_stylegan2.jacobian import network_jacobian_fn
 
     from polarprior_stylegan3.operators import unfused_operators
 
-    return style_jacobian_fn(generator, space, domain, unfused_operators)
+    return network_jacobian_fn(generator, space, domain, unfused_operators)
 
 
 @hookimpl

@@ -1,0 +1,130 @@
+"""`polarprior tune`: the rho (and the truncation) that a metric wants."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from polarprior.cli.measuring import metric_options, open_judge, opened, reference_option
+from polarprior.cli.options import (
+    class_option,
+    k_option,
+    loading_options,
+    model_argument,
+    open_model_and_bank,
+    sampler_options,
+    table,
+    trunc_option,
+)
+
+if TYPE_CHECKING:
+    from polarprior.measure.tuning import Tried
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--bank",
+    "banks",
+    multiple=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="Bank of the model's latents; of several, of other truncations, the best is taken.",
+)
+@click.option("--minimise", type=click.Choice(["fid", "kid"]), help="Look for the lowest value of this metric.")
+@click.option("--precision", type=float, help="Look for the smallest |rho| of at least this precision.")
+@click.option("--recall", type=float, help="Look for the smallest |rho| of at least this recall.")
+@reference_option
+@metric_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@class_option
+@sampler_options
+@trunc_option
+@k_option
+@loading_options
+def tune(
+    model: str,
+    banks: tuple[Path, ...],
+    minimise: str | None,
+    precision: float | None,
+    recall: float | None,
+    reference: str | None,
+    metrics: tuple[str, ...],
+    spaces: tuple[str, ...],
+    samples: int,
+    sets: int,
+    as_json: bool,
+    class_name: str | None,
+    sampler: str,
+    support: str,
+    hold: tuple[str, ...],
+    trunc: float | None,
+    k: int | None,
+    **loading: Any,
+) -> None:
+    """The rho for MODEL that minimises a metric, or reaches a precision or recall, within the limits of its bank.
+
+    Exactly one of --minimise, --precision and --recall. The last line is the command that draws with what was found.
+    """
+    from polarprior.errors import PolarPriorError, UsageError
+    from polarprior.measure.sweep import Measuring
+    from polarprior.measure.tuning import tune as search
+
+    aims = {"--minimise": minimise, "--precision": precision, "--recall": recall}
+    given = [name for name, aim in aims.items() if aim is not None]
+    if len(given) != 1:
+        raise UsageError(f"--minimise: got {' and '.join(given) or 'no aim'}, expected one aim", "use --minimise fid")
+    if reference is None:
+        raise UsageError("--reference: none given", "name real images: a folder, a zip, an idx file or an .npz")
+    metric = minimise or given[0].removeprefix("--")
+    target = precision if precision is not None else recall
+    needed = metric if minimise else "pr"
+    wanted = (needed, *[each for each in metrics if each != needed])
+    options = {"sampler": sampler, "k": k, "support": support, "hold": hold}
+    best: list[tuple[Tried, Path | None]] = []
+    measuring, failed = None, None
+    for path in banks or (None,):
+        generator, bank, label = open_model_and_bank(model, path, class_name, trunc, **loading)
+        if measuring is None:
+            judge = open_judge(generator, opened(reference), label, wanted, spaces, samples, sets)
+            measuring = Measuring(judge, samples, sets)
+
+        def told(each: Tried) -> None:
+            click.echo(_line(each, spaces[0]), err=True)
+
+        try:
+            found = search(generator, bank, measuring, metric, target, label=label, tried=told, **options)
+        except PolarPriorError as error:
+            failed = error
+            continue
+        best.append((found[0], path))
+    if not best:
+        assert failed is not None
+        raise failed
+    if target is None:
+        chosen, path = min(best, key=lambda each: each[0].metrics[spaces[0]][metric].mean)
+    else:
+        chosen, path = min(best, key=lambda each: each[0].diagnostics.tilt)
+    measured = {
+        space: {name: spread.to_dict() for name, spread in values.items()} for space, values in chosen.metrics.items()
+    }
+    if as_json:
+        document = {"rho": chosen.diagnostics.rho, "trunc": chosen.trunc, "bank": path and str(path)}
+        click.echo(json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), "metrics": measured}))
+        return
+    spreads = chosen.metrics[spaces[0]]
+    cells = [f"{spread.mean:.4g} ± {spread.std:.2g}" for spread in spreads.values()]
+    click.echo(table([("rho", *spreads), (f"{chosen.diagnostics.rho:g}", *cells)]))
+    named = f" --bank {path}" if path else ""
+    click.echo(
+        f"next: polarprior sample {model} --polarity={chosen.diagnostics.rho:g}{named} --seeds 0-15 --out tuned"
+        + (f" --class {class_name}" if class_name is not None else "")
+    )
+
+
+def _line(each: Tried, space: str) -> str:
+    trunc = "" if each.trunc is None else f"trunc {each.trunc:g}, "
+    values = ", ".join(f"{name} {spread.mean:.4g}" for name, spread in each.metrics[space].items())
+    return f"{trunc}rho {each.diagnostics.rho:g}: {values}"

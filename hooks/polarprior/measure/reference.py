@@ -1,0 +1,193 @@
+"""Real images: a folder, a zip, an idx file as MNIST's, or an .npz as the guided-diffusion evaluator takes."""
+
+from __future__ import annotations
+
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.measure.idx import read_idx
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+BATCH = 64
+
+
+class Reference(ABC):
+    """Real images in a fixed order.
+
+    Attributes:
+        path: where they are.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def picture(self, index: int) -> Image.Image:
+        """One of them."""
+
+    def pixels(self, rows: list[int], channels: int, size: tuple[int, int]) -> np.ndarray:
+        """uint8 [n, *size, channels] of some of them, channels 1 or 3, resized by Pillow's bicubic where they have
+        another size of the same shape.
+
+        Raises:
+            UsageError: images of another aspect ratio.
+        """
+        out = np.empty((len(rows), *size, channels), np.uint8)
+        for place, index in zip(out, rows, strict=True):
+            image = self.picture(index).convert("L" if channels == 1 else "RGB")
+            height, width = size
+            if image.size[0] * height != image.size[1] * width:
+                raise UsageError(
+                    f"--reference: image {index} of {self.path} is {image.size[0]} x {image.size[1]}, "
+                    f"the generator makes {width} x {height}",
+                    "crop the images to that shape",
+                )
+            if image.size != (width, height):
+                image = image.resize((width, height), Image.Resampling.BICUBIC)
+            place[:] = np.asarray(image).reshape(height, width, channels)
+        return out
+
+    def batches(self, channels: int, size: tuple[int, int], most: int | None = None) -> Iterator[Tensor]:
+        """Images [n, channels, *size] in [-1, 1], `BATCH` at a time, the first `most` of them."""
+        count = len(self) if most is None else min(most, len(self))
+        for start in range(0, count, BATCH):
+            yield scaled(self.pixels(list(range(start, min(start + BATCH, count))), channels, size))
+
+
+def scaled(pixels: np.ndarray) -> Tensor:
+    """uint8 [n, H, W, C] to float32 [n, C, H, W] in [-1, 1]: x / 127.5 - 1."""
+    return torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
+
+
+class _Array(Reference):
+    """uint8 [n, H, W] or [n, H, W, C]."""
+
+    def __init__(self, path: Path, images: np.ndarray):
+        super().__init__(path)
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def picture(self, index: int) -> Image.Image:
+        image = self._images[index]
+        return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image)
+
+
+class _Folder(Reference):
+    """Files of pictures in a folder and those below it, in the order of their names."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._files = sorted(each for each in path.rglob("*") if each.suffix.lower() in PICTURES)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def picture(self, index: int) -> Image.Image:
+        return _opened(self._files[index], self._files[index])
+
+
+class _Zip(Reference):
+    """Files of pictures in a zip, such as a data set of StyleGAN's, in the order of their names."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._zip = zipfile.ZipFile(path)
+        self._names = sorted(name for name in self._zip.namelist() if Path(name).suffix.lower() in PICTURES)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def picture(self, index: int) -> Image.Image:
+        with self._zip.open(self._names[index]) as file:
+            return _opened(file, self._names[index])
+
+
+def open_reference(path: str | Path) -> Reference:
+    """Real images.
+
+    Args:
+        path: a folder or a zip of pictures; an idx file of images (MNIST's format), or a folder with one; an .npz
+            whose first array is uint8 [n, H, W, C] (the layout of the guided-diffusion evaluator).
+
+    Raises:
+        UsageError: nothing there, or nothing of the above.
+        PolarPriorError: a file that is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"--reference: no {path}", "name a folder of pictures, a zip, an idx file or an .npz")
+    if path.is_dir():
+        arrays = sorted(path.glob("*-images-idx3-ubyte*"))
+        if len(arrays) > 1:
+            raise UsageError(
+                f"--reference: {path} has {len(arrays)} files of images", f"name one: --reference {arrays[0]}"
+            )
+        reference: Reference = _Array(arrays[0], _images_of_idx(arrays[0])) if arrays else _Folder(path)
+    elif path.suffix == ".npz":
+        reference = _Array(path, _images_of_npz(path))
+    elif zipfile.is_zipfile(path):
+        reference = _Zip(path)
+    else:
+        reference = _Array(path, _images_of_idx(path))
+    if len(reference) < 2:
+        raise UsageError(
+            f"--reference: {path} has {len(reference)} images", f"name one with more: {', '.join(PICTURES)}"
+        )
+    return reference
+
+
+def _opened(file: object, name: object) -> Image.Image:
+    try:
+        image = Image.open(file)  # type: ignore[arg-type]  # a path or a binary file
+        image.load()
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        raise PolarPriorError(f"--reference: can't read {name}: {error}", "remove it or write it again") from error
+    return image
+
+
+def _images_of_idx(path: Path) -> np.ndarray:
+    images = read_idx(path)
+    if images.ndim != 3:
+        raise PolarPriorError(
+            f"--reference: {path} has axes {list(images.shape)}", "name a file of images, not labels"
+        )
+    return images
+
+
+def _images_of_npz(path: Path) -> np.ndarray:
+    """The first array of an .npz, after its header has been checked against the file's size."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entry = archive.infolist()[0]
+            with archive.open(entry) as file:
+                version = np.lib.format.read_magic(file)
+                read = (
+                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                )
+                shape, _, kind = read(file)
+                head = file.tell()
+            fits = entry.file_size - head == int(np.prod(shape, dtype=object)) * kind.itemsize
+            if kind != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or not fits:
+                raise PolarPriorError(
+                    f"--reference: {path} begins with {kind} {list(shape)}, expected uint8 [n, H, W, 1 or 3]",
+                    "write one with: polarprior sample ... --npz FILE",
+                )
+        with np.load(path, allow_pickle=False) as arrays:
+            images: np.ndarray = arrays[arrays.files[0]]
+        return images
+    except (OSError, ValueError, IndexError, zipfile.BadZipFile) as error:
+        raise PolarPriorError(f"--reference: can't read {path}: {error}", "write it again") from error

@@ -1,0 +1,80 @@
+"""The report of a sweep: what was drawn, curves, tables and pictures on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from polarprior.measure.modes import Pictures, modes_picture
+from polarprior.measure.plots import against_polarity, pareto
+from polarprior.measure.report import Report
+from polarprior.measure.sweep import Measuring, SweepRow, sweep_picture
+
+
+def sweep_html(
+    model: str,
+    rows: Sequence[SweepRow],
+    seeds: Sequence[int],
+    measuring: Measuring,
+    reference: str,
+    sampler: str,
+    ends: Sequence[Pictures] = (),
+) -> bytes:
+    """A page of its own.
+
+    Args:
+        model: as the command line names it.
+        rows: with metrics; some with diagnostics.
+        seeds: of the columns of pictures.
+        measuring: what measured them.
+        reference: what they were compared with.
+        sampler: which drew them.
+        ends: the bank's modes and anti-modes.
+    """
+    first = next(row.diagnostics for row in rows if row.diagnostics)
+    report = Report(f"{model}: a sweep of polarity")
+    report.paragraph(
+        f"Sampler {sampler}, bank of {first.rows} latents, k {first.k}, {first.target}, "
+        f"limits of rho {first.limits}. "
+        f"Compared with {'the model’s own pictures (not real ones)' if reference == 'prior' else reference}: "
+        f"{measuring.sets} sets of {measuring.samples} draws each, means ± one standard deviation over the sets."
+    )
+    report.paragraph(
+        "Hollow marks and grey rows lie beyond the limits of rho: there a few latents take most draws, and the row "
+        "shows these, not the law. rho is not comparable between models, spaces and k; |rho|·std is.",
+        note=True,
+    )
+    halves = measuring.judge.halves()
+    for space in rows[0].metrics:
+        report.heading(f"Metrics in {space}")
+        names = list(rows[0].metrics[space])
+        curves = [pareto(rows, space)] if {"precision", "recall"} <= set(names) else []
+        curves += [against_polarity(rows, space, name, halves[space].get(name)) for name in names]
+        report.curves(curves)
+        heads, *cells = metric_table(rows, space, measuring)
+        trusted = [row.diagnostics is None or row.diagnostics.within_limits for row in rows]
+        report.table(heads, cells, [*trusted, True])
+    report.heading("Pictures")
+    report.picture(sweep_picture(rows, seeds, model, sampler), "one row a polarity, one column a seed")
+    for group in ends:
+        report.heading(group.title)
+        near = f"Nearest images of {reference} beside each, by pixels." if group.neighbours else ""
+        report.paragraph(f"{near} l is the log-volume, in nats.", note=True)
+        report.picture(modes_picture([group], group.title), group.title)
+    return report.html()
+
+
+def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> list[tuple[str, ...]]:
+    """Heads, a row of cells for each row, and one for the two halves of the real images."""
+    names = list(rows[0].metrics[space])
+    truncations = any(row.trunc is not None for row in rows)
+    lines = [("rho", *(["trunc"] if truncations else []), "|rho|·std", "ESS", *names)]
+    for row in rows:
+        report = row.diagnostics
+        known = (f"{report.rho:g}", f"{report.tilt:.3g}", f"{report.ess:.0f}") if report else ("none", "", "")
+        trunc = "" if row.trunc is None else f"{row.trunc:g}"
+        cells = [f"{row.metrics[space][name].mean:.4g} ± {row.metrics[space][name].std:.2g}" for name in names]
+        lines.append((known[0], *([trunc] if truncations else []), *known[1:], *cells))
+    halves = measuring.judge.halves()[space]
+    cells = [f"{halves[name]:.4g}" if name in halves else "" for name in names]
+    lines.append(("two halves of the reference", *([""] if truncations else []), "", "", *cells))
+    return lines

@@ -1,0 +1,335 @@
+"""Real images, what draws are worth against them, and the commands that show it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import polarprior as pp
+import pytest
+import torch
+from PIL import Image
+from polarprior.cli.main import main
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.jacobian.feature_map import PIXEL
+from polarprior.measure.figures import to_uint8
+from polarprior.measure.judging import Judge
+from polarprior.measure.metrics.frechet import frechet_distance
+from polarprior.measure.metrics.manifold import fidelity
+from polarprior.measure.modes import NearestReal, modes
+from polarprior.measure.reference import open_reference, scaled
+from polarprior.measure.sweep import Measuring, Spread
+from polarprior.measure.tuning import tune
+
+SOURCE = """
+import torch, polarprior as pp
+from torch import nn
+
+
+class Blobs(nn.Module):
+    "A bright spot whose place and width are a bent function of z: volume differs between latents."
+
+    def __init__(self):
+        super().__init__()
+        self.bend = nn.Linear(3, 3)
+
+    def forward(self, z):
+        x, y, width = self.bend(z).tanh().unbind(1)
+        axis = torch.linspace(-1, 1, 8)
+        spot = -((axis - x[:, None]) ** 2)[:, None, :] - ((axis - y[:, None]) ** 2)[:, :, None]
+        return 2 * (spot * (2 + width[:, None, None])).exp()[:, None] - 1
+
+
+def make(trunc=1.0):
+    torch.manual_seed(0)
+    blobs = Blobs().requires_grad_(False)
+    with torch.no_grad():
+        blobs.bend.weight.mul_(trunc)
+    return pp.wrap(blobs, latent_dim=3, settings=pp.Settings(trunc=trunc))
+
+
+def means():
+    return nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
+"""
+
+
+@pytest.fixture(scope="module")
+def blobs(tmp_path_factory):
+    """A folder with the generator's source, its bank, and real images that it might have made."""
+    folder = tmp_path_factory.mktemp("blobs")
+    (folder / "blobs.py").write_text(SOURCE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        generator = pp.load("torch:blobs:make")
+        pp.build_bank(generator, 600, 3, out=folder / "bank.safetensors")
+        wide = to_uint8(generator(generator.prior.draw(range(5000, 5200))))
+        real = folder / "real"
+        real.mkdir()
+        for index, pixels in enumerate(wide):
+            Image.fromarray(pixels[..., 0]).save(real / f"{index:03d}.png")
+        yield folder
+
+
+@pytest.fixture
+def here(blobs, monkeypatch):
+    monkeypatch.chdir(blobs)
+    return blobs
+
+
+def run(*words: object) -> int:
+    return main(list(map(str, words)))
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """The same three pictures [3, 4, 6] in all the ways that they may be stored."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 6), dtype=np.uint8)
+    header = bytes((0, 0, 8, 3)) + np.array(images.shape, ">u4").tobytes()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(header + images.tobytes())
+    with gzip.open(tmp_path / "images.gz", "wb") as file:
+        file.write(header + images.tobytes())
+    np.savez(tmp_path / "images.npz", arr_0=images[..., None].repeat(3, -1))
+    np.savez_compressed(tmp_path / "packed.npz", arr_0=images[..., None])
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for index, image in enumerate(images):
+            path = tmp_path / "folder" / ("below" if index else ".") / f"{index}.png"
+            Image.fromarray(image).save(path)
+            archive.write(path, f"00000/img{index}.png")
+        archive.writestr("dataset.json", "{}")
+    return images, tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["train-images-idx3-ubyte", ".", "images.gz", "images.npz", "packed.npz", "folder", "images.zip"]
+)
+def test_real_images_in_every_form(stored, name):
+    images, folder = stored
+    reference = open_reference(folder / name)
+    assert len(reference) == 3
+    (batch,) = reference.batches(1, (4, 6))
+    seen = ((batch + 1) * 127.5).round().to(torch.uint8)[:, 0].numpy()
+    order = [1, 2, 0] if name == "folder" else [0, 1, 2]
+    assert (np.sort(seen.reshape(3, -1), 0) == np.sort(images.reshape(3, -1), 0)).all()
+    assert (seen == images[order]).all() or (seen == images).all()
+    assert reference.pixels([2, 0], 3, (8, 12)).shape == (2, 8, 12, 3)
+
+
+def test_what_is_no_reference_is_refused(stored, tmp_path):
+    _, folder = stored
+    with pytest.raises(UsageError, match=r"no .*nothing"):
+        open_reference(tmp_path / "nothing")
+    with pytest.raises(UsageError, match="is 6 x 4, the generator makes 5 x 5"):
+        open_reference(folder / "images.npz").pixels([0], 1, (5, 5))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="has 0 images"):
+        open_reference(tmp_path / "empty")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for index in range(2):
+        (broken / f"{index}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(PolarPriorError, match=r"can't read .*0\.png"):
+        open_reference(broken).pixels([0], 1, (4, 6))
+    whole = (folder / "train-images-idx3-ubyte").read_bytes()
+    for name, content in {
+        "short": whole[:-1],
+        "long": whole + b"0",
+        "huge": whole[:4] + b"\xff" * 12,
+        "text": b"hello",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PolarPriorError):
+            open_reference(tmp_path / name)
+    np.savez(tmp_path / "floats.npz", arr_0=np.zeros((3, 4, 4, 3)))
+    with pytest.raises(PolarPriorError, match="begins with float64"):
+        open_reference(tmp_path / "floats.npz")
+    (tmp_path / "torn.npz").write_bytes((folder / "images.npz").read_bytes()[:50])
+    with pytest.raises(PolarPriorError):
+        open_reference(tmp_path / "torn.npz")
+
+
+def test_a_judge_measures_pictures_as_they_are_saved(blobs):
+    generator = pp.load("torch:blobs:make")
+    reference = open_reference(blobs / "real")
+    judge = Judge(["fid", "kid", "pr", "dc"], {"pixel": PIXEL}, reference.batches(1, (8, 8)))
+    latents = generator.prior.draw(range(100))
+    values = judge(generator, latents)["pixel"]
+    real = torch.cat(list(reference.batches(1, (8, 8)))).flatten(1)
+    made = scaled(to_uint8(generator(latents))).flatten(1)
+    assert values["fid"] == frechet_distance(real, made)
+    assert (values["precision"], values["recall"]) == fidelity(real, made)[:2]
+    assert judge(generator, latents) == {"pixel": values}
+    halves = judge.halves()["pixel"]
+    assert halves["fid"] == frechet_distance(real[::2], real[1::2])
+
+
+def test_each_latent_is_drawn_once(blobs):
+    generator = pp.load("torch:blobs:make")
+    seen = []
+    counting = pp.FeatureMap("counting", lambda images: seen.append(len(images)) or images.flatten(1))
+    judge = Judge(["fid"], {"counting": counting}, open_reference(blobs / "real").batches(1, (8, 8)))
+    seen.clear()
+    judge(generator, generator.prior.draw([1, 2, 3, 2]))
+    judge(generator, generator.prior.draw([3, 4]))
+    assert sum(seen) == 4
+    narrow = pp.load("torch:blobs:make", trunc=0.5)
+    judge(narrow, narrow.prior.draw([3, 4]))
+    assert sum(seen) == 6
+
+
+def test_the_inception_score_is_of_the_classifiers_logits(blobs):
+    generator = pp.load("torch:blobs:make")
+    logits = pp.FeatureMap("x-logits", lambda images: 5 * images.flatten(1)[:, :4])
+    real = open_reference(blobs / "real").batches(1, (8, 8))
+    values = Judge(["is"], {"x": PIXEL}, real, {"x": logits})(generator, generator.prior.draw(range(20)))
+    assert 1 < values["x"]["inception score"] < 4
+
+
+def test_tune_finds_what_was_asked_for(blobs):
+    generator, bank = pp.load("torch:blobs:make"), pp.Bank.open(blobs / "bank.safetensors")
+    judge = Judge(["fid", "pr"], {"pixel": PIXEL}, open_reference(blobs / "real").batches(1, (8, 8)))
+    measuring = Measuring(judge, samples=150, sets=2)
+    tried = []
+    found = tune(generator, bank, measuring, "fid", tried=tried.append)
+    values = {each.diagnostics.rho: each.metrics["pixel"]["fid"].mean for each in tried}
+    assert found[0].diagnostics.rho == min(values, key=values.get)
+    assert 0.0 in values
+    assert all(each.diagnostics.within_limits for each in tried)
+    at_zero = next(each for each in tried if each.diagnostics.rho == 0).metrics["pixel"]["recall"].mean
+    assert tune(generator, bank, measuring, "recall", at_zero)[0].diagnostics.rho == 0
+    with pytest.raises(PolarPriorError, match=r"got 1\.5, at most"):
+        tune(generator, bank, measuring, "recall", 1.5)
+
+
+def test_spreads():
+    assert Spread((1.0, 2.0, 3.0)).mean == 2
+    assert Spread((1.0, 2.0, 3.0)).std == 1
+    assert Spread((4.0,)).std == 0
+
+
+def test_modes_are_the_ends_of_the_bank(blobs):
+    generator, bank = pp.load("torch:blobs:make"), pp.Bank.open(blobs / "bank.safetensors")
+    reference = open_reference(blobs / "real")
+    near = NearestReal(reference, 1, (8, 8), 2)
+    low, high = modes(generator, bank, 5, reference=near), modes(generator, bank, 5, anti=True)
+    order = np.argsort(bank.log_volume())
+    assert low.seeds == bank.seeds[order[:5]].tolist()
+    assert high.seeds == bank.seeds[order[::-1][:5]].tolist()
+    real = torch.cat(list(reference.batches(1, (8, 8)))).flatten(1)
+    distances = torch.cdist(scaled(low.images).flatten(1).double(), real.double())
+    np.testing.assert_allclose(low.neighbours.distances, distances.topk(2, largest=False).values, rtol=1e-6)
+    assert low.neighbours.images.shape == (5, 2, 8, 8, 1)
+
+
+def test_sweep_writes_a_report_of_its_own(here, capsys):
+    words = ["sweep", "torch:blobs:make", "--bank", "bank.safetensors", "--reference", "real", "--out", "out"]
+    words += [
+        "--metric-space",
+        "pixel,torch:blobs:means",
+        "--metrics",
+        "fid,kid,pr,dc",
+        "--samples",
+        100,
+        "--sets",
+        2,
+    ]
+    assert run(*words, "--truncations", "0.5,1", "--polarity=-0.1,0,9", "--force") == 0
+    told = capsys.readouterr().out
+    rows = [json.loads(line) for line in Path("out/sweep.jsonl").read_text().splitlines()]
+    assert [row["diagnostics"] and row["diagnostics"]["rho"] for row in rows] == [-0.1, 0, 9, None, None]
+    assert [row["within_limits"] for row in rows] == [True, True, False, True, True]
+    assert [row["trunc"] for row in rows] == [1, 1, 1, 0.5, 1]
+    assert set(rows[0]["metrics"]) == {"pixel", "torch:blobs:means"}
+    spread = rows[0]["metrics"]["pixel"]["fid"]
+    assert len(spread["values"]) == 2
+    assert spread["mean"] == pytest.approx(np.mean(spread["values"]))
+    assert all(row["diagnostics"] is None or row["diagnostics"]["ess"] > 0 for row in rows)
+    assert "two halves of the reference" in told
+    page = Path("out/sweep.html").read_text()
+    assert "default-src 'none'" in page
+    assert not re.search(r"""(src|href)=["']?(http|//)""", page)
+    assert page.count("<svg") == 2 * 7
+    assert page.count("data:image/png") == 3
+    assert "tr class=untrusted" in page
+    first = Path("out/sweep.html").read_bytes()
+    assert run(*words, "--truncations", "0.5,1", "--polarity=-0.1,0,9", "--force") == 0
+    assert Path("out/sweep.html").read_bytes() == first
+    shot(Path("out/sweep.html"))
+
+
+def shot(page: Path) -> None:
+    """A screenshot of a report in tests/artefacts, by a browser that is given no network; skipped without one."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium for a screenshot of the report")
+    folder = Path(__file__).parent / "artefacts"
+    folder.mkdir(exist_ok=True)
+    picture = folder / "sweep.png"
+    picture.unlink(missing_ok=True)
+    words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1150,2400"]
+    words += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--screenshot={picture}", page.absolute().as_uri()]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    pixels = np.asarray(Image.open(picture).convert("L"))
+    assert pixels.shape == (2400, 1150)
+    assert (pixels < 128).mean() > 0.005, "the page is blank"
+
+
+def test_tune_and_modes_and_npz_as_commands(here, capsys):
+    common = ["torch:blobs:make", "--bank", "bank.safetensors"]
+    measured = ["--reference", "real", "--metric-space", "pixel", "--samples", 60, "--sets", 1]
+    assert run("tune", *common, *measured, "--minimise", "fid", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["metrics"]["pixel"]["fid"]["mean"] > 0
+    assert run("tune", *common, *measured, "--precision", 0.1) == 0
+    assert "next: polarprior sample torch:blobs:make --polarity=0 --bank bank.safetensors" in capsys.readouterr().out
+    assert run("modes", *common, "-n", 4, "--reference", "real", "--out", "ends") == 0
+    assert "the bank's extremes, not the law" in capsys.readouterr().out
+    ends = json.loads(Path("ends/modes.json").read_text())["groups"][0]
+    assert len(ends["seeds"]) == 4
+    assert len(ends["nearest"][0]) == 5
+    assert run("modes", *common, "--polarity=-50", "-n", 3, "--out", "far") == 1
+    capsys.readouterr()
+    assert run("modes", *common, "--polarity=-50", "-n", 3, "--force", "--out", "far") == 0
+    assert "rho -50, k 3, beyond the limits: the bank's extremes, not the law" in capsys.readouterr().out
+    assert run("sample", *common, "--polarity=-0.1", "--seeds", "0-4", "--npz", "five.npz") == 0
+    with np.load("five.npz") as arrays:
+        assert arrays.files == ["arr_0"]
+        assert arrays["arr_0"].shape == (5, 8, 8, 3)
+        pixels = arrays["arr_0"]
+    assert run("sample", *common, "--polarity=-0.1", "--seeds", "0-4", "--out", "five") == 0
+    saved = np.stack([np.asarray(Image.open(f"five/seed{seed:04d}.png")) for seed in range(5)])
+    assert (pixels[..., 0] == saved).all()
+    assert json.loads(Path("five.json").read_text()) == json.loads(Path("five/samples.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["sweep", "--reference", "real", "--metrics", "fod", "--out", "x"], "--metrics: got 'fod'"),
+        (["sweep", "--reference", "real", "--metric-space", "pixl", "--out", "x"], "--space: got 'pixl'"),
+        (["sweep", "--reference", "nowhere", "--out", "x"], "--reference: no nowhere"),
+        (["sweep", "--reference", "real", "--samples", 3, "--out", "x"], "--samples: got 3"),
+        (["sweep", "--truncations", "0.5", "--out", "x"], "--truncations: given without --reference"),
+        (["tune", "--reference", "real"], "--minimise: got no aim"),
+        (
+            ["tune", "--reference", "real", "--recall", 0.5, "--minimise", "fid"],
+            "--minimise: got --minimise and --recall",
+        ),
+        (["tune", "--minimise", "fid"], "--reference: none given"),
+        (["modes", "--force"], "--force: given without --polarity"),
+        (["modes", "--per-class"], "--per-class: the bank has no classes"),
+        (["modes", "--polarity=-0.1", "--anti"], "--anti: not with --polarity"),
+    ],
+)
+def test_wrong_usage_is_said_in_two_lines(here, capsys, words, error):
+    assert run(words[0], "torch:blobs:make", "--bank", "bank.safetensors", *words[1:]) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[-2].startswith(f"error: {error}")
+    assert told[-1].startswith("hint: ")
+    assert not Path("x").exists()
