@@ -17,8 +17,10 @@ import torch
 from PIL import Image
 from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.hashing import latent_hash
 from polarprior.jacobian.feature_map import PIXEL
 from polarprior.measure.figures import to_uint8
+from polarprior.measure.for_torch_fidelity import fidelity_model
 from polarprior.measure.judging import Judge
 from polarprior.measure.metrics.frechet import frechet_distance
 from polarprior.measure.metrics.manifold import fidelity
@@ -26,6 +28,7 @@ from polarprior.measure.modes import NearestReal, modes
 from polarprior.measure.reference import open_reference, scaled
 from polarprior.measure.sweep import Measuring, Spread
 from polarprior.measure.tuning import tune
+from polarprior.stock.shims.vision import import_torchvision_without_operators
 
 SOURCE = """
 import torch, polarprior as pp
@@ -333,3 +336,20 @@ def test_wrong_usage_is_said_in_two_lines(here, capsys, words, error):
     assert told[-2].startswith(f"error: {error}")
     assert told[-1].startswith("hint: ")
     assert not Path("x").exists()
+
+
+def test_torch_fidelity_draws_from_the_polarity_prior(blobs):
+    import_torchvision_without_operators()
+    fidelity_package = pytest.importorskip(
+        "torch_fidelity", reason="torch-fidelity is not installed", exc_type=Exception
+    )
+    generator, bank = pp.load("torch:blobs:make"), pp.Bank.open(blobs / "bank.safetensors")
+    sampler = pp.latent_sampler(generator, bank, -0.3)
+    model = fidelity_model(generator, sampler)
+    assert isinstance(model, fidelity_package.GenerativeModelBase)
+    noise = fidelity_package.registry.NOISE_SOURCE_REGISTRY["polarity"](np.random.RandomState(0), (500, 3))
+    volumes = bank.log_volume()[bank.rows_by_hash(latent_hash(noise), np.zeros(500, np.int64))]
+    assert volumes.mean() == pytest.approx(sampler.diagnostics.mean_log_volume, abs=4 * volumes.std() / 500**0.5)
+    images = model(noise[:4])
+    assert images.dtype == torch.uint8
+    assert images.shape == (4, 3, 8, 8)

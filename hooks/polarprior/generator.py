@@ -115,6 +115,8 @@ class Generator:
         source: what `polarprior.load` made it from, ``PLUGIN:SOURCE``, so that another process can; None where it
             was made otherwise.
         default_bank: a bank that comes with the plugin, used where none is named.
+        discriminator: (images [n, C, H, W], label int64 [n] | None) to logits [n], estimates of log p_data / p_G,
+            where the model comes with one: samplers that are compared with polarity need it.
         network: the loaded network, for the plugin's own hooks and for the curious.
     """
 
@@ -134,6 +136,7 @@ class Generator:
     licence: str = ""
     source: str | None = None
     default_bank: Path | None = None
+    discriminator: Callable[[Tensor, Tensor | None], Tensor] | None = field(default=None, repr=False)
     network: nn.Module | None = field(default=None, repr=False)
 
     @property

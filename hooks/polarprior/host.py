@@ -143,7 +143,7 @@ class Host:
             generator: whose prior is reweighted.
             bank: spectra of its latents.
             rho: the polarity; negative towards modes, positive towards anti-modes.
-            sampler: ``bank``, ``online``, ``paper-online``, or the name of a plugin that gives one.
+            sampler: ``bank``, ``online``, ``paper-online``, or ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some.
             options: the other fields of `SamplerOptions`: k, draws, label, support, hold, force.
 
         Raises:
@@ -154,10 +154,11 @@ class Host:
         from polarprior.checks import checked_sampler
 
         asked = SamplerOptions(sampler=sampler, **options)
+        plugin = sampler.partition(":")[0]
         if sampler not in SAMPLERS:
-            self._check_sampler(sampler)
+            self._check_sampler(plugin)
         name, answer = self.plugins.first_answer(
-            [generator.plugin, builtin.NAME] if sampler in SAMPLERS else [sampler],
+            [generator.plugin, builtin.NAME] if sampler in SAMPLERS else [plugin],
             "get_latent_sampler",
             generator=generator,
             bank=bank,

@@ -22,7 +22,7 @@ class SamplerOptions:
     """How a sampler is asked to draw.
 
     Attributes:
-        sampler: its name: one of `SAMPLERS`, or of a plugin.
+        sampler: its name: one of `SAMPLERS`, or ``PLUGIN`` or ``PLUGIN:NAME``.
         k: singular values in the log-volume; None for all that the bank holds.
         draws: how many latents will be drawn, for the diagnostics; 0 where that is not known.
         label: the class that will be drawn, for the limits and diagnostics; all classes of the bank where None.

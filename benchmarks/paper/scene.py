@@ -1,0 +1,303 @@
+"""What the experiments share: independent banks of a model, features of their pictures and of real ones, rows with
+their controls, and results as JSON.
+
+Everything that takes long is kept in the folder that ``POLARPRIOR_PAPER`` names, else in the user's cache, and is
+made only once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polarprior as pp
+import torch
+from data import coloured, grey
+from polarprior.hashing import uniforms
+from polarprior.law.diagnostics import Diagnostics
+from polarprior.measure.figures import to_uint8
+from polarprior.measure.metrics.frechet import Moments, frechet_distance
+from polarprior.measure.metrics.manifold import fidelity
+from polarprior.measure.reference import scaled
+from polarprior.prior.bank_sampler import WeightedBank
+from polarprior.prior.coupling import MaximalCoupling
+from polarprior.prior.sampler import SamplerOptions
+from safetensors.torch import load_file, save_file
+from scipy.stats import t as student
+from torch import Tensor
+from tqdm import tqdm
+
+CACHE = Path(os.environ.get("POLARPRIOR_PAPER") or Path.home() / ".cache" / "polarprior" / "paper")
+RESULTS = Path(__file__).parent / "results"
+BANKS, ROWS = 5, 10_000
+COMPARED = 5_000
+"""Images a side for precision and recall; the Fréchet distance takes all `ROWS`."""
+K = 30
+SPACES = ("mnist:classifier", "mnist:encoder")
+"""Where images are compared: what tells digits apart, and what an autoencoder, which knows no digits, keeps."""
+TILTS = (-1.5, -1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
+"""|rho|·std(l_k) with the sign of rho: what can be compared between models, spaces and k."""
+
+Figures = dict[str, dict[str, float]]
+"""By space and metric."""
+
+
+class Scene:
+    """A model, its banks in one space, and features of what they hold.
+
+    Args:
+        model: as the command line names it.
+        space: where volume is measured.
+        k: singular values.
+        domain: where latents live.
+        label: of a class-conditional model.
+        settings: of the model, such as ``trunc=0.7``.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        space: str = "pixel",
+        k: int = K,
+        domain: str = "z",
+        label: int | None = None,
+        **settings: Any,
+    ):
+        self.model, self.space, self.k, self.domain, self.label = model, space, k, domain, label
+        self.generator = pp.load(model, "cpu", **settings)
+        self._about = "-".join(
+            [model.replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
+            + ([] if label is None else [f"class{label}"])
+            + [self.generator.fingerprint[:8]]
+        )
+
+    @cached_property
+    def banks(self) -> list[pp.Bank]:
+        """`BANKS` of `ROWS` rows each, of seeds that no other has."""
+        found = []
+        for index in range(BANKS):
+            path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}.safetensors"
+            if not path.exists():
+                pp.build_bank(
+                    self.generator,
+                    ROWS,
+                    self.k,
+                    space=self.space,
+                    domain=self.domain,
+                    classes=None if self.label is None else [self.label],
+                    seeds_from=index * ROWS,
+                    out=path,
+                    progress=True,
+                )
+            found.append(pp.Bank.open(path))
+        return found
+
+    def features(self, index: int) -> dict[str, Tensor]:
+        """Features [ROWS, D] of the rows of bank `index`, by space."""
+        return self.features_of(index * ROWS)
+
+    def features_of(self, first: int, count: int = ROWS) -> dict[str, Tensor]:
+        """Features [count, D] of the seeds from `first` on, by space."""
+        path = CACHE / f"{self._about}-features-{first}-{count}.safetensors"
+        if not path.exists():
+            parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
+            maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
+            for start in tqdm(range(first, first + count, 250), desc=f"features of {self._about}"):
+                latents = self.generator.prior.draw(range(start, min(start + 250, first + count)), self.label)
+                images = scaled(to_uint8(self.generator(latents)))
+                for space, phi in maps.items():
+                    with torch.no_grad():
+                        parts[space].append(phi(images))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({space: torch.cat(each) for space, each in parts.items()}, path)
+        return load_file(path)
+
+    def options(self, **law: Any) -> SamplerOptions:
+        """Of the laws that the experiments draw: beyond the limits as well, which each row says."""
+        return SamplerOptions(k=law.pop("k", self.k), label=self.label, force=True, **law)
+
+    def rho_of(self, tilt: float, k: int | None = None) -> float:
+        """The rho of a tilt on the first bank, to three digits."""
+        volumes = self.banks[0].log_volume(k or self.k)
+        return float(f"{tilt / volumes[np.isfinite(volumes)].std():.3g}")
+
+    def weighted(self, index: int, rho: float, **law: Any) -> WeightedBank:
+        """Bank `index` at rho."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each row says whether it is within the limits
+            return WeightedBank(self.banks[index], rho, self.options(**law), self.generator)
+
+    def polarised(self, index: int, rho: float, **law: Any) -> tuple[np.ndarray, np.ndarray, Diagnostics]:
+        """Rows that the rows of bank `index` become at rho, those of its control, and the diagnostics.
+
+        The control draws with the same weights, permuted over the latents: the same repetitions, and no polarity.
+        """
+        found = self.weighted(index, rho, **law)
+        weights = np.zeros(ROWS)
+        inside = found.laws[self.label].inside
+        weights[inside] = found.laws[self.label].weights.values
+        permuted = np.random.default_rng(index).permutation(weights)
+        return *(self._drawn(index, each) for each in (weights, permuted)), found.diagnostics
+
+    def _drawn(self, index: int, weights: np.ndarray) -> np.ndarray:
+        u = uniforms(self.banks[index].latent_hash, 2)
+        return MaximalCoupling(weights).rows(np.arange(ROWS), u)
+
+
+class Real:
+    """Features of real images, by space: `ROWS` of them."""
+
+    def __init__(self, scene: Scene, images: Tensor):
+        maps = {space: pp.feature_map(scene.generator, space) for space in SPACES}
+        with torch.no_grad():
+            parts = {space: [phi(each) for each in images.split(250)] for space, phi in maps.items()}
+        self.features = {space: torch.cat(each) for space, each in parts.items()}
+        self.moments = {space: Moments.of(each) for space, each in self.features.items()}
+
+    @classmethod
+    def test_digits(cls, scene: Scene) -> Real:
+        """The test set, which no model has seen."""
+        return cls(scene, grey("test"))
+
+    @classmethod
+    def coloured_digits(cls, scene: Scene, hues: str) -> Real:
+        """The test set in colours."""
+        return cls(scene, coloured("test", hues, seed=1))
+
+    def figures(self, generated: dict[str, Tensor]) -> Figures:
+        """Metrics of generated features [n, D], by space."""
+        found = {}
+        for space, features in generated.items():
+            near = fidelity(self.features[space][:COMPARED], features[:COMPARED])
+            found[space] = {
+                "fid": frechet_distance(self.moments[space], features),
+                "precision": near.precision,
+                "recall": near.recall,
+            }
+        return found
+
+    def halves(self) -> Figures:
+        """Of one half against the other: what a perfect generator would be given."""
+        found = {}
+        for space, features in self.features.items():
+            first, second = features[::2], features[1::2]
+            near = fidelity(first, second)
+            fid = frechet_distance(first, second)
+            found[space] = {"fid": fid, "precision": near.precision, "recall": near.recall}
+        return found
+
+
+def polarity_row(scene: Scene, real: Real, rho: float, **law: Any) -> dict[str, Any]:
+    """Metrics at rho over all banks, those of the controls, their differences, and how far the row can be trusted."""
+    drawn, controls, reports = [], [], []
+    for index in range(BANKS):
+        rows, permuted, report = scene.polarised(index, rho, **law)
+        features = scene.features(index)
+        drawn.append(real.figures({space: each[rows] for space, each in features.items()}))
+        controls.append(
+            drawn[-1] if rho == 0 else real.figures({space: each[permuted] for space, each in features.items()})
+        )
+        reports.append({**trust(report), "distinct": len(np.unique(rows))})
+    return {
+        "model": scene.model,
+        "space": scene.space,
+        "trunc": scene.generator.settings.trunc,
+        "held": list(law.get("hold", ())),
+        "k": law.get("k", scene.k),
+        "rho": rho,
+        **{name: float(np.mean([each[name] for each in reports])) for name in reports[0]},
+        "metrics": gathered(drawn),
+        "control": gathered(controls),
+        "effect": gathered([_minus(*each) for each in zip(drawn, controls, strict=True)]),
+    }
+
+
+def plain_row(scene: Scene, real: Real, rows_of: Callable[[int], np.ndarray] | None = None) -> dict[str, Any]:
+    """Metrics of the model's own prior over as many sets of seeds as there are banks.
+
+    Args:
+        scene: no bank of it is looked at.
+        real: to compare with.
+        rows_of: which rows of each set, such as those of a control, for its repetitions; all where None.
+    """
+    found, distinct = [], []
+    for index in range(BANKS):
+        rows = np.arange(ROWS) if rows_of is None else rows_of(index)
+        found.append(real.figures({space: each[rows] for space, each in scene.features(index).items()}))
+        distinct.append(len(np.unique(rows)))
+    trunc = scene.generator.settings.trunc
+    return {"model": scene.model, "trunc": trunc, "distinct": float(np.mean(distinct)), "metrics": gathered(found)}
+
+
+def trust(report: Diagnostics) -> dict[str, float]:
+    """How far a bank's draws can be trusted."""
+    return {
+        "tilt": report.tilt,
+        "ess": report.ess,
+        "k_hat": report.k_hat,
+        "within_limits": float(report.within_limits),
+        "lower": report.limits.lower,
+        "upper": report.limits.upper,
+    }
+
+
+def gathered(found: Sequence[Figures]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Means with their 95% intervals (Student's, over banks), by space and metric."""
+    return {
+        space: {name: interval([each[space][name] for each in found]) for name in metrics}
+        for space, metrics in found[0].items()
+    }
+
+
+def interval(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, half width of its 95% interval (Student's), standard deviation, and the values."""
+    mean, n = float(np.mean(values)), len(values)
+    std = float(np.std(values, ddof=1)) if n > 1 else 0.0
+    half = float(student.ppf(0.975, n - 1) * std / n**0.5) if n > 1 else 0.0
+    return {"mean": mean, "half": half, "std": std, "values": [float(f"{value:.6g}") for value in values]}
+
+
+def _minus(drawn: Figures, control: Figures) -> Figures:
+    return {
+        space: {name: value - control[space][name] for name, value in metrics.items()}
+        for space, metrics in drawn.items()
+    }
+
+
+def experiment(name: str, figures: str, run: Callable[[bool], dict[str, Any]]) -> None:
+    """The main of a script: runs, and writes ``results/NAME.json`` with the CPU minutes it took.
+
+    Args:
+        name: of the results.
+        figures: of the paper, which it stands beside.
+        run: takes whether it is only to be tried, and returns the results.
+    """
+    parser = argparse.ArgumentParser(description=f"The paper's {figures}; see the top of the script.")
+    parser.add_argument("--quick", action="store_true", help="Two small banks: proves that it runs, writes nothing.")
+    quick = parser.parse_args().quick
+    if quick:
+        global BANKS, ROWS, COMPARED, CACHE
+        BANKS, ROWS, COMPARED, CACHE = 2, 300, 200, CACHE / "quick"
+    started = time.process_time()
+    results = run(quick)
+    minutes = round((time.process_time() - started) / 60, 1)
+    document = {
+        "experiment": name,
+        "figures": figures,
+        "cpu_minutes": minutes,
+        "banks": BANKS,
+        "rows": ROWS,
+        **results,
+    }
+    if not quick:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    print(f"{name}: {minutes} CPU minutes")

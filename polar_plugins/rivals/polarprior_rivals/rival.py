@@ -1,0 +1,88 @@
+"""What rivals share: each stock latent owns a stream of fresh latents, and what a discriminator says of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from polarprior.errors import UsageError
+from polarprior.generator import Generator, Latents
+from polarprior.hashing import latent_hash
+from polarprior.law.diagnostics import Diagnostics, diagnose
+from polarprior.prior.sampler import Redrawing, SamplerOptions
+from polarprior.prior.streams import numbers
+from torch import Tensor
+
+AT_ONCE = 256
+"""Images a batch."""
+
+
+class Rival(Redrawing):
+    """A sampler whose draw depends on the stock latent and its label alone.
+
+    Args:
+        generator: whose latents are chosen.
+        options: support, hold and k mean nothing to a rival.
+
+    Raises:
+        UsageError: one of these is asked for.
+    """
+
+    def __init__(self, generator: Generator, options: SamplerOptions):
+        if options.support != "prior" or options.hold or options.k is not None:
+            raise UsageError("--support, --hold, -k: of a polarity prior, which no rival draws", "leave them out")
+        self._generator = generator
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Those of the model's own prior: a rival's law has no weights on a bank."""
+        return diagnose(np.zeros(1), 0.0, 0)
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """Latents for stock latents z [n, *shape], of the same labels."""
+        self._generator.check(Latents(z, label))
+        drawn = [
+            self._chosen(z[rows : rows + AT_ONCE], None if label is None else label[rows : rows + AT_ONCE])
+            for rows in range(0, len(z), AT_ONCE)
+        ]
+        return Latents(torch.cat(drawn).to(z), label)
+
+    @abstractmethod
+    def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """Latents [n, *shape] for a batch of stock latents."""
+
+    def _proposals(self, keys: np.ndarray, step: int, like: Tensor) -> tuple[Tensor, np.ndarray]:
+        """The fresh latents [n, *shape] of step `step` of the streams of the hashes `keys`, and uniforms [n, 3]."""
+        found = [numbers(key, step, 1) for key in keys.tolist()]
+        seeds = np.concatenate([each.seeds for each in found])
+        return self._generator.prior.draw(seeds).z.to(like), np.concatenate([each.u for each in found])
+
+
+class Judged(Rival):
+    """A rival that asks a discriminator.
+
+    Raises:
+        UsageError: the model brings none.
+    """
+
+    def __init__(self, generator: Generator, options: SamplerOptions):
+        super().__init__(generator, options)
+        if generator.discriminator is None:
+            raise UsageError(
+                f"--sampler: {options.sampler} needs a discriminator, {generator.plugin} brings none",
+                "use rivals:truncation, or a model with one, such as mnist:wgan",
+            )
+        self._discriminator = generator.discriminator
+
+    def _logits(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """log of p_data / p_G at the images of z [n, *shape], as the discriminator sees it: float64 [n]."""
+        generator = self._generator
+        latents = Latents(z, label).to(generator.device, generator.dtype)
+        images = generator.synthesize(latents.z, latents.label)
+        return self._discriminator(images, latents.label).double().cpu()
+
+
+def keys_of(z: Tensor) -> np.ndarray:
+    """The hash of each stock latent, int64 [n]."""
+    return latent_hash(z)
