@@ -49,7 +49,7 @@ def fidelity_model(generator: Generator, sampler: LatentSampler | None = None, n
         drawn = latents if sampler is None else sampler.redraw(latents.z, latents.label)
         return drawn.z.reshape(shape)
 
-    class Model(GenerativeModelBase):  # type: ignore[misc]  # untyped
+    class Model(GenerativeModelBase):
         """Noise [n, K] to uint8 images [n, 3, H, W]."""
 
         z_size = generator.prior.dim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -110,6 +111,7 @@ class Judge:
         features = self.features(generator, latents)
         return {space: self._values(space, features) for space in self._spaces}
 
+    @cached_property
     def halves(self) -> dict[str, dict[str, float]]:
         """Metrics of every other real image against the rest: what a perfect generator would be given."""
         found = {}

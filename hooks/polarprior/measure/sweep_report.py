@@ -43,7 +43,7 @@ def sweep_html(
         "shows these, not the law. rho is not comparable between models, spaces and k; |rho|·std is.",
         note=True,
     )
-    halves = measuring.judge.halves()
+    halves = measuring.judge.halves
     for space in rows[0].metrics:
         report.heading(f"Metrics in {space}")
         names = list(rows[0].metrics[space])
@@ -74,7 +74,7 @@ def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> 
         trunc = "" if row.trunc is None else f"{row.trunc:g}"
         cells = [f"{row.metrics[space][name].mean:.4g} ± {row.metrics[space][name].std:.2g}" for name in names]
         lines.append((known[0], *([trunc] if truncations else []), *known[1:], *cells))
-    halves = measuring.judge.halves()[space]
+    halves = measuring.judge.halves[space]
     cells = [f"{halves[name]:.4g}" if name in halves else "" for name in names]
     lines.append(("two halves of the reference", *([""] if truncations else []), "", "", *cells))
     return lines

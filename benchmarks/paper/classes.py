@@ -1,0 +1,63 @@
+"""Polarity of each class against truncation, and what its modes look like: Fig. 8, 10 and 19 of the paper.
+
+    python benchmarks/paper/classes.py [--quick]
+
+``mnist:classes`` in pixel space, five banks of 2,000 latents a class, against the test digits of that class (about
+1,000; the paper has 1,300 real and generated images a class). Weights are within the class. The grid of modes is
+docs/paper/class-modes.png.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import scene as shared
+import torch
+from data import digits, grey
+from polarprior.measure.figures import png_bytes
+from polarprior.measure.modes import EXTREMES, modes, modes_picture
+from scene import Real, Scene, experiment, plain_row, polarity_row
+
+TILTS, BOUNDS = (-1.0, -0.5, 0.0, 0.5, 1.0), (0.5, 0.8, 1.2, 2.0)
+DIGITS = range(10)
+PICTURE = Path(__file__).parents[2] / "docs" / "paper" / "class-modes.png"
+
+
+def run(quick: bool) -> dict[str, Any]:
+    if not quick:
+        shared.ROWS = 2000
+    rows, truncations, groups = [], [], []
+    labels = torch.from_numpy(digits("test")[1])
+    for digit in (3,) if quick else DIGITS:
+        scene = Scene("mnist:classes", label=digit)
+        shared.COMPARED = int((labels == digit).sum())
+        real = Real(scene, grey("test")[labels == digit])
+        for tilt in TILTS:
+            rows.append({"class": digit, **polarity_row(scene, real, scene.rho_of(tilt))})
+            seen = rows[-1]["metrics"]["mnist:classifier"]
+            figures = ", ".join(f"{name} {each['mean']:.3f} ± {each['half']:.3f}" for name, each in seen.items())
+            print(f"{digit}, tilt {tilt:g}: {figures}", flush=True)
+        for bound in BOUNDS:
+            cut = plain_row(Scene("mnist:classes", label=digit, trunc=bound), real)
+            truncations.append({"class": digit, "bound": bound, **cut})
+        for anti in (False, True):
+            groups.append(modes(scene.generator, scene.banks[0], 10, anti=anti, label=digit))
+    if not quick:
+        about = f"mnist:classes, pixel space: ten modes and ten anti-modes of each class, {EXTREMES}"
+        PICTURE.write_bytes(png_bytes(modes_picture(groups, f"{about}\n{shared.ROWS} latents a class", 10)))
+    return {"polarity": rows, "truncation": truncations, "gain": _gain(rows)}
+
+
+def _gain(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """In how many classes the best precision of polarity within the limits is above that of the model's own prior."""
+    better = 0
+    for digit in {row["class"] for row in rows}:
+        mine = [row for row in rows if row["class"] == digit and row["within_limits"] == 1]
+        effects = [row["effect"]["mnist:classifier"]["precision"] for row in mine if row["rho"] < 0]
+        better += any(effect["mean"] - effect["half"] > 0 for effect in effects)
+    return {"classes with more precision than their control": better, "classes": len({row["class"] for row in rows})}
+
+
+if __name__ == "__main__":
+    experiment("classes", "Fig. 8, 10, 19", run)

@@ -1,0 +1,39 @@
+"""Polarity of a model that truncation does nothing for: Tab. 5 of the paper.
+
+    python benchmarks/paper/progressive.py [--quick]
+
+``mnist:progressive``, which normalises its latents as ProGAN does, in pixel space; and the paper's control, each
+number of z within ± beta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pareto import told
+from polarprior.wrapping import latent_prior
+from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
+
+BOUNDS = (1e-4, 1e-2, 0.1, 0.5, 1.0, 2.0, 10.0)
+
+
+def run(quick: bool) -> dict[str, Any]:
+    scene = Scene("mnist:progressive")
+    real = Real.test_digits(scene)
+    rows, truncations = [], []
+    for tilt in TILTS[:: 5 if quick else 1]:
+        rows.append(polarity_row(scene, real, scene.rho_of(tilt)))
+        print(told(rows[-1]), flush=True)
+    for bound in BOUNDS[:: 3 if quick else 1]:
+        cut = Scene("mnist:progressive")
+        prior = latent_prior(f"truncated-normal:{bound}", scene.generator.prior.dim)
+        cut.generator = replace(cut.generator, prior=prior)
+        cut._about += f"-within{bound:g}"
+        truncations.append({**plain_row(cut, real), "bound": bound})
+        print(told(truncations[-1]), flush=True)
+    return {"halves": real.halves(), "polarity": rows, "truncation": truncations}
+
+
+if __name__ == "__main__":
+    experiment("progressive", "Tab. 5", run)
