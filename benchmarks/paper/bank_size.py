@@ -9,15 +9,18 @@ controls (the same weights, permuted), since a maximum over noise is larger than
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scene as shared
+from matplotlib.figure import Figure
 from polarprior.hashing import uniforms
 from polarprior.law.limits import rho_limits
 from polarprior.law.weights import polarity_weights
 from polarprior.prior.coupling import MaximalCoupling
 from scene import TILTS, K, Real, Scene, experiment, interval
+from telling import Results, shown, table
 
 SIZES, RANKS = (500, 1000, 2000, 5000, 10_000), (5, 10, 15, 20, 25, 30)
 SPACE = "mnist:classifier"
@@ -61,6 +64,51 @@ def _best(scene: Scene, real: Real, index: int, size: int, k: int) -> dict[str, 
         best[f"{name} highest precision"] = max(each["precision"] for each in figures)
         best[f"{name} highest recall"] = max(each["recall"] for each in figures)
     return best
+
+
+def tell(results: Results, pictures: Path) -> str:
+    """A table, and curves against N and k."""
+    names = ("lowest fid", "highest precision", "highest recall")
+    rows = results["rows"]
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    panels = figure.subplots(2, 3)
+    full = max(row["n"] for row in rows)
+    rank = max(row["k"] for row in rows)
+    for line, (of, fixed) in zip(panels, (("n", "k"), ("k", "n")), strict=True):
+        picked = sorted(
+            [row for row in rows if row[fixed] == (rank if fixed == "k" else full)], key=lambda row: row[of]
+        )
+        for panel, name in zip(line, names, strict=True):
+            for law, style in (("polarity", "-o"), ("control", ":s")):
+                values = [row[f"{law} {name}"] for row in picked]
+                x = [row[of] for row in picked]
+                panel.errorbar(
+                    x, [v["mean"] for v in values], [v["half"] for v in values], fmt=style, ms=3, label=law
+                )
+            panel.set(xlabel={"n": "N", "k": "k"}[of], title=name)
+            panel.legend(fontsize=6)
+    figure.savefig(pictures / "bank_size.png", dpi=110)
+    cells = [
+        (
+            f"{row['n']}",
+            f"{row['k']}",
+            f"[{row['lower']['mean']:.3f}, {row['upper']['mean']:.3f}]",
+            *tuple(shown(row[f"polarity {name}"]) for name in names),
+            *tuple(shown(row[f"control {name}"]) for name in names),
+        )
+        for row in rows
+    ]
+    heads = ("N", "k", "limits of rho", *names, *(f"control's {name}" for name in names))
+    smallest = min((row for row in rows if row["k"] == rank), key=lambda row: row["n"])
+    largest = next(row for row in rows if row["k"] == rank and row["n"] == full)
+    gain = {name: largest[f"polarity {name}"]["mean"] - smallest[f"polarity {name}"]["mean"] for name in names}
+    said = (
+        f"from N = {smallest['n']} to {largest['n']} the best FID moves by {gain['lowest fid']:+.3f}, the highest "
+        f"precision by {gain['highest precision']:+.3f}, the highest recall by {gain['highest recall']:+.3f}; a "
+        f"larger bank also has "
+        "more distinct images and wider limits, which the control's columns show."
+    )
+    return f"{said}\n\n{table(heads, cells)}\n\n![Best figures against N and k](paper/bank_size.png)"
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@ at rho 0.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scene as shared
 from polarprior.measure.metrics.frechet import frechet_distance
 from scene import TILTS, Real, Scene, experiment, interval
+from telling import shown, signed, table, verdict
 
 CHOSEN_ON = 2
 CASES = (
@@ -71,6 +73,29 @@ def _distance(scene: Scene, real: Real, index: int, rho: float) -> tuple[float, 
     drawn, control, _ = scene.polarised(index, rho)
     features = scene.features(index)[JUDGED]
     return tuple(frechet_distance(real.moments[JUDGED], features[rows]) for rows in (drawn, control))
+
+
+def tell(results: dict[str, Any], pictures: Path) -> str:
+    """A table."""
+    cells = [
+        (
+            row["model"],
+            row["space"],
+            f"{row['rho']:g}",
+            f"{row['tilt']:.2f}",
+            shown(row["at 0"]),
+            shown(row["fid"]),
+            signed(row["against 0"]),
+            signed(row["against control"]),
+            verdict(row["against 0"], -1),
+        )
+        for row in results["rows"]
+    ]
+    heads = ("model", "space", "rho", "tilt", "FID at 0", "at rho", "change", "against its control", "verdict")
+    return (
+        "rho is chosen on two banks and judged on three others, so that no verdict is a maximum over noise. The "
+        f"verdict is whether the FID falls.\n\n{table(heads, cells)}"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ says 'lower likelihood' of both signs, against its own figures: for rho < 0 it m
 from __future__ import annotations
 
 from math import log
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pareto import told
 from polarprior.measure.figures import to_uint8
 from polarprior.measure.reference import scaled
 from scene import TILTS, Real, Scene, experiment, interval, polarity_row, trust
+from telling import shown, signed, table, verdict
 from torch import Tensor
 
 RHOS = (-5.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 5.0)
@@ -77,6 +79,36 @@ def _bits(scene: Scene, picked: np.ndarray, index: int) -> float:
             terms.append(network.log_likelihood(images, z) + ratio)
     estimate = torch.logsumexp(torch.stack(terms).double(), 0) - log(SAMPLES)
     return float(-estimate.mean() / log(2) / images[0].numel())
+
+
+def tell(results: dict[str, Any], pictures: Path) -> str:
+    """A table for the two test sets, and one of likelihoods."""
+    cells = []
+    for row in results["rows"]:
+        about = (row["hues"], f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
+        within = "yes" if row["within_limits"] == 1 else "no"
+        figures = [(row["metrics"][space], row["effect"][space]) for space in row["metrics"]]
+        shown_as = [text for seen, effect in figures for text in (shown(seen["fid"]), signed(effect["fid"]))]
+        side = "" if row["rho"] == 0 else verdict(figures[1][1]["fid"], -1)
+        cells.append((*about, within, *shown_as, side))
+    heads = ("test hues", "rho", "tilt", "ESS", "within limits", "FID", "effect", "FID of colours", "effect")
+    bits = [
+        (
+            f"{row['rho']:g}",
+            f"{row['ess']:.0f}",
+            "yes" if row["within_limits"] == 1 else "no",
+            shown(row["bits"], 4),
+            signed(row["effect"], 4),
+            "" if row["rho"] == 0 else verdict(row["effect"], 1 if row["rho"] > 0 else -1),
+        )
+        for row in results["likelihoods"]
+    ]
+    return (
+        "the verdict is whether the Fréchet distance of colours falls below its control's.\n\n"
+        f"{table((*heads, 'verdict'), cells)}\n\nBits a dimension of draws, an upper bound; the verdict is whether "
+        f"they rise with rho:\n\n"
+        f"{table(('rho', 'ESS', 'within limits', 'bits', 'against its control', 'verdict'), bits)}"
+    )
 
 
 if __name__ == "__main__":

@@ -9,12 +9,17 @@ its own row, one with as many distinct images as the row of polarity beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import scene as shared
+from matplotlib.figure import Figure
 from polarprior.wrapping import latent_prior
 from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
+from telling import JUDGED, SECOND, Results, edge, shown, signed, table, verdict
 
 BOUNDS = (0.5, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5)
 PSIS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -60,6 +65,126 @@ def told(row: dict[str, Any]) -> str:
     figures = ", ".join(f"{name} {each['mean']:.3f} ± {each['half']:.3f}" for name, each in seen.items())
     law = f"{row.get('space', '')} {'held' if row.get('held') else ''}"
     return f"{row['model']} {law} {where}: {figures}, {row['distinct']:.0f} distinct"
+
+
+def tell(results: Results, pictures: Path) -> str:
+    """Curves of precision and recall, the rows at the limits, and truncation at equal precision."""
+    models = list(dict.fromkeys(row["model"] for row in results["polarity"]))
+    figure = Figure(figsize=(9, 3.8 * len(models)), layout="constrained")
+    panels = figure.subplots(len(models), 2, squeeze=False)
+    body, lines = "", []
+    for model, axes in zip(models, panels, strict=True):
+        cut = [row for row in results["truncation"] if row["model"] == model]
+        for space, panel in zip((JUDGED, SECOND), axes, strict=True):
+            curves = _laws(results, model)
+            for label, rows in curves.items():
+                _curve(panel, rows, space, label, [row["rho"] for row in rows])
+            _curve(panel, cut[::2], space, "truncation", [row["bound"] for row in cut[::2]], "--")
+            _curve(panel, cut[1::2], space, "truncation, same repetitions", [row["bound"] for row in cut[1::2]], ":")
+            panel.set(xlabel="precision", ylabel="recall", title=f"{model}, judged in {space}")
+            panel.legend(fontsize=6)
+        for label, rows in _laws(results, model).items():
+            for sign, name in ((-1, "lowest"), (1, "highest")):
+                row = edge(rows, sign)
+                if row:
+                    lines.append(_pareto_line(model, label, name, row, sign))
+    figure.savefig(pictures / "pareto.png", dpi=110)
+    heads = ("model", "polarity in", "rho", "tilt", "ESS", *("precision", "recall"), "against its control", "verdict")
+    body += "effects at the ends of the limits of rho, judged by the classifier.\n\n" + table(heads, lines)
+    halves = next(iter(results["halves"].values()))[JUDGED]
+    body += (
+        f"\n\nTwo halves of the test digits against each other: FID {halves['fid']:.3f}, precision "
+        f"{halves['precision']:.3f}, recall {halves['recall']:.3f}.\n\n"
+        + _at_equal_precision(results, models)
+        + "\n\n![Precision and recall of polarity and truncation](paper/pareto.png)\n\n*Hollow marks lie beyond the "
+        "limits of rho of some bank; bars are 95% intervals over five banks. Dotted: truncation with the "
+        "repetitions of a "
+        "polarity of tilt -1.*"
+    )
+    return body
+
+
+def _pareto_line(model: str, label: str, name: str, row: Results, sign: int) -> tuple[str, ...]:
+    metrics, effect = row["metrics"][JUDGED], row["effect"][JUDGED]
+    said = f"precision {signed(effect['precision'])}, recall {signed(effect['recall'])}"
+    sides = f"precision {verdict(effect['precision'], -sign)}, recall {verdict(effect['recall'], sign)}"
+    cells = (model, label, f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
+    return *cells, shown(metrics["precision"]), shown(metrics["recall"]), said, sides
+
+
+def _at_equal_precision(results: Results, models: Sequence[str]) -> str:
+    """Recall of truncation where it has the precision of polarity at its lower limit, by straight lines between."""
+    lines = []
+    for model in models:
+        for repeated, name in ((0, "all distinct"), (1, "same repetitions")):
+            cut = sorted(
+                [row for row in results["truncation"] if row["model"] == model][repeated::2],
+                key=lambda row: row["metrics"][JUDGED]["precision"]["mean"],
+            )
+            for label, rows in _laws(results, model).items():
+                row = edge(rows, -1)
+                if row is None:
+                    continue
+                gaps = []
+                for bank in range(len(row["metrics"][JUDGED]["precision"]["values"])):
+                    precision, recall = (
+                        row["metrics"][JUDGED][each]["values"][bank] for each in ("precision", "recall")
+                    )
+                    points = [
+                        tuple(each["metrics"][JUDGED][m]["values"][bank] for m in ("precision", "recall"))
+                        for each in cut
+                    ]
+                    between = _interpolated(sorted(points), precision)
+                    if between is not None:
+                        gaps.append(recall - between)
+                if len(gaps) > 1:
+                    from scene import interval
+
+                    gap = interval(gaps)
+                    lines.append((model, label, name, signed(gap), verdict(gap, 1)))
+    heads = ("model", "polarity in", "truncation", "recall above truncation's at equal precision", "verdict")
+    return table(heads, lines)
+
+
+def _interpolated(points: Sequence[tuple[float, ...]], x: float) -> float | None:
+    for (left, low), (right, high) in pairwise(points):
+        if left <= x <= right and right > left:
+            return low + (high - low) * (x - left) / (right - left)
+    return None
+
+
+def _laws(results: Results, model: str) -> dict[str, list[Results]]:
+    laws: dict[str, list[Results]] = {}
+    for row in results["polarity"]:
+        if row["model"] == model:
+            label = f"{row['space']}" + (", contrast and brightness held" if row["held"] else "")
+            laws.setdefault(label, []).append(row)
+    return laws
+
+
+def _curve(
+    panel: Any, rows: Sequence[Results], space: str, label: str, said: Sequence[float], style: str = "-"
+) -> None:
+    x = [row["metrics"][space]["precision"] for row in rows]
+    y = [row["metrics"][space]["recall"] for row in rows]
+    (line,) = panel.plot([each["mean"] for each in x], [each["mean"] for each in y], style, label=label, lw=1)
+    for row, across, up, text in zip(rows, x, y, said, strict=True):
+        whole = row.get("within_limits", 1) == 1
+        fill = line.get_color() if whole else "white"
+        panel.errorbar(
+            across["mean"],
+            up["mean"],
+            up["half"],
+            across["half"],
+            fmt="o",
+            ms=3,
+            color=line.get_color(),
+            mfc=fill,
+            lw=0.6,
+        )
+        panel.annotate(
+            f"{text:g}", (across["mean"], up["mean"]), fontsize=5, xytext=(2, 2), textcoords="offset points"
+        )
 
 
 if __name__ == "__main__":

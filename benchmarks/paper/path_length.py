@@ -8,6 +8,7 @@ of 1e-4, and shifts of 0.3 in random directions from them. Against truncation of
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pareto import BOUNDS, truncated_scene
 from polarprior.generator import Latents
 from polarprior.measure.metrics.path_length import path_lengths, shift_lengths
 from scene import TILTS, Scene, experiment, interval, trust
+from telling import Results, shown, signed, table, verdict
 
 DRAWS = 1000
 
@@ -66,6 +68,42 @@ def _lengths(generator: pp.Generator, phi: pp.FeatureMap, latents: Latents) -> d
         "path": float(path_lengths(generator, phi, (first, second), stream).mean()),
         "shift": float(shift_lengths(generator, phi, first, stream).mean()),
     }
+
+
+def tell(results: Results, pictures: Path) -> str:
+    """Path lengths at each rho and each truncation."""
+    cells = [
+        (
+            f"{row['rho']:g}",
+            f"{row['tilt']:.2f}",
+            f"{row['ess']:.0f}",
+            "yes" if row["within_limits"] == 1 else "no",
+            shown(row["path"], 0),
+            signed(row["path effect"], 0),
+            shown(row["shift"], 1),
+            signed(row["shift effect"], 1),
+            "" if row["rho"] == 0 else verdict(row["path effect"], 1 if row["rho"] > 0 else -1),
+        )
+        for row in results["polarity"]
+    ]
+    heads = (
+        "rho",
+        "tilt",
+        "ESS",
+        "within limits",
+        "path",
+        "against its control",
+        "shift",
+        "against its control",
+        "verdict",
+    )
+    cut = [(f"{row['bound']:g}", shown(row["path"], 0), shown(row["shift"], 1)) for row in results["truncation"]]
+    return (
+        "squared lengths in the classifier's space. The verdict is whether paths are shorter at rho < 0 and "
+        "longer at "
+        f"rho > 0.\n\n{table(heads, cells)}\n\nLatents truncated instead:\n\n"
+        f"{table(('bound', 'path', 'shift'), cut)}"
+    )
 
 
 if __name__ == "__main__":

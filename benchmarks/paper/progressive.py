@@ -9,11 +9,13 @@ number of z within ± beta.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pareto import told
 from polarprior.wrapping import latent_prior
 from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
+from telling import JUDGED, shown, signed, table, verdict
 
 BOUNDS = (1e-4, 1e-2, 0.1, 0.5, 1.0, 2.0, 10.0)
 
@@ -33,6 +35,28 @@ def run(quick: bool) -> dict[str, Any]:
         truncations.append({**plain_row(cut, real), "bound": bound})
         print(told(truncations[-1]), flush=True)
     return {"halves": real.halves(), "polarity": rows, "truncation": truncations}
+
+
+def tell(results: dict[str, Any], pictures: Path) -> str:
+    """Two tables."""
+    cells = []
+    for row in results["polarity"]:
+        seen, effect = row["metrics"][JUDGED], row["effect"][JUDGED]
+        side = "" if row["rho"] == 0 else verdict(effect["precision"], -1 if row["rho"] > 0 else 1)
+        within = "yes" if row["within_limits"] == 1 else "no"
+        about = (f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}", within)
+        figures = [shown(seen[name]) for name in ("fid", "precision", "recall")]
+        cells.append((*about, *figures, signed(effect["precision"]), signed(effect["recall"]), side))
+    heads = ("rho", "tilt", "ESS", "within limits", "FID", "precision", "recall", "effect on precision", "on recall")
+    cut = [
+        (f"{row['bound']:g}", *(shown(row["metrics"][JUDGED][name]) for name in ("fid", "precision", "recall")))
+        for row in results["truncation"]
+    ]
+    return (
+        "the verdict is whether precision falls as rho rises.\n\n"
+        f"{table((*heads, 'verdict'), cells)}\n\nLatents truncated to ± beta instead:\n\n"
+        f"{table(('beta', 'FID', 'precision', 'recall'), cut)}"
+    )
 
 
 if __name__ == "__main__":

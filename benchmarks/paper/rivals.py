@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import polarprior as pp
@@ -23,6 +24,7 @@ from polarprior.measure.reference import scaled
 from polarprior_mnist.judges import Discriminator
 from polarprior_rivals.reweighting import save, train
 from scene import CACHE, RESULTS, Real, Scene, experiment, gathered
+from telling import JUDGED, SECOND, shown, table
 from torch import Tensor
 
 DRAWS, STEPS, BATCH = 5000, 3000, 64
@@ -77,6 +79,29 @@ def _train(scene: Scene, steps: int, path: Any) -> None:
         return images[torch.randint(len(images), (BATCH,), generator=noise)]
 
     save(train(scene.generator, batch, Discriminator(), steps, noise), path)
+
+
+def tell(results: dict[str, Any], pictures: Path) -> str:
+    """A table."""
+    cells = [
+        (
+            row["sampler"],
+            *(shown(row["metrics"][JUDGED][name]) for name in ("fid", "precision", "recall")),
+            shown(row["metrics"][SECOND]["fid"]),
+            f"{row['ms_a_draw']:.1f}",
+        )
+        for row in results["rows"]
+    ]
+    best = min(results["rows"], key=lambda row: row["metrics"][JUDGED]["fid"]["mean"])
+    polarity = [row for row in results["rows"] if row["sampler"].startswith("polarity")]
+    side = "undecided"
+    if polarity:
+        mine = min((row["metrics"][JUDGED]["fid"] for row in polarity), key=lambda each: each["mean"])
+        other = best["metrics"][JUDGED]["fid"]
+        apart = mine["mean"] - mine["half"] > other["mean"] + other["half"]
+        side = "agrees" if best in polarity else "disagrees" if apart else "undecided"
+    heads = ("sampler", "FID", "precision", "recall", "FID in the encoder's space", "CPU ms a draw")
+    return f"{side}: the lowest FID is that of {best['sampler']}.\n\n{table(heads, cells)}"
 
 
 if __name__ == "__main__":

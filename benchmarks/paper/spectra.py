@@ -9,6 +9,7 @@ the Kolmogorov-Smirnov distance, beside that of the same values of random matric
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from polarprior.bank.bank import Bank
 from scene import Scene, experiment
 from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import minimize_scalar
+from telling import Results, table
 
 GRID = 4001
 
@@ -78,6 +80,27 @@ def _random(matrices: int, k: int, ratio: float) -> np.ndarray:
     ]
     values = np.concatenate(found)
     return values / values.mean()
+
+
+def tell(results: Results, pictures: Path) -> str:
+    """The fit."""
+    cells = [
+        (
+            row["model"],
+            f"{row['k']}",
+            f"{row['ratio']:.3f}",
+            f"{row['distance']:.3f}",
+            f"{row['distance_of_random_matrices']:.3f}",
+        )
+        for row in results["rows"]
+    ]
+    heads = ("model", "k", "best ratio", "distance of the Jacobians", "of random matrices of that ratio")
+    worst = min(row["distance"] / row["distance_of_random_matrices"] for row in results["rows"])
+    return (
+        f"disagrees: the squared singular values are {worst:.0f} times as far from the best Marchenko-Pastur law "
+        f"as those of "
+        f"random matrices are (Kolmogorov-Smirnov).\n\n{table(heads, cells)}"
+    )
 
 
 if __name__ == "__main__":

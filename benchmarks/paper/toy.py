@@ -17,9 +17,11 @@ import numpy as np
 import polarprior as pp
 import scene as shared
 import torch
+from matplotlib.figure import Figure
 from polarprior.measure.metrics.nearest import nearest
 from safetensors.torch import load_file, save_file
 from scene import experiment, interval, trust
+from telling import Results, shown, table
 from torch import Tensor, nn
 from tqdm import trange
 
@@ -142,6 +144,31 @@ def run(quick: bool) -> dict[str, Any]:
                 flush=True,
             )
     return {"rows": results}
+
+
+def tell(results: Results, pictures: Path) -> str:
+    """Points on the plane."""
+    sets = list(dict.fromkeys(row["set"] for row in results["rows"]))
+    rhos = list(dict.fromkeys(row["rho"] for row in results["rows"]))
+    figure = Figure(figsize=(1.6 * len(rhos), 1.75 * len(sets)), layout="constrained")
+    panels = figure.subplots(len(sets), len(rhos), squeeze=False)
+    cells = []
+    for name, line in zip(sets, panels, strict=True):
+        rows = [row for row in results["rows"] if row["set"] == name]
+        for row, panel in zip(rows, line, strict=True):
+            x, y = zip(*row["points"], strict=True)
+            panel.plot(x, y, ".", ms=1, color="C0" if row["within_limits"] == 1 or row["rho"] == 0 else "gray")
+            panel.set(xlim=(-1.8, 1.8), ylim=(-1.8, 1.8), xticks=[], yticks=[])
+            panel.set_title(f"rho {row['rho']:g}, ESS {row['ess']:.0f}", fontsize=7)
+        cells.append((name, *(shown(row["near_data"], 2) for row in rows)))
+    figure.savefig(pictures / "toy.png", dpi=110)
+    heads = ("share of draws within 0.1 of the data", *(f"rho {rho:g}" for rho in rhos))
+    return (
+        "polarity moves samples along what the generator covers, as in the paper: below 0 to where it contracts (the "
+        "data), above 0 to the bridges between. Grey pictures lie beyond the limits of rho: they show a few "
+        "latents.\n\n"
+        f"{table(heads, cells)}\n\n![Planar WGANs at seven rho](paper/toy.png)"
+    )
 
 
 if __name__ == "__main__":

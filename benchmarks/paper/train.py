@@ -68,12 +68,12 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "classifier": Recipe(None, 4000, 0, 0),
-    "wgan": Recipe(wasserstein, 4000, 3, 0),
+    "classifier": Recipe(None, 4000, 0, 1.3),
+    "wgan": Recipe(wasserstein, 4000, 3, 23.3),
     "progressive": Recipe(wasserstein, 4000, 3, 0),
-    "style": Recipe(wasserstein, 4000, 3, 0),
-    "classes": Recipe(wasserstein, 4000, 3, 0),
-    "vae": Recipe(None, 8000, 0, 0),
+    "style": Recipe(wasserstein, 4000, 3, 28.3),
+    "classes": Recipe(wasserstein, 4000, 3, 24.7),
+    "vae": Recipe(None, 8000, 0, 10.7),
     "coloured": Recipe(None, 10000, 0, 0),
 }
 

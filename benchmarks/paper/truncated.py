@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pareto import told
-from scene import Real, Scene, experiment, polarity_row
+from scene import Real, Scene, experiment, interval, polarity_row
+from telling import JUDGED, shown, signed, table, verdict
 
 PSIS = (0.9, 0.7, 0.5)
 TILTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
@@ -26,6 +28,22 @@ def run(quick: bool) -> dict[str, Any]:
                 rows.append(polarity_row(scene, real, scene.rho_of(tilt)))
                 print(f"psi {psi:g}, {told(rows[-1])}", flush=True)
     return {"rows": rows}
+
+
+def tell(results: dict[str, Any], pictures: Path) -> str:
+    """A table."""
+    plain = {(row["space"], row["trunc"]): row for row in results["rows"] if row["rho"] == 0}
+    cells = []
+    for row in results["rows"]:
+        at = plain[row["space"], row["trunc"]]["metrics"][JUDGED]["fid"]
+        mine = row["metrics"][JUDGED]["fid"]
+        change = interval([a - b for a, b in zip(mine["values"], at["values"], strict=True)])
+        told_as = (row["space"], f"{row['trunc']:g}", f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
+        side = "" if row["rho"] == 0 else verdict(change, -1)
+        within = "yes" if row["within_limits"] == 1 else "no"
+        cells.append((*told_as, within, shown(mine), signed(change), signed(row["effect"][JUDGED]["fid"]), side))
+    heads = ("space", "psi", "rho", "tilt", "ESS", "within limits", "FID", "against rho 0", "against its control")
+    return f"on `mnist:style`; the verdict is whether the FID falls.\n\n{table((*heads, 'verdict'), cells)}"
 
 
 if __name__ == "__main__":
