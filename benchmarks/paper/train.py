@@ -29,6 +29,8 @@ from tqdm import trange
 BATCH = 64
 KEPT = 0.999
 """What a step leaves of the averaged weights."""
+DISCRIMINATOR_STEPS = 2000
+"""Of a judge of a finished model: 2 CPU minutes."""
 
 Batch = tuple[Tensor, Tensor]
 
@@ -70,18 +72,22 @@ class Recipe(NamedTuple):
 RECIPES = {
     "classifier": Recipe(None, 4000, 0, 1.3),
     "wgan": Recipe(wasserstein, 4000, 3, 23.3),
-    "progressive": Recipe(wasserstein, 4000, 3, 0),
+    "progressive": Recipe(wasserstein, 4000, 3, 24.2),
     "style": Recipe(wasserstein, 4000, 3, 28.3),
     "classes": Recipe(wasserstein, 4000, 3, 24.7),
     "vae": Recipe(None, 8000, 0, 10.7),
-    "coloured": Recipe(None, 10000, 0, 0),
+    "coloured": Recipe(None, 10000, 0, 11.6),
 }
 
 
 def main() -> None:
     """Train one model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help=", ".join([*RECIPES, "discriminator-NAME"]))
+    parser.add_argument(
+        "name",
+        help="discriminator-NAME, or one of (CPU minutes): "
+        + ", ".join(f"{name} ({recipe.minutes:g})" for name, recipe in RECIPES.items()),
+    )
     parser.add_argument("--steps", type=int, help="Fewer, to try it.")
     parser.add_argument("--out", type=Path, default=weights_file("wgan").parent)
     asked = parser.parse_args()
@@ -90,7 +96,7 @@ def main() -> None:
     started = time.process_time()
     judged_model = asked.name.removeprefix("discriminator-")
     if judged_model != asked.name:
-        network = _discriminator(judged_model, asked.steps or 2000)
+        network = _discriminator(judged_model, asked.steps or DISCRIMINATOR_STEPS)
     else:
         recipe = RECIPES[asked.name]
         network = (_alone if recipe.judged is None else _adversarial)(asked.name, recipe, asked.steps or recipe.steps)

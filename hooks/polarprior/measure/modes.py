@@ -13,6 +13,7 @@ from polarprior.bank.bank import Bank
 from polarprior.bank.extremes import extremes
 from polarprior.generator import Generator
 from polarprior.hashing import latent_hash
+from polarprior.host import default_host
 from polarprior.measure.figures import as_image, captioned_grid, to_uint8
 from polarprior.measure.metrics.nearest import nearest
 from polarprior.measure.reference import Reference
@@ -47,6 +48,7 @@ class Pictures:
         log_volumes: of each, nats.
         images: uint8 [n, H, W, C].
         neighbours: where there is a reference.
+        of_class: the one class of all of them, by name or number; empty where they have none.
     """
 
     title: str
@@ -54,6 +56,7 @@ class Pictures:
     log_volumes: list[float]
     images: np.ndarray
     neighbours: Neighbours | None = None
+    of_class: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -92,11 +95,10 @@ def modes(
     """
     end = extremes(bank, n, label, k)[anti]
     images = to_uint8(generator(generator.prior.draw(end.seeds, label)))
-    of_class = (
-        f", class {generator.class_names[label] if generator.class_names else label}" if label is not None else ""
-    )
-    title = f"{end.name}{of_class}: {EXTREMES}"
-    return Pictures(title, end.seeds, end.log_volumes, images, reference(images) if reference else None)
+    of_class = "" if label is None else generator.class_names[label] if generator.class_names else str(label)
+    title = f"{end.name}{', class ' if of_class else ''}{of_class}: {EXTREMES}"
+    near = reference(images) if reference else None
+    return Pictures(title, end.seeds, end.log_volumes, images, near, of_class)
 
 
 def drawn(
@@ -111,8 +113,6 @@ def drawn(
     reference: NearestReal | None = None,
 ) -> Pictures:
     """What `seeds` become at rho, as `modes` shows them. Beyond the limits only with `force`; the title says so."""
-    from polarprior.host import default_host
-
     sampler = default_host().latent_sampler(generator, bank, rho, label=label, k=k, force=force)
     latents = sampler.sample(seeds, label)
     labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.numpy()
@@ -176,8 +176,6 @@ def modes_picture(groups: Sequence[Pictures], title: str, columns: int = 8) -> I
                 picked = slice(start, start + len(heads))
                 blank = np.full((len(heads) - len(group.images[picked]), *group.images.shape[1:]), 255, np.uint8)
                 rows.append(np.concatenate([group.images[picked], blank]))
-                captions.append(
-                    (group.title.partition(":")[0].partition("class ")[2] or f"{start + 1}-", f"l {values[start]}")
-                )
+                captions.append((group.of_class or f"{start + 1}-", f"l {values[start]}"))
     marks = [np.zeros(len(row), bool) for row in rows]
     return captioned_grid(rows, captions, title, heads, marks)

@@ -1,0 +1,49 @@
+"""Small generators of 28 x 28 digits, with their weights, as a polarprior plugin: to learn with, and to measure on.
+Importing it does not import torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polarprior import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+    from polarprior.generator import Generator
+    from polarprior.jacobian.feature_map import FeatureMap
+    from polarprior.jacobian.of_generator import JacobianFn
+    from polarprior.settings import Settings
+
+NAME = "mnist"
+__version__ = "0.1.0"
+
+
+@hookimpl
+def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
+    """``mnist:MODEL``, one of `polarprior_mnist.zoo.MODELS`, such as ``mnist:wgan``."""
+    from polarprior_mnist.generators import load
+
+    return load(source, device, settings)
+
+
+@hookimpl
+def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
+    """``mnist:classifier``, its ``-logits``, and ``mnist:encoder``: what networks that look at digits see."""
+    from polarprior_mnist.spaces import feature_map
+
+    return feature_map(generator, space)
+
+
+@hookimpl
+def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
+    """Of ``mnist:style``: images or styles, from z or from w."""
+    from polarprior.jacobian.of_styles import style_jacobian_fn
+
+    from polarprior_mnist.normalizing import StyleBased
+
+    network, settings = generator.network, generator.settings
+    if not isinstance(network, StyleBased):
+        return None
+    return style_jacobian_fn(
+        generator, space, domain, lambda z: network.mapping(z, settings.trunc), network.synthesis
+    )
