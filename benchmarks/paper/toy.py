@@ -176,8 +176,8 @@ def tell(results: Results, pictures: Path) -> str:
     )
     return (
         "the verdicts are of the outermost rho that all banks support, against rho 0. The third generator has not "
-        "learned its circles, and its volume hardly differs. Grey pictures lie beyond the limits of rho: they show a few "
-        f"latents.\n\n{table(heads, cells)}\n\n![Planar WGANs at seven rho](paper/toy.png)"
+        "learned its circles, and its volume hardly differs. Grey pictures lie beyond the limits of rho: they show a "
+        f"few latents.\n\n{table(heads, cells)}\n\n![Planar WGANs at seven rho](paper/toy.png)"
     )
 
 
