@@ -11,6 +11,7 @@ import click
 from polarprior.cli.measuring import metric_options, open_judge, opened, reference_option
 from polarprior.cli.options import (
     class_option,
+    json_option,
     k_option,
     loading_options,
     model_argument,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--recall", type=float, help="Look for the smallest |rho| of at least this recall.")
 @reference_option
 @metric_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 @class_option
 @sampler_options
 @trunc_option
@@ -69,7 +70,7 @@ def tune(
     Exactly one of --minimise, --precision and --recall. The last line is the command that draws with what was found.
     """
     from polarprior.errors import PolarPriorError, UsageError
-    from polarprior.measure.sweep import Measuring
+    from polarprior.measure.sweep import Measuring, as_dict
     from polarprior.measure.tuning import tune as search
 
     aims = {"--minimise": minimise, "--precision": precision, "--recall": recall}
@@ -83,6 +84,10 @@ def tune(
     needed = metric if minimise else "pr"
     wanted = (needed, *[each for each in metrics if each != needed])
     options = {"sampler": sampler, "k": k, "support": support, "hold": hold}
+
+    def told(each: Tried) -> None:
+        click.echo(_line(each, spaces[0]), err=True)
+
     best: list[tuple[Tried, Path | None]] = []
     measuring, failed = None, None
     for path in banks or (None,):
@@ -90,10 +95,6 @@ def tune(
         if measuring is None:
             judge = open_judge(generator, opened(reference), label, wanted, spaces, samples, sets)
             measuring = Measuring(judge, samples, sets)
-
-        def told(each: Tried) -> None:
-            click.echo(_line(each, spaces[0]), err=True)
-
         try:
             found = search(generator, bank, measuring, metric, target, label=label, tried=told, **options)
         except PolarPriorError as error:
@@ -107,16 +108,14 @@ def tune(
         chosen, path = min(best, key=lambda each: each[0].metrics[spaces[0]][metric].mean)
     else:
         chosen, path = min(best, key=lambda each: each[0].diagnostics.tilt)
-    measured = {
-        space: {name: spread.to_dict() for name, spread in values.items()} for space, values in chosen.metrics.items()
-    }
     if as_json:
         document = {"rho": chosen.diagnostics.rho, "trunc": chosen.trunc, "bank": path and str(path)}
-        click.echo(json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), "metrics": measured}))
+        click.echo(
+            json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), "metrics": as_dict(chosen.metrics)})
+        )
         return
     spreads = chosen.metrics[spaces[0]]
-    cells = [f"{spread.mean:.4g} ± {spread.std:.2g}" for spread in spreads.values()]
-    click.echo(table([("rho", *spreads), (f"{chosen.diagnostics.rho:g}", *cells)]))
+    click.echo(table([("rho", *spreads), (f"{chosen.diagnostics.rho:g}", *map(str, spreads.values()))]))
     named = f" --bank {path}" if path else ""
     click.echo(
         f"next: polarprior sample {model} --polarity={chosen.diagnostics.rho:g}{named} --seeds 0-15 --out tuned"

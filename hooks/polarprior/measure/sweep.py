@@ -40,6 +40,9 @@ class Spread:
         """Of the values, with n - 1; 0 of a single one."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
 
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} ± {self.std:.2g}"
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"mean": self.mean, "std": self.std, "values": list(self.values)}
@@ -47,6 +50,11 @@ class Spread:
 
 Measured = dict[str, dict[str, Spread]]
 """Figures by space and metric."""
+
+
+def as_dict(measured: Measured) -> dict[str, Any]:
+    """For JSON."""
+    return {space: {name: spread.to_dict() for name, spread in values.items()} for space, values in measured.items()}
 
 
 @dataclass(frozen=True)
@@ -96,13 +104,14 @@ class SweepRow:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        metrics = {
-            space: {name: spread.to_dict() for name, spread in values.items()}
-            for space, values in self.metrics.items()
-        }
         report = None if self.diagnostics is None else self.diagnostics.to_dict()
         trusted = self.diagnostics is None or self.diagnostics.within_limits
-        return {"trunc": self.trunc, "diagnostics": report, "within_limits": trusted, "metrics": metrics}
+        return {
+            "trunc": self.trunc,
+            "diagnostics": report,
+            "within_limits": trusted,
+            "metrics": as_dict(self.metrics),
+        }
 
 
 def automatic_polarities(generator: Generator, bank: Bank, **options: Any) -> list[float]:

@@ -72,7 +72,7 @@ def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> 
         report = row.diagnostics
         known = (f"{report.rho:g}", f"{report.tilt:.3g}", f"{report.ess:.0f}") if report else ("none", "", "")
         trunc = "" if row.trunc is None else f"{row.trunc:g}"
-        cells = [f"{row.metrics[space][name].mean:.4g} ± {row.metrics[space][name].std:.2g}" for name in names]
+        cells = [str(row.metrics[space][name]) for name in names]
         lines.append((known[0], *([trunc] if truncations else []), *known[1:], *cells))
     halves = measuring.judge.halves[space]
     cells = [f"{halves[name]:.4g}" if name in halves else "" for name in names]

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
+from polarprior.hashing import latent_hash
 from polarprior.prior.sampler import SamplerOptions
 from torch import Tensor
 
-from polarprior_rivals.rival import Judged, keys_of
+from polarprior_rivals.rival import Judged, whole_number
 
 CANDIDATES, PERCENTILE, CHAIN = 10, 80.0, 100
 CALIBRATION = 1000
@@ -24,10 +25,10 @@ class ImportanceResampling(Judged):
 
     def __init__(self, generator: Generator, options: SamplerOptions, candidates: float = CANDIDATES):
         super().__init__(generator, options)
-        self._candidates = _count(candidates, "rivals:sir")
+        self._candidates = whole_number(candidates, "rivals:sir")
 
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
-        keys = keys_of(z)
+        keys = latent_hash(z)
         steps = [self._proposals(keys, step, z) for step in range(self._candidates)]
         with torch.no_grad():
             logits = torch.stack([self._logits(fresh, label) for fresh, _ in steps], 1)
@@ -49,17 +50,7 @@ class DiscriminatorRejection(Judged):
         super().__init__(generator, options)
         if not 0 < percentile < 100:
             raise UsageError(f"--sampler: got a percentile of {percentile:g}, expected 0 to 100", "use rivals:drs:80")
-        stock = generator.prior.draw(
-            range(CALIBRATION), options.label if generator.num_classes is None else _labels(generator, options)
-        )
-        with torch.no_grad():
-            batches = [
-                self._logits(
-                    stock.z[rows : rows + 250], None if stock.label is None else stock.label[rows : rows + 250]
-                )
-                for rows in range(0, CALIBRATION, 250)
-            ]
-        logits = torch.cat(batches)
+        _, logits = self._stock_logits(CALIBRATION, _labels(generator, options))
         self._largest = float(logits.max())
         self._shift = float(np.percentile(self._scores(logits), percentile))
 
@@ -68,18 +59,10 @@ class DiscriminatorRejection(Judged):
         return below - np.log1p(-np.exp(below - 1e-8))
 
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
-        keys, drawn = keys_of(z), z.clone()
-        left = np.arange(len(z))
-        for step in range(MOST):
-            fresh, u = self._proposals(keys[left], step, z)
-            with torch.no_grad():
-                scores = self._scores(self._logits(fresh, None if label is None else label[left])) - self._shift
-            accepted = u[:, 0] < 1 / (1 + np.exp(-scores))
-            drawn[left[accepted]] = fresh[accepted]
-            left = left[~accepted]
-            if not left.size:
-                break
-        return drawn
+        return self._first_accepted(z, label, self._probability, MOST)
+
+    def _probability(self, z: Tensor, label: Tensor | None) -> Tensor:
+        return torch.from_numpy(1 / (1 + np.exp(self._shift - self._scores(self._logits(z, label)))))
 
 
 class MetropolisHastings(Judged):
@@ -89,10 +72,10 @@ class MetropolisHastings(Judged):
 
     def __init__(self, generator: Generator, options: SamplerOptions, steps: float = CHAIN):
         super().__init__(generator, options)
-        self._steps = _count(steps, "rivals:mh")
+        self._steps = whole_number(steps, "rivals:mh")
 
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
-        keys = keys_of(z)
+        keys = latent_hash(z)
         state, _ = self._proposals(keys, 0, z)
         with torch.no_grad():
             logits = self._logits(state, label)
@@ -105,16 +88,8 @@ class MetropolisHastings(Judged):
         return state
 
 
-def _count(value: float, name: str) -> int:
-    if value != int(value) or value < 1:
-        raise UsageError(f"--sampler: got {value:g}, expected a whole number, 1 or more", f"use such as {name}:10")
-    return int(value)
-
-
-def _labels(generator: Generator, options: SamplerOptions) -> np.ndarray:
-    assert generator.num_classes is not None
-    return (
-        np.arange(CALIBRATION) % generator.num_classes
-        if options.label is None
-        else np.full(CALIBRATION, options.label)
-    )
+def _labels(generator: Generator, options: SamplerOptions) -> np.ndarray | int | None:
+    """Of the calibration: the class that is drawn, or all of them in turn."""
+    if generator.num_classes is None or options.label is not None:
+        return options.label
+    return np.arange(CALIBRATION) % generator.num_classes

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from polarprior_rivals.rival import Rival, keys_of
+from polarprior_rivals.rival import Rival
 
 WIDTH, LARGEST = 128, 3.0
 """Of the weight network; and the weight above which a loss begins."""
@@ -69,15 +69,7 @@ class LatentRejection(Rival):
         self._ascent = ascent
 
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
-        keys, drawn = keys_of(z), z.clone().float()
-        left = torch.arange(len(z))
-        for step in range(MOST):
-            fresh, u = self._proposals(keys[left.numpy()], step, drawn)
-            accepted = torch.from_numpy(u[:, 0]) < self._weight(fresh) / LARGEST
-            drawn[left[accepted]] = fresh[accepted]
-            left = left[~accepted]
-            if not len(left):
-                break
+        drawn = self._first_accepted(z.float(), label, lambda fresh, _: self._weight(fresh) / LARGEST, MOST)
         for _ in range(self._ascent):
             drawn.requires_grad_()
             (slope,) = torch.autograd.grad(self._weight(drawn).sum(), drawn)

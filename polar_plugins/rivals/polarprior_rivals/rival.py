@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,15 +44,35 @@ class Rival(Redrawing):
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
         """Latents for stock latents z [n, *shape], of the same labels."""
         self._generator.check(Latents(z, label))
-        drawn = [
-            self._chosen(z[rows : rows + AT_ONCE], None if label is None else label[rows : rows + AT_ONCE])
-            for rows in range(0, len(z), AT_ONCE)
-        ]
-        return Latents(torch.cat(drawn).to(z), label)
+        stock = Latents(z, label)
+        batches = (stock[rows : rows + AT_ONCE] for rows in range(0, len(z), AT_ONCE))
+        return Latents(torch.cat([self._chosen(batch.z, batch.label) for batch in batches]).to(z), label)
 
     @abstractmethod
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
         """Latents [n, *shape] for a batch of stock latents."""
+
+    def _first_accepted(
+        self, z: Tensor, label: Tensor | None, probability: Callable[[Tensor, Tensor | None], Tensor], most: int
+    ) -> Tensor:
+        """For each stock latent the first of its fresh ones that is accepted; itself where `most` are not.
+
+        Args:
+            z, label: the stock latents.
+            probability: of acceptance, [m], of fresh latents [m, *shape] with their labels.
+            most: proposals a stock latent.
+        """
+        keys, drawn = latent_hash(z), z.clone()
+        left = np.arange(len(z))
+        for step in range(most):
+            fresh, u = self._proposals(keys[left], step, z)
+            with torch.no_grad():
+                accepted = u[:, 0] < probability(fresh, None if label is None else label[left]).numpy()
+            drawn[left[accepted]] = fresh[accepted]
+            left = left[~accepted]
+            if not left.size:
+                break
+        return drawn
 
     def _proposals(self, keys: np.ndarray, step: int, like: Tensor) -> tuple[Tensor, np.ndarray]:
         """The fresh latents [n, *shape] of step `step` of the streams of the hashes `keys`, and uniforms [n, 3]."""
@@ -75,6 +97,13 @@ class Judged(Rival):
             )
         self._discriminator = generator.discriminator
 
+    def _stock_logits(self, count: int, label: Any) -> tuple[Latents, Tensor]:
+        """The latents of the seeds 0 to `count`, of `label`, and their logits [count]."""
+        stock = self._generator.prior.draw(range(count), label)
+        with torch.no_grad():
+            batches = (stock[rows : rows + AT_ONCE] for rows in range(0, count, AT_ONCE))
+            return stock, torch.cat([self._logits(batch.z, batch.label) for batch in batches])
+
     def _logits(self, z: Tensor, label: Tensor | None) -> Tensor:
         """log of p_data / p_G at the images of z [n, *shape], as the discriminator sees it: float64 [n]."""
         generator = self._generator
@@ -83,6 +112,8 @@ class Judged(Rival):
         return self._discriminator(images, latents.label).double().cpu()
 
 
-def keys_of(z: Tensor) -> np.ndarray:
-    """The hash of each stock latent, int64 [n]."""
-    return latent_hash(z)
+def whole_number(value: float, name: str) -> int:
+    """`value` as an int; UsageError, naming the sampler, unless it is a whole number of 1 or more."""
+    if value != int(value) or value < 1:
+        raise UsageError(f"--sampler: got {value:g}, expected a whole number, 1 or more", f"use such as {name}:10")
+    return int(value)

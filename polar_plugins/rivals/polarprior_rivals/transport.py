@@ -7,8 +7,7 @@ from polarprior.generator import Generator
 from polarprior.prior.sampler import SamplerOptions
 from torch import Tensor
 
-from polarprior_rivals.resampling import _count
-from polarprior_rivals.rival import Judged
+from polarprior_rivals.rival import Judged, whole_number
 
 UPDATES, RATE, OFFSET = 20, 0.01, 1e-3
 PAIRS = 500
@@ -22,18 +21,9 @@ class OptimalTransport(Judged):
 
     def __init__(self, generator: Generator, options: SamplerOptions, updates: float = UPDATES):
         super().__init__(generator, options)
-        self._updates = _count(updates, "rivals:dot")
+        self._updates = whole_number(updates, "rivals:dot")
         label = None if generator.num_classes is None else options.label or 0
-        pairs = generator.prior.draw(range(2 * PAIRS), label)
-        with torch.no_grad():
-            logits = torch.cat(
-                [
-                    self._logits(
-                        pairs.z[rows : rows + 250], None if pairs.label is None else pairs.label[rows : rows + 250]
-                    )
-                    for rows in range(0, 2 * PAIRS, 250)
-                ]
-            )
+        pairs, logits = self._stock_logits(2 * PAIRS, label)
         apart = (pairs.z[::2] - pairs.z[1::2]).flatten(1).norm(dim=1).double()
         self._lipschitz = float(((logits[::2] - logits[1::2]).abs() / apart).max())
 
@@ -41,9 +31,8 @@ class OptimalTransport(Judged):
         moving = z.detach().clone().requires_grad_()
         optimizer = torch.optim.Adam([moving], lr=RATE)
         for _ in range(self._updates):
-            cost = (moving - z + OFFSET).flatten(1).norm(dim=1).double() - self._logits(
-                moving, label
-            ) / self._lipschitz
+            gain = self._logits(moving, label) / self._lipschitz
+            cost = (moving - z + OFFSET).flatten(1).norm(dim=1).double() - gain
             (moving.grad,) = torch.autograd.grad(cost.sum(), moving)
             optimizer.step()
         return moving.detach()

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
+from polarprior.hashing import latent_hash
 from polarprior.prior.sampler import SamplerOptions
 from polarprior.prior.streams import STREAM
 from torch import Tensor
 
-from polarprior_rivals.rival import Rival, keys_of
+from polarprior_rivals.rival import Rival
 
 BOUND = 1.0
 
@@ -37,7 +38,7 @@ class Truncation(Rival):
 
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
         rows = z.detach().cpu().double().numpy().copy()
-        for row, key in zip(rows, keys_of(z).tolist(), strict=True):
+        for row, key in zip(rows, latent_hash(z).tolist(), strict=True):
             stream = np.random.Generator(np.random.Philox(key=STREAM + key % STREAM))
             outside = np.abs(row) > self._bound
             while outside.any():
