@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import scene as shared
 import torch
-from pareto import told
 from polarprior.measure.figures import to_uint8
 from polarprior.measure.reference import scaled
 from scene import TILTS, Real, Scene, experiment, interval, polarity_row, trust
-from telling import shown, signed, table, verdict
+from telling import shown, signed, table, told, verdict
 from torch import Tensor
 
 RHOS = (-5.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 5.0)

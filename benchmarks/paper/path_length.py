@@ -15,7 +15,7 @@ import numpy as np
 import polarprior as pp
 import scene as shared
 import torch
-from pareto import BOUNDS, truncated_scene
+from pareto import BOUNDS
 from polarprior.generator import Latents
 from polarprior.measure.metrics.path_length import path_lengths, shift_lengths
 from scene import TILTS, Scene, experiment, interval, trust
@@ -51,7 +51,7 @@ def run(quick: bool) -> dict[str, Any]:
         )
     truncations = []
     for bound in BOUNDS[:: 3 if quick else 1]:
-        cut = truncated_scene(bound)
+        cut = Scene("mnist:wgan", within=bound)
         sets = [range(index * shared.ROWS, index * shared.ROWS + 2 * DRAWS) for index in range(shared.BANKS)]
         found = [_lengths(cut.generator, phi, cut.generator.prior.draw(seeds)) for seeds in sets]
         truncations.append({"bound": bound, **{name: interval([each[name] for each in found]) for name in found[0]}})

@@ -8,14 +8,11 @@ number of z within ± beta.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pareto import told
-from polarprior.wrapping import latent_prior
 from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
-from telling import JUDGED, shown, signed, table, verdict
+from telling import JUDGED, shown, signed, table, told, verdict
 
 BOUNDS = (1e-4, 1e-2, 0.1, 0.5, 1.0, 2.0, 10.0)
 
@@ -28,11 +25,7 @@ def run(quick: bool) -> dict[str, Any]:
         rows.append(polarity_row(scene, real, scene.rho_of(tilt)))
         print(told(rows[-1]), flush=True)
     for bound in BOUNDS[:: 3 if quick else 1]:
-        cut = Scene("mnist:progressive")
-        prior = latent_prior(f"truncated-normal:{bound}", scene.generator.prior.dim)
-        cut.generator = replace(cut.generator, prior=prior)
-        cut._about += f"-within{bound:g}"
-        truncations.append({**plain_row(cut, real), "bound": bound})
+        truncations.append({**plain_row(Scene("mnist:progressive", within=bound), real), "bound": bound})
         print(told(truncations[-1]), flush=True)
     return {"halves": real.halves(), "polarity": rows, "truncation": truncations}
 

@@ -13,6 +13,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ from polarprior.hashing import uniforms
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.measure.figures import to_uint8
 from polarprior.measure.metrics.frechet import Moments, frechet_distance
-from polarprior.measure.metrics.manifold import fidelity
+from polarprior.measure.metrics.manifold import Fidelity, fidelity
 from polarprior.measure.reference import scaled
 from polarprior.prior.bank_sampler import WeightedBank
 from polarprior.prior.coupling import MaximalCoupling
 from polarprior.prior.sampler import SamplerOptions
+from polarprior.wrapping import latent_prior
 from safetensors.torch import load_file, save_file
 from scipy.stats import t as student
 from torch import Tensor
@@ -57,8 +59,8 @@ class Scene:
         model: as the command line names it.
         space: where volume is measured.
         k: singular values.
-        domain: where latents live.
         label: of a class-conditional model.
+        within: each number of z is kept within ± this, as in Marchesi 2017 and BigGAN's trick.
         settings: of the model, such as ``trunc=0.7``.
     """
 
@@ -67,16 +69,21 @@ class Scene:
         model: str,
         space: str = "pixel",
         k: int = K,
-        domain: str = "z",
         label: int | None = None,
+        within: float | None = None,
         **settings: Any,
     ):
-        self.model, self.space, self.k, self.domain, self.label = model, space, k, domain, label
+        self.model, self.space, self.k, self.label = model, space, k, label
         self.generator = pp.load(model, "cpu", **settings)
+        if within is not None:
+            prior = latent_prior(f"truncated-normal:{within}", self.generator.prior.dim)
+            self.generator = replace(self.generator, prior=prior)
+        self._features: dict[int, dict[str, Tensor]] = {}
         self._about = "-".join(
             [model.replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
             + ([] if label is None else [f"class{label}"])
             + [self.generator.fingerprint[:8]]
+            + ([] if within is None else [f"within{within:g}"])
         )
 
     @cached_property
@@ -84,14 +91,13 @@ class Scene:
         """`BANKS` of `ROWS` rows each, of seeds that no other has."""
         found = []
         for index in range(BANKS):
-            path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}.safetensors"
+            path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-z-k{self.k}-{index}.safetensors"
             if not path.exists():
                 pp.build_bank(
                     self.generator,
                     ROWS,
                     self.k,
                     space=self.space,
-                    domain=self.domain,
                     classes=None if self.label is None else [self.label],
                     seeds_from=index * ROWS,
                     out=path,
@@ -102,16 +108,17 @@ class Scene:
 
     def features(self, index: int) -> dict[str, Tensor]:
         """Features [ROWS, D] of the rows of bank `index`, by space."""
-        return self.features_of(index * ROWS)
+        if index not in self._features:
+            self._features[index] = self._kept_features(index * ROWS)
+        return self._features[index]
 
-    def features_of(self, first: int, count: int = ROWS) -> dict[str, Tensor]:
-        """Features [count, D] of the seeds from `first` on, by space."""
-        path = CACHE / f"{self._about}-features-{first}-{count}.safetensors"
+    def _kept_features(self, first: int) -> dict[str, Tensor]:
+        path = CACHE / f"{self._about}-features-{first}-{ROWS}.safetensors"
         if not path.exists():
             parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
             maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
-            for start in tqdm(range(first, first + count, 250), desc=f"features of {self._about}"):
-                latents = self.generator.prior.draw(range(start, min(start + 250, first + count)), self.label)
+            for start in tqdm(range(first, first + ROWS, 250), desc=f"features of {self._about}"):
+                latents = self.generator.prior.draw(range(start, min(start + 250, first + ROWS)), self.label)
                 images = scaled(to_uint8(self.generator(latents)))
                 for space, phi in maps.items():
                     with torch.no_grad():
@@ -177,11 +184,7 @@ class Real:
         found = {}
         for space, features in generated.items():
             near = fidelity(self.features[space][:COMPARED], features[:COMPARED])
-            found[space] = {
-                "fid": frechet_distance(self.moments[space], features),
-                "precision": near.precision,
-                "recall": near.recall,
-            }
+            found[space] = _named(frechet_distance(self.moments[space], features), near)
         return found
 
     def halves(self) -> Figures:
@@ -189,9 +192,7 @@ class Real:
         found = {}
         for space, features in self.features.items():
             first, second = features[::2], features[1::2]
-            near = fidelity(first, second)
-            fid = frechet_distance(first, second)
-            found[space] = {"fid": fid, "precision": near.precision, "recall": near.recall}
+            found[space] = _named(frechet_distance(first, second), fidelity(first, second))
         return found
 
 
@@ -263,6 +264,10 @@ def interval(values: Sequence[float]) -> dict[str, Any]:
     std = float(np.std(values, ddof=1)) if n > 1 else 0.0
     half = float(student.ppf(0.975, n - 1) * std / n**0.5) if n > 1 else 0.0
     return {"mean": mean, "half": half, "std": std, "values": [float(f"{value:.6g}") for value in values]}
+
+
+def _named(fid: float, near: Fidelity) -> dict[str, float]:
+    return {"fid": fid, "precision": near.precision, "recall": near.recall}
 
 
 def _minus(drawn: Figures, control: Figures) -> Figures:

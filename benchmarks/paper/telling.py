@@ -39,3 +39,12 @@ def edge(rows: Sequence[Results], sign: int) -> Results | None:
     """Of rows at rho, the one of the largest |rho| on a side that all banks support."""
     side = [row for row in rows if row["rho"] * sign > 0 and row["within_limits"] == 1]
     return max(side, key=lambda row: abs(row["rho"]), default=None)
+
+
+def told(row: Results) -> str:
+    """A row in a line."""
+    where = f"rho {row['rho']:g} (tilt {row['tilt']:.2f})" if "rho" in row else f"bound {row['bound']:g}"
+    seen = row["metrics"][JUDGED]
+    figures = ", ".join(f"{name} {each['mean']:.3f} ± {each['half']:.3f}" for name, each in seen.items())
+    law = f"{row.get('space', '')} {'held' if row.get('held') else ''}"
+    return f"{row['model']} {law} {where}: {figures}, {row['distinct']:.0f} distinct"

@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pareto import told
 from scene import Real, Scene, experiment, interval, polarity_row
-from telling import JUDGED, shown, signed, table, verdict
+from telling import JUDGED, shown, signed, table, told, verdict
 
 PSIS = (0.9, 0.7, 0.5)
 TILTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.measure.figures import as_image
 from polarprior.measure.idx import read_idx
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -72,7 +73,7 @@ def scaled(pixels: np.ndarray) -> Tensor:
 
 
 class _Array(Reference):
-    """uint8 [n, H, W] or [n, H, W, C]."""
+    """uint8 [n, H, W, C]."""
 
     def __init__(self, path: Path, images: np.ndarray):
         super().__init__(path)
@@ -82,8 +83,7 @@ class _Array(Reference):
         return len(self._images)
 
     def picture(self, index: int) -> Image.Image:
-        image = self._images[index]
-        return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image)
+        return as_image(self._images[index])
 
 
 class _Folder(Reference):
@@ -165,7 +165,7 @@ def _images_of_idx(path: Path) -> np.ndarray:
         raise PolarPriorError(
             f"--reference: {path} has axes {list(images.shape)}", "name a file of images, not labels"
         )
-    return images
+    return images[..., None]
 
 
 def _images_of_npz(path: Path) -> np.ndarray:
