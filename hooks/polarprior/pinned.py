@@ -28,6 +28,18 @@ def pinned(path: Path, sha256: str) -> Iterator[Path]:
         raise UsageError(f"--sha256: got {sha256[:80]!r}, expected 64 hexadecimal digits", "see: sha256sum FILE")
     if not path.is_file():
         raise UsageError(f"--sha256: {path} is no file to compare", "name one: PLUGIN:FILE, or leave it out")
+    with private_copy(path) as (copy, digest):
+        if digest != sha256.lower():
+            raise PolarPriorError(
+                f"--sha256: {path} has {digest}, expected {sha256.lower()}: it was not opened",
+                "fetch it again from where you trust it",
+            )
+        yield copy
+
+
+@contextmanager
+def private_copy(path: Path) -> Iterator[tuple[Path, str]]:
+    """A copy of `path` that nobody else can write to, and its sha256 as hex."""
     digest = hashlib.sha256()
     with TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
@@ -35,9 +47,4 @@ def pinned(path: Path, sha256: str) -> Iterator[Path]:
             while block := file.read(1 << 20):
                 digest.update(block)
                 out.write(block)
-        if digest.hexdigest() != sha256.lower():
-            raise PolarPriorError(
-                f"--sha256: {path} has {digest.hexdigest()}, expected {sha256.lower()}: it was not opened",
-                "fetch it again from where you trust it",
-            )
-        yield copy
+        yield copy, digest.hexdigest()

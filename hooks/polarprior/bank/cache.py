@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from safetensors.numpy import save_file
 
 from polarprior.bank.format import BankFile
 from polarprior.errors import PolarPriorError
-from polarprior.files import writing_atomically
+from polarprior.files import user_cache, writing_atomically
 
 SMALL = 1 << 26
 """Bytes of a bank that is read again rather than cached: it takes a tenth of a second."""
@@ -112,14 +111,6 @@ class BankCache:
         tag = hmac.new(self._key or b"", about.encode(), hashlib.sha256)
         tag.update(np.ascontiguousarray(array).data)
         return tag.hexdigest()
-
-
-def user_cache() -> Path | None:
-    """``$XDG_CACHE_HOME/polarprior``, by default ``~/.cache/polarprior``; None for a user without a home."""
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polarprior"
-    except RuntimeError:
-        return None
 
 
 def _key(folder: Path) -> bytes | None:

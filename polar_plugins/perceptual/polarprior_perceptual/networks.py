@@ -12,7 +12,7 @@ from polarprior.errors import PolarPriorError
 from polarprior.stock.shims.vision import import_torchvision_without_operators
 from torch import Tensor, nn
 
-from polarprior_perceptual.weights import WeightsFile, folder, found
+from polarprior_perceptual.weights import WeightsFile, checked, folder
 
 _NVIDIA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
 _NVIDIA_LICENCE = "Nvidia Source Code License"
@@ -98,7 +98,8 @@ def nvidia_inception_logits() -> nn.Module:
 
 def _scripted(file: WeightsFile) -> nn.Module:
     """A TorchScript archive, whose sha256 is checked: it holds code, which runs when it is called."""
-    return torch.jit.load(found(file), map_location="cpu")
+    with checked(file) as path:
+        return torch.jit.load(path, map_location="cpu")
 
 
 def torchvision_vgg16() -> nn.Module:
@@ -124,9 +125,9 @@ def _torchvision(name: str, file: WeightsFile, **options: Any) -> nn.Module:
             f"--space: {file.name} is of a network of torchvision, which is not installed",
             'type: pip install "polarprior-perceptual[torchvision]"',
         ) from error
-    path = found(file)
     network = getattr(models, name)(weights=None, **options)
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    with checked(file) as path:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from polarprior.errors import PolarPriorError
-from polarprior.files import sha256_of, writing_atomically
+from polarprior.files import user_cache, writing_atomically
+from polarprior.pinned import private_copy
 
 VARIABLE = "POLARPRIOR_WEIGHTS"
 """Names the folder of weights."""
@@ -32,12 +35,17 @@ class WeightsFile(NamedTuple):
 
 def folder() -> Path:
     """Where weights are: what `VARIABLE` names, else the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get(VARIABLE) or cache / "polarprior" / "weights")
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    cache = user_cache()
+    if cache is None:
+        raise PolarPriorError(f"weights: no {VARIABLE}, and no home", f"name the folder of weights in {VARIABLE}")
+    return cache / "weights"
 
 
-def found(file: WeightsFile) -> Path:
-    """The path of `file`, which is downloaded where it isn't there yet.
+@contextmanager
+def checked(file: WeightsFile) -> Iterator[Path]:
+    """A copy of `file`, which is downloaded where it isn't there yet: what is opened is what was compared.
 
     Raises:
         PolarPriorError: it isn't there and can't be had, or is another file.
@@ -45,12 +53,13 @@ def found(file: WeightsFile) -> Path:
     path = folder() / file.name
     if not path.exists():
         _download(file, path)
-    digest = sha256_of(path)
-    if not digest.startswith(file.sha256):
-        raise PolarPriorError(
-            f"weights: {path} has sha256 {digest}, expected {file.sha256}", f"remove it, and fetch it from {file.url}"
-        )
-    return path
+    with private_copy(path) as (copy, digest):
+        if not digest.startswith(file.sha256):
+            raise PolarPriorError(
+                f"weights: {path} has sha256 {digest}, expected {file.sha256}",
+                f"remove it, and fetch it from {file.url}",
+            )
+        yield copy
 
 
 def _download(file: WeightsFile, path: Path) -> None:

@@ -14,7 +14,7 @@ from polarprior.files import sha256_of
 from polarprior.stock.shims.vision import import_torchvision_without_operators
 from polarprior_perceptual import networks, spaces
 from polarprior_perceptual.resizing import resized
-from polarprior_perceptual.weights import VARIABLE, WeightsFile, found
+from polarprior_perceptual.weights import VARIABLE, WeightsFile, checked
 from torch import nn
 
 LITE = "perceptual:efficientnet-lite0"
@@ -195,11 +195,14 @@ def test_a_file_of_weights_is_fetched_once_and_checked(weights, tmp_path_factory
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/net.bin"
         file = WeightsFile("net.bin", url, sha256_of(served / "net.bin"), "none")
-        assert found(file).read_bytes() == b"weights"
-        with pytest.raises(PolarPriorError, match="expected 00"):
-            found(file._replace(sha256="00"))
+        with checked(file) as path:
+            assert path.read_bytes() == b"weights"
+        with pytest.raises(PolarPriorError, match="expected 00"), checked(file._replace(sha256="00")):
+            pass
         server.shutdown()
-    assert found(file).parent == weights
+    with checked(file) as path:  # what is opened is a copy: the file may change meanwhile
+        (weights / "net.bin").write_bytes(b"others")
+        assert path.read_bytes() == b"weights"
 
 
 def test_errors_name_the_file_and_where_it_is(colours, weights, monkeypatch):
