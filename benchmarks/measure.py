@@ -29,20 +29,6 @@ from reporting import Report
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results" / "measure.json"
-EXPERIMENTS = (
-    "toy",
-    "pareto",
-    "rivals",
-    "bank_size",
-    "best_rho",
-    "neighbours",
-    "path_length",
-    "classes",
-    "spectra",
-    "coloured",
-    "progressive",
-    "truncated",
-)
 SWEEP = "sweep of the face generator, efficientnet-lite0, minutes"
 
 
@@ -149,8 +135,11 @@ def _sweep(report: Report, again: bool) -> None:
 
 
 def _paper(report: Report) -> None:
-    results = HERE / "paper" / "results"
-    for name in EXPERIMENTS:
+    sys.path.insert(0, str(HERE / "paper"))
+    from page import RESULTS as results
+    from page import SECTIONS
+
+    for name in [section.experiment for section in SECTIONS]:
         path = results / f"{name}.json"
         found = json.loads(path.read_text()) if path.exists() else None
         detail = f"{found['figures']}: {found['cpu_minutes']} CPU minutes" if found else "benchmarks/paper"

@@ -246,10 +246,39 @@ def test_a_model_with_classes(run, fails, tmp_path):
     ):
         assert "needs one of its 3 classes" in fails(*command, code=2)[0]
     assert "got 7" in fails("seeds", bank, "--polarity", "0", "-n", "1", "--class", "7", code=2)[0]
+    assert (
+        "--per-class shows every class"
+        in fails("modes", CONDITIONAL, "--bank", bank, "--class", "1", "--per-class", code=2)[0]
+    )
+    assert run("modes", CONDITIONAL, "--bank", bank, "--per-class", "-n", "2", "--out", tmp_path / "modes")[0] == 0
+    groups = json.loads((tmp_path / "modes/modes.json").read_text())["groups"]
+    assert [[seed % 3 for seed in group["seeds"]] for group in groups] == [[0, 0], [1, 1], [2, 2]]
     code, out, _ = run("demo", CONDITIONAL, "--class", "1", "-n", "300", "-k", "3", "--out", tmp_path / "demo")
     assert code == 0
     following = out.split("next: polarprior ")[1].split()
     assert run(*following)[0] == 0, "the next command that it names works"
+
+
+def test_all_classes_in_one_file_for_the_evaluator(run, fails, tmp_path):
+    bank, of_two = tmp_path / "classes", tmp_path / "two"
+    assert run("bank", "build", CONDITIONAL, "--out", bank, "-n", "300", "-k", "4")[0] == 0
+    assert run("bank", "build", CONDITIONAL, "--class", "0,2", "--out", of_two, "-n", "300", "-k", "4")[0] == 0
+    law = ("--bank", bank, "--polarity", "0.05")
+    for law_of, expected in (((), [0, 1, 2, 0, 1, 2, 0]), (law, [0, 1, 2, 0, 1, 2, 0])):
+        out = tmp_path / "all.npz"
+        assert run("sample", CONDITIONAL, *law_of, "--class", "all", "--seeds", "0-6", "--npz", out)[0] == 0
+        with np.load(out) as arrays:
+            assert arrays["arr_0"].shape[0] == 7
+            assert arrays["arr_1"].tolist() == expected
+    document = json.loads((tmp_path / "all.json").read_text())
+    assert document["class"] == "all"
+    assert [int(seed) % 3 for seed in document["drawn"].values()] == expected, "each stays in its class"
+    assert {law["class"] for law in document["laws"]} == {0, 1, 2}
+    law = ("--bank", of_two, "--polarity", "0.05", "--class", "all", "--seeds", "0-3", "--npz", out)
+    assert run("sample", CONDITIONAL, *law)[0] == 0
+    with np.load(out) as arrays:
+        assert arrays["arr_1"].tolist() == [0, 2, 0, 2], "the classes of the bank"
+    assert "has no classes" in fails("sample", MODEL, "--class", "all", "--seeds", "0", "--npz", out, code=2)[0]
 
 
 def test_sampling_into_a_folder_with_other_pictures(run, tmp_path):

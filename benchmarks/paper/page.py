@@ -76,6 +76,14 @@ SECTIONS = (
         "perceptual:vgg16 --samples 50000 --truncations 0.5,0.6,0.7,0.8,0.9 --out sweep`",
     ),
     Section(
+        "The same with fresh latents",
+        "Fig. 1",
+        "as above; what a bank repeats plays no part here.",
+        "online",
+        "`polarprior sample stylegan3:ffhq.pkl --bank ffhq.safetensors --sampler online --polarity=-0.05 --seeds "
+        "0-49999 --npz fresh.npz`",
+    ),
+    Section(
         "Polarity beside other ways to choose latents",
         "Tab. 1",
         "with rho 0.2 in VGG's space the FID of StyleGAN2 on LSUN churches is below that of SIR, DOT, latentRS and "

@@ -306,5 +306,15 @@ def experiment(name: str, figures: str, run: Callable[[bool], dict[str, Any]]) -
     }
     if not quick:
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+        (RESULTS / f"{name}.json").write_text(_a_row_a_line(document))
     print(f"{name}: {minutes} CPU minutes")
+
+
+def _a_row_a_line(document: dict[str, Any]) -> str:
+    """JSON whose differences can be read: lists of rows have a line for each."""
+    parts = []
+    for key, value in document.items():
+        rows = isinstance(value, list) and value and isinstance(value[0], dict)
+        text = "[\n  " + ",\n  ".join(map(json.dumps, value)) + "\n ]" if rows else json.dumps(value)
+        parts.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"

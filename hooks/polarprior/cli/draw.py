@@ -13,7 +13,6 @@ from polarprior.cli.options import (
     bank_argument,
     bank_option,
     class_number_option,
-    class_option,
     force_option,
     k_option,
     label_of,
@@ -29,9 +28,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from polarprior.bank.bank import Bank
     from polarprior.generator import Generator, Latents
 
 BATCH = 16
+EVERY = "all"
+"""In place of a class."""
 
 
 @click.command()
@@ -88,7 +90,11 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     type=click.Path(path_type=Path, readable=False),
     help="One file for the guided-diffusion evaluator, in place of pictures.",
 )
-@class_option
+@click.option(
+    "--class",
+    "class_name",
+    help=f"Class of a conditional model: its number, its name, or {EVERY} of the bank or model, in turn.",
+)
 @sampler_options
 @trunc_option
 @click.option("--temp", "temperature", type=float, help="Temperature; that of the bank if not given.")
@@ -134,11 +140,12 @@ def sample(
             if asked:
                 raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")
         generator = default_host().load(model, trunc=trunc, temperature=temperature, **loading)
-        latents = generator.prior.draw(seed_list, label_of(generator, class_name))
+        latents = generator.prior.draw(seed_list, _labels(generator, None, class_name, len(seed_list)))
         _save(generator, latents, seed_list, out, npz, model)
         click.echo(f"{npz or out}: {len(seed_list)} pictures of the model's own prior")
         return
-    generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, temperature, **loading)
+    generator, bank = open_model_and_bank(model, bank_path, trunc, temperature, **loading)
+    label = None if class_name == EVERY else label_of(generator, class_name)
     drawer = default_host().latent_sampler(
         generator,
         bank,
@@ -151,7 +158,7 @@ def sample(
         hold=hold,
         force=force,
     )
-    stock = generator.prior.draw(seed_list, label)
+    stock = generator.prior.draw(seed_list, _labels(generator, bank, class_name, len(seed_list)))
     latents = drawer.redraw(stock.z, stock.label)
     title = f"{model}, sampler {sampler}, rho {rho:g}, k {drawer.diagnostics.k}, {drawer.diagnostics.target}"
     _save(generator, latents, seed_list, out, npz, title)
@@ -162,7 +169,7 @@ def sample(
         "model": model,
         "bank": bank.info.digest,
         "sampler": sampler,
-        "class": label,
+        "class": EVERY if class_name == EVERY else label,
         "diagnostics": drawer.diagnostics.to_dict(),
         "drawn": dict(zip(map(str, seed_list), became, strict=True)),
         **(drawer.described() if isinstance(drawer, Explained) else {}),
@@ -175,6 +182,14 @@ def sample(
             click.echo(
                 f"{len(seed_list) - rows} of the seeds are no rows of this bank: they are drawn from it at any rho"
             )
+
+
+def _labels(generator: Generator, bank: Bank | None, class_name: str | None, n: int) -> int | list[int] | None:
+    """The class of each of n latents, or of all of them; None where the model has none."""
+    if class_name != EVERY or generator.num_classes is None:
+        return label_of(generator, class_name)
+    known = range(generator.num_classes) if bank is None or bank.labels is None else sorted(set(bank.labels.tolist()))
+    return [known[i % len(known)] for i in range(n)]
 
 
 def _save(generator: Generator, latents: Latents, seeds: list[int], out: Path, npz: Path | None, title: str) -> None:

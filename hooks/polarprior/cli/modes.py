@@ -14,6 +14,7 @@ from polarprior.cli.options import (
     class_option,
     force_option,
     k_option,
+    label_of,
     loading_options,
     model_argument,
     open_model_and_bank,
@@ -79,14 +80,11 @@ def modes(
         raise UsageError(f"{'--force' if force else '--seeds'}: given without --polarity", "add --polarity=-5")
     if rho is not None and (anti or per_class):
         raise UsageError(f"{'--anti' if anti else '--per-class'}: not with --polarity", "leave one out")
+    if per_class and class_name is not None:
+        raise UsageError(f"--class: got {class_name!r}, --per-class shows every class", "leave one out")
     real = opened(reference)
-    first = None
-    if per_class and class_name is None:
-        from polarprior.bank.bank import Bank
-
-        first = None if bank_path is None else Bank.open(bank_path).labels
-        class_name = None if first is None else str(int(first[0]))
-    generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, **loading)
+    generator, bank = open_model_and_bank(model, bank_path, trunc, **loading)
+    label = None if per_class else label_of(generator, class_name)
     if per_class and bank.labels is None:
         raise UsageError("--per-class: the bank has no classes", "leave it out")
     near = measure.NearestReal(real, *shape_of(generator), neighbours) if real else None

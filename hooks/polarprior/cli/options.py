@@ -140,16 +140,14 @@ def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def open_model_and_bank(
     model: str,
     bank_path: Path | None,
-    class_name: str | None,
     trunc: float | None = None,
     temperature: float | None = None,
     **loading: Any,
-) -> tuple[Generator, Bank, int | None]:
-    """The generator with the settings of its bank, the bank, and the class as a number; the plugin's own bank where
-    none is named.
+) -> tuple[Generator, Bank]:
+    """The generator with the settings of its bank, and the bank; the plugin's own where none is named.
 
     Raises:
-        UsageError: no bank, or a class where the model has no classes, or none where it has.
+        UsageError: no bank.
         BankError: the bank is damaged, or doesn't fit, such as one for another `trunc`.
     """
     from polarprior.bank.bank import Bank
@@ -171,7 +169,7 @@ def open_model_and_bank(
             )
         bank = Bank.open(generator.default_bank)
     bank.check_fits(generator)
-    return generator, bank, label_of(generator, class_name)
+    return generator, bank
 
 
 def label_of(generator: Generator, class_name: str | None) -> int | None:

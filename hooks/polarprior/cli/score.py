@@ -56,13 +56,13 @@ def score(
         raise UsageError(f"--space: got {space!r}, the bank says where volume is measured", "leave one of them out")
     bank: Bank | None = None
     if bank_path is not None:
-        generator, bank, label = open_model_and_bank(model, bank_path, class_name, trunc, **loading)
+        generator, bank = open_model_and_bank(model, bank_path, trunc, **loading)
     else:
         generator = default_host().load(model, trunc=trunc, **loading)
         if generator.default_bank is not None and space is None:
             bank = Bank.open(generator.default_bank)
             bank.check_fits(generator)
-        label = label_of(generator, class_name)
+    label = label_of(generator, class_name)
     lines = scores(generator, seed_list, label, bank, k, space or "pixel")
     head: str | None = "seed,class,log_volume,quantile"
     for line in tqdm(lines, "score", total=len(seed_list), unit="seed", disable=sys.stdout.isatty()):

@@ -15,6 +15,7 @@ from polarprior.cli.options import (
     class_option,
     force_option,
     k_option,
+    label_of,
     loading_options,
     model_argument,
     open_model_and_bank,
@@ -97,12 +98,9 @@ def sweep(
     if reference:
         check_matplotlib()
     real = opened(reference)
-    models: list[tuple[Generator, Bank]] = []
-    label: int | None = None
-    for path in banks or (None,):
-        generator, bank, label = open_model_and_bank(model, path, class_name, trunc, **loading)
-        models.append((generator, bank))
+    models = [open_model_and_bank(model, path, trunc, **loading) for path in banks or (None,)]
     generator, bank = models[0]
+    label = label_of(generator, class_name)
     seeds = seed_list or first_seeds(bank, label, 8)
     options = SamplerOptions(sampler=sampler, k=k, label=label, support=support, hold=hold, force=force)
     alone = [default_host().load(model, trunc=psi, **loading) for psi in truncations or ()]

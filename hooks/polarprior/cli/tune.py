@@ -13,6 +13,7 @@ from polarprior.cli.options import (
     class_option,
     json_option,
     k_option,
+    label_of,
     loading_options,
     model_argument,
     open_model_and_bank,
@@ -91,7 +92,8 @@ def tune(
     best: list[tuple[Tried, Path | None]] = []
     measuring, failed = None, None
     for path in banks or (None,):
-        generator, bank, label = open_model_and_bank(model, path, class_name, trunc, **loading)
+        generator, bank = open_model_and_bank(model, path, trunc, **loading)
+        label = label_of(generator, class_name)
         if measuring is None:
             judge = open_judge(generator, opened(reference), label, wanted, spaces, samples, sets)
             measuring = Measuring(judge, samples, sets)
