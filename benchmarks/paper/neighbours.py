@@ -1,4 +1,4 @@
-"""How near modes and anti-modes are to training images, and what they look like: Fig. 5, 6, 12 and 15 of the paper.
+"""How near modes and anti-modes are to training images: Fig. 6 and 15 of the paper.
 
     python benchmarks/paper/neighbours.py [--quick]
 
@@ -115,4 +115,4 @@ def tell(results: Results, pictures: Path) -> str:
 
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
-    experiment("neighbours", "Fig. 5, 6, 12, 15", run)
+    experiment("neighbours", "Fig. 6, 15", run)

@@ -120,8 +120,16 @@ SECTIONS = (
         "perceptual:inception --samples 50000`",
     ),
     Section(
+        "What draws look like",
+        "Fig. 1, 4, 5, 12, 16-18",
+        "rho < 0 gives typical pictures, often nearly the same one, rho > 0 rare ones.",
+        "pictures",
+        "`polarprior sweep stylegan3:afhqv2.pkl --bank BANK --polarity=-2,-1,-0.5,-0.2,0,0.01,0.1,0.2,0.5 "
+        "--trunc 0.9 --seeds 0-15 --force --out sweep`",
+    ),
+    Section(
         "Modes and their nearest training images",
-        "Fig. 5, 6, 12, 15",
+        "Fig. 6, 15",
         "modes of a VAE lie near training images and show mostly ones; a GAN's modes need not.",
         "neighbours",
         "`polarprior modes stylegan3:afhqv2.pkl --bank BANK --reference afhqv2.zip --out modes`",
