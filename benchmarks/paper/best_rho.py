@@ -101,7 +101,7 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
             shown(row["fid"]),
             signed(row["against 0"]),
             signed(row["against control"]),
-            verdict(row["against 0"], -1),
+            verdict(row["against 0"], -1) if any(row["chosen"]) else "disagrees: 0 is best on all",
         )
         for row in results["rows"]
     ]

@@ -20,7 +20,7 @@ from polarprior.generator import Latents
 from polarprior.measure.figures import to_uint8
 from polarprior.measure.reference import scaled
 from scene import Real, Scene, difference, experiment, gathered, interval, trust
-from telling import JUDGED, Results, shown, signed, table, verdict
+from telling import JUDGED, Results, shown, side, signed, table
 from torch import Tensor
 from tqdm import tqdm
 
@@ -88,14 +88,14 @@ def tell(results: Results, pictures: Path) -> str:
             continue
         sign = 1 if row["rho"] > 0 else -1
         effect, bank = row["effect"][JUDGED], row["bank's effect"][JUDGED]
-        side = f"precision {verdict(effect['precision'], -sign)}, recall {verdict(effect['recall'], sign)}"
-        about = (f"{row['rho']:g}", f"{row['tilt']:.2f}", "yes" if row["within_limits"] == 1 else "no")
+        sides = [side(row, effect[name], way * sign) for name, way in (("precision", -1), ("recall", 1))]
+        about = (f"{row['rho']:g}", f"{row['tilt']:.2f}")
         figures = [signed(each[name]) for name in ("precision", "recall") for each in (effect, bank)]
-        cells.append((*about, shown(row["jacobians"], 1), *figures, signed(effect["fid"]), side))
-    heads = ("rho", "tilt", "within limits", "Jacobians a draw", "precision", "bank's", "recall", "bank's", "FID")
+        cells.append((*about, shown(row["jacobians"], 1), *figures, signed(effect["fid"]), *sides))
+    heads = ("rho", "tilt", "Jacobians a draw", "precision", "bank's", "recall", "bank's", "FID")
     return (
         "each figure of `online` is a change against the model's own prior on the same seeds, each of the bank's a "
-        f"change against its control.\n\n{table((*heads, 'verdict'), cells)}\n\n"
+        f"change against its control.\n\n{table((*heads, 'precision', 'recall'), cells)}\n\n"
         "![Precision and recall of both samplers](paper/online.png)"
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
-from telling import JUDGED, shown, signed, table, told, verdict
+from telling import JUDGED, shown, side, signed, table, told
 
 BOUNDS = (1e-4, 1e-2, 0.1, 0.5, 1.0, 2.0, 10.0)
 
@@ -35,12 +35,11 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
     cells = []
     for row in results["polarity"]:
         seen, effect = row["metrics"][JUDGED], row["effect"][JUDGED]
-        side = "" if row["rho"] == 0 else verdict(effect["precision"], -1 if row["rho"] > 0 else 1)
-        within = "yes" if row["within_limits"] == 1 else "no"
-        about = (f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}", within)
+        about = (f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
         figures = [shown(seen[name]) for name in ("fid", "precision", "recall")]
-        cells.append((*about, *figures, signed(effect["precision"]), signed(effect["recall"]), side))
-    heads = ("rho", "tilt", "ESS", "within limits", "FID", "precision", "recall", "effect on precision", "on recall")
+        falls = side(row, effect["precision"], -1 if row["rho"] > 0 else 1)
+        cells.append((*about, *figures, signed(effect["precision"]), signed(effect["recall"]), falls))
+    heads = ("rho", "tilt", "ESS", "FID", "precision", "recall", "effect on precision", "on recall")
     cut = [
         (f"{row['bound']:g}", *(shown(row["metrics"][JUDGED][name]) for name in ("fid", "precision", "recall")))
         for row in results["truncation"]

@@ -51,6 +51,8 @@ TILTS = (-1.5, -1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
 
 Figures = dict[str, dict[str, float]]
 """By space and metric."""
+Interval = dict[str, Any]
+"""What `interval` gives."""
 
 
 class Scene:
@@ -251,7 +253,7 @@ def trust(report: Diagnostics) -> dict[str, float]:
     }
 
 
-def gathered(found: Sequence[Figures]) -> dict[str, dict[str, dict[str, Any]]]:
+def gathered(found: Sequence[Figures]) -> dict[str, dict[str, Interval]]:
     """Means with their 95% intervals (Student's, over banks), by space and metric."""
     return {
         space: {name: interval([each[space][name] for each in found]) for name in metrics}
@@ -259,7 +261,7 @@ def gathered(found: Sequence[Figures]) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
-def interval(values: Sequence[float]) -> dict[str, Any]:
+def interval(values: Sequence[float]) -> Interval:
     """Mean, half width of its 95% interval (Student's), standard deviation, and the values."""
     mean, n = float(np.mean(values)), len(values)
     std = float(np.std(values, ddof=1)) if n > 1 else 0.0

@@ -19,6 +19,13 @@ def verdict(effect: dict[str, Any], expected: int) -> str:
     return "agrees" if (low > 0) == (expected > 0) else "disagrees"
 
 
+def side(row: Results, effect: dict[str, Any], expected: int) -> str:
+    """`verdict` of a row at rho != 0, where all banks support that rho."""
+    if row["rho"] == 0:
+        return ""
+    return verdict(effect, expected) if row["within_limits"] == 1 else "beyond the limits"
+
+
 def shown(interval: dict[str, Any], digits: int = 3) -> str:
     """Mean ± half of the 95% interval."""
     return f"{interval['mean']:.{digits}f} ± {interval['half']:.{digits}f}"

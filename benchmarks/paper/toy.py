@@ -175,8 +175,8 @@ def tell(results: Results, pictures: Path) -> str:
         "less at rho > 0",
     )
     return (
-        "the verdicts are of the outermost rho that all banks support, against rho 0. The third generator has not "
-        "learned its circles, and its volume hardly differs. Grey pictures lie beyond the limits of rho: they show a "
+        "the verdicts are of the outermost rho that all banks support, against rho 0: whether the share rises, and "
+        "falls. Grey pictures lie beyond the limits of rho: they show a "
         f"few latents.\n\n{table(heads, cells)}\n\n![Planar WGANs at seven rho](paper/toy.png)"
     )
 
