@@ -277,7 +277,7 @@ def test_all_classes_in_one_file_for_the_evaluator(run, fails, tmp_path):
     law = ("--bank", of_two, "--polarity", "0.05", "--class", "all", "--seeds", "0-3", "--npz", out)
     assert run("sample", CONDITIONAL, *law)[0] == 0
     with np.load(out) as arrays:
-        assert arrays["arr_1"].tolist() == [0, 2, 0, 2], "the classes of the bank"
+        assert arrays["arr_1"].tolist() == [0, 2, 0, 2], "the classes of the bank, in turn"
     assert "has no classes" in fails("sample", MODEL, "--class", "all", "--seeds", "0", "--npz", out, code=2)[0]
 
 

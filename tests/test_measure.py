@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,10 @@ from polarprior.measure.metrics.frechet import frechet_distance
 from polarprior.measure.metrics.manifold import fidelity
 from polarprior.measure.modes import NearestReal, modes
 from polarprior.measure.reference import open_reference, scaled
+from polarprior.measure.repetitions import of_bank
 from polarprior.measure.sweep import Measuring, Spread
 from polarprior.measure.tuning import tune
+from polarprior.prior.sampler import SamplerOptions
 from polarprior.stock.shims.vision import import_torchvision_without_operators
 
 SOURCE = """
@@ -206,14 +209,104 @@ def test_tune_finds_what_was_asked_for(blobs):
     assert all(each.diagnostics.within_limits for each in tried)
     at_zero = next(each for each in tried if each.diagnostics.rho == 0).metrics["pixel"]["recall"].mean
     assert tune(generator, bank, measuring, "recall", at_zero)[0].diagnostics.rho == 0
+    assert found[0].change["pixel"]["fid"].mean <= 0
+    assert next(each for each in tried if each.diagnostics.rho == 0).change["pixel"]["fid"].values == (0, 0)
     with pytest.raises(PolarPriorError, match=r"got 1\.5, at most"):
         tune(generator, bank, measuring, "recall", 1.5)
 
 
 def test_spreads():
-    assert Spread((1.0, 2.0, 3.0)).mean == 2
-    assert Spread((1.0, 2.0, 3.0)).std == 1
-    assert Spread((4.0,)).std == 0
+    spread = Spread((1.0, 2.0, 3.0))
+    assert (spread.mean, spread.std, str(spread)) == (2, 1, "2 ± 1")
+    assert (Spread((4.0,)).std, Spread((4.0,)).half, str(Spread((4.0,)))) == (0, np.inf, "4")
+    assert spread.half == pytest.approx(4.302653 / 3**0.5), "Student's t of two degrees of freedom"
+    assert spread.less(Spread((1.0, 1.0, 1.0))).values == (0, 1, 2)
+
+
+@pytest.mark.parametrize("hold", [(), ("brightness",)])
+def test_each_set_is_drawn_from_a_part_of_the_bank_with_its_own_control(blobs, hold):
+    generator, bank = pp.load("torch:blobs:make"), pp.Bank.open(blobs / "bank.safetensors")
+    options = SamplerOptions(hold=hold)
+    volume_of = dict(zip(bank.latent_hash.tolist(), bank.log_volume(3).tolist(), strict=True))
+    found = list(of_bank(generator, bank, 0.4, options, samples=200, sets=3))
+    keys = [set(latent_hash(each.drawn.z).tolist()) for each in found]
+    assert not (keys[0] & keys[1] | keys[1] & keys[2] | keys[0] & keys[2])
+    assert [each.distinct for each in found] == [len(each) for each in keys]
+    for index, each in enumerate(found):
+        assert set(latent_hash(each.control.z).tolist()) <= set(
+            bank.latent_hash[index * 200 : (index + 1) * 200].tolist()
+        )
+    drawn, control = (
+        np.mean([volume_of[key] for each in found for key in latent_hash(z(each)).tolist()])
+        for z in (lambda each: each.drawn.z, lambda each: each.control.z)
+    )
+    plain = bank.log_volume(3).mean()
+    assert drawn - plain > 4 * abs(control - plain), "the control has the repetitions and no polarity"
+    for each in found:
+        often = [sorted(Counter(latent_hash(part.z).tolist()).values()) for part in (each.drawn, each.control)]
+        assert often[0] == often[1], "the same repetitions"
+
+
+def test_at_rho_0_every_latent_of_a_part_is_drawn_once(blobs):
+    generator, bank = pp.load("torch:blobs:make"), pp.Bank.open(blobs / "bank.safetensors")
+    first, second = of_bank(generator, bank, 0.0, SamplerOptions(), samples=300, sets=2)
+    assert latent_hash(first.drawn.z).tolist() == bank.latent_hash[:300].tolist()
+    assert latent_hash(second.drawn.z).tolist() == bank.latent_hash[300:].tolist()
+    assert first.control is None
+    with pytest.warns(
+        UserWarning, match=r"--samples: 400 draws from each of 2 parts of a bank of 600.*use --samples 300"
+    ):
+        (more, _) = of_bank(generator, bank, 0.0, SamplerOptions(), samples=400, sets=2)
+    assert more.distinct == 300
+
+
+def test_tune_says_where_nothing_can_be_told_apart_and_repeats_the_options_of_the_law(here, capsys):
+    words = [
+        "tune",
+        "torch:blobs:make",
+        "--bank",
+        "bank.safetensors",
+        "--reference",
+        "real",
+        "--metric-space",
+        "pixel",
+    ]
+    few = ["--samples", 20, "--sets", 2, "-k", 2, "--support", "clamp", "--hold", "brightness"]
+    assert run(*words, *few, "--minimise", "kid") == 0
+    told = capsys.readouterr().out
+    assert "can't be told from that at 0 in 2 sets of 20: stay with 0" in told
+    assert "--polarity=0 --bank bank.safetensors --support clamp --hold brightness -k 2 --seeds 0-15" in told
+    assert "(95%)" in told
+    assert run(*words, "--recall", "1", "--samples", 50, "--sets", 2, "-k", 3) == 1
+    hint = capsys.readouterr().err.splitlines()[-1]
+    reachable = re.search(r"use --recall (\S+),", hint).group(1)
+    assert run(*words, "--recall", reachable, "--samples", 50, "--sets", 2, "-k", 3) == 0, "what the hint says works"
+    for share in ("nan", "0", "1.5"):
+        capsys.readouterr()
+        assert run(*words, "--precision", share) == 2
+        assert "expected a share" in capsys.readouterr().err
+
+
+def test_real_images_of_sixteen_bits_keep_their_greys(tmp_path):
+    values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    for index in range(2):
+        Image.fromarray(values).save(tmp_path / f"{index}.png")
+    pixels = open_reference(tmp_path).pixels([0], 1, (8, 8))[0, ..., 0]
+    assert (pixels == values >> 8).all()
+
+
+def test_modes_of_a_generator_whose_shape_does_not_divide(tmp_path):
+    """36 x 28 is compared at 32 x 24: the images fit the generator's own shape."""
+    real = np.random.default_rng(0).integers(0, 256, (5, 36, 28, 1), dtype=np.uint8)
+    np.savez(tmp_path / "real.npz", real)
+    near = NearestReal(open_reference(tmp_path / "real.npz"), 1, (36, 28), 1)
+    assert near(real).rows[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert float(near(real).distances.max()) < 1e-5
+
+
+def test_images_that_are_no_numbers_are_an_error():
+    with pytest.raises(PolarPriorError, match="NaN"):
+        to_uint8(torch.full((1, 1, 2, 2), torch.nan))
 
 
 def test_modes_are_the_ends_of_the_bank(blobs):
@@ -253,7 +346,11 @@ def test_sweep_writes_a_report_of_its_own(here, capsys):
     assert len(spread["values"]) == 2
     assert spread["mean"] == pytest.approx(np.mean(spread["values"]))
     assert all(row["diagnostics"] is None or row["diagnostics"]["ess"] > 0 for row in rows)
-    assert "two halves of the reference" in told
+    assert "two halves of the reference, 100 each" in told
+    assert told.count("against its control") == 2 * 2, "at rho -0.1 and 9, in both spaces"
+    assert [len(row["effect"]) for row in rows] == [2, 0, 2, 0, 0]
+    assert rows[1]["distinct"] == rows[3]["distinct"] == 100
+    assert rows[2]["distinct"] < 50
     page = Path("out/sweep.html").read_text()
     assert "default-src 'none'" in page
     assert not re.search(r"""(src|href)=["']?(http|//)""", page)
@@ -315,7 +412,7 @@ def test_tune_and_modes_and_npz_as_commands(here, capsys):
     ("words", "error"),
     [
         (["sweep", "--reference", "real", "--metrics", "fod", "--out", "x"], "--metrics: got 'fod'"),
-        (["sweep", "--reference", "real", "--metric-space", "pixl", "--out", "x"], "--space: got 'pixl'"),
+        (["sweep", "--reference", "real", "--metric-space", "pixl", "--out", "x"], "--metric-space: got 'pixl'"),
         (["sweep", "--reference", "nowhere", "--out", "x"], "--reference: no nowhere"),
         (["sweep", "--reference", "real", "--samples", 3, "--out", "x"], "--samples: got 3"),
         (["sweep", "--truncations", "0.5", "--out", "x"], "--truncations: given without --reference"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polarprior as pp
@@ -19,6 +20,7 @@ from polarprior.measure.metrics.manifold import fidelity
 from polarprior.measure.metrics.nearest import nearest
 from polarprior.measure.metrics.path_length import path_lengths, shift_lengths
 from polarprior.stock.shims.vision import import_torchvision_without_operators
+from torch import nn
 
 RELATIVE = 1e-6
 
@@ -210,3 +212,19 @@ def test_memory_does_not_grow_with_all_pairs():
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "precision=1.0, recall=1.0" in told
     assert int(told.split()[-1]) * 1024 < 250 << 20
+
+
+def test_numbers_that_are_none_are_refused_wherever_they_come_in():
+    logits, features = torch.randn(20, 3), torch.randn(20, 3)
+    logits[3, 1] = features[3, 1] = torch.nan
+    with pytest.raises(UsageError, match="NaN"):
+        inception_score(logits)
+    with pytest.raises(UsageError, match="NaN"):
+        Moments.of(features)
+
+
+def test_a_path_between_equal_ends_has_no_length():
+    generator = replace(pp.wrap(nn.Linear(4, 3), latent_dim=4), normalizes_latent=True)
+    ends = generator.prior.draw([1, 2]), generator.prior.draw([1, 3])
+    found = path_lengths(generator, pp.FeatureMap("all", lambda x: x), ends, torch.Generator().manual_seed(0))
+    assert float(found[0]) < 1e-3 < float(found[1])

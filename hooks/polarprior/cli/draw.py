@@ -132,6 +132,8 @@ def sample(
     from polarprior.host import default_host
     from polarprior.prior.sampler import Explained
 
+    if npz is not None and npz.suffix != ".npz":
+        raise UsageError(f"--npz: got {str(npz)!r}, expected a file FILE.npz", "use such as --npz samples.npz")
     about = out / "samples.json" if npz is None else npz.with_suffix(".json")
     check_writable(about)
     if rho is None:
@@ -140,25 +142,26 @@ def sample(
             if asked:
                 raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")
         generator = default_host().load(model, trunc=trunc, temperature=temperature, **loading)
-        latents = generator.prior.draw(seed_list, _labels(generator, None, class_name, len(seed_list)))
+        latents = generator.prior.draw(seed_list, _labels(generator, None, class_name, seed_list))
         _save(generator, latents, seed_list, out, npz, model)
         click.echo(f"{npz or out}: {len(seed_list)} pictures of the model's own prior")
         return
     generator, bank = open_model_and_bank(model, bank_path, trunc, temperature, **loading)
-    label = None if class_name == EVERY else label_of(generator, class_name)
+    labels = _labels(generator, bank, class_name, seed_list)
+    label = None if isinstance(labels, list) else labels
     drawer = default_host().latent_sampler(
         generator,
         bank,
         rho,
         sampler=sampler,
         k=k,
-        draws=len(seed_list),
+        draws=len(seed_list) // (len(set(labels)) if isinstance(labels, list) else 1),
         label=label,
         support=support,
         hold=hold,
         force=force,
     )
-    stock = generator.prior.draw(seed_list, _labels(generator, bank, class_name, len(seed_list)))
+    stock = generator.prior.draw(seed_list, labels)
     latents = drawer.redraw(stock.z, stock.label)
     title = f"{model}, sampler {sampler}, rho {rho:g}, k {drawer.diagnostics.k}, {drawer.diagnostics.target}"
     _save(generator, latents, seed_list, out, npz, title)
@@ -175,21 +178,25 @@ def sample(
         **(drawer.described() if isinstance(drawer, Explained) else {}),
     }
     write_atomically(about, json.dumps(document, indent=1, sort_keys=True).encode())
-    click.echo(f"{npz or out}: {len(seed_list)} pictures\n{drawer.diagnostics}")
+    report = "" if drawer.diagnostics.rows < 2 else f"\n{drawer.diagnostics}"  # a plugin's own law has no weights
+    click.echo(f"{npz or out}: {len(seed_list)} pictures{report}")
     if sampler == "bank":
-        rows = np.isin(latent_hash(stock.z), bank.latent_hash[bank.rows_of(label)]).sum()
+        known = np.zeros(len(stock), np.int64) if stock.label is None else stock.label.numpy()
+        rows = (bank.rows_by_hash(latent_hash(stock.z), known) >= 0).sum()
         if rows < len(seed_list):
             click.echo(
                 f"{len(seed_list) - rows} of the seeds are no rows of this bank: they are drawn from it at any rho"
             )
 
 
-def _labels(generator: Generator, bank: Bank | None, class_name: str | None, n: int) -> int | list[int] | None:
-    """The class of each of n latents, or of all of them; None where the model has none."""
+def _labels(
+    generator: Generator, bank: Bank | None, class_name: str | None, seeds: list[int]
+) -> int | list[int] | None:
+    """The class of each seed, in turn as `bank build` has them, or of all of them; None where the model has none."""
     if class_name != EVERY or generator.num_classes is None:
         return label_of(generator, class_name)
     known = range(generator.num_classes) if bank is None or bank.labels is None else sorted(set(bank.labels.tolist()))
-    return [known[i % len(known)] for i in range(n)]
+    return [known[seed % len(known)] for seed in seeds]
 
 
 def _save(generator: Generator, latents: Latents, seeds: list[int], out: Path, npz: Path | None, title: str) -> None:
@@ -200,6 +207,7 @@ def _save(generator: Generator, latents: Latents, seeds: list[int], out: Path, n
     from polarprior.measure.npz import save_npz
 
     if npz is not None:
+        npz.with_suffix(".json").unlink(missing_ok=True)  # it would speak of other pictures
         labels = None if latents.label is None else latents.label.numpy()
         save_npz(npz, _pictures(generator, latents), len(latents), labels)
         return

@@ -35,7 +35,11 @@ def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--metrics``, ``--metric-space``, ``--samples`` and ``--sets``."""
     for option in (
         click.option(
-            "--sets", type=int, default=3, show_default=True, help="Disjoint sets of seeds, for error bars."
+            "--sets",
+            type=int,
+            default=3,
+            show_default=True,
+            help="Sets of draws, each from a part of the bank of its own, for error bars.",
         ),
         click.option("--samples", type=int, default=1000, show_default=True, help="Draws a set."),
         click.option(
@@ -44,10 +48,15 @@ def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=NameList(),
             default=SPACE,
             show_default=True,
-            help="Where images are compared; several, comma-separated, guard against a circular conclusion.",
+            help="Where images are compared; of several, comma-separated, tune aims at the first.",
         ),
         click.option(
-            "--metrics", type=NameList(), default="fid,pr", show_default=True, help="Some of fid,kid,pr,dc,is."
+            "--metrics",
+            type=NameList(),
+            default="fid,pr",
+            show_default=True,
+            help="Some of fid, kid, pr (precision and recall), dc (density, coverage), and is (the Inception "
+            "score, of the classifier SPACE-logits).",
         ),
     ):
         command = option(command)
@@ -76,7 +85,8 @@ def open_judge(
 
     Args:
         generator: whose draws are compared.
-        reference: real images; the model's own pictures where None, as many as are drawn.
+        reference: real images; the model's own pictures where None, as many as are drawn, at the settings of
+            `generator`.
         label: the class of these.
         metrics, spaces, samples, sets: as in `metric_options`.
 
@@ -96,8 +106,13 @@ def open_judge(
     if sets * samples > OWN_SEEDS:
         raise UsageError(f"--samples: got {samples} in {sets} sets, more than there are seeds", "ask for fewer")
     host = default_host()
-    maps = {space: host.feature_map(generator, space) for space in spaces}
-    logits = {space: host.feature_map(generator, f"{space}-logits") for space in spaces if SCORE in metrics}
+    try:
+        maps = {space: host.feature_map(generator, space) for space in spaces}
+        logits = {space: host.feature_map(generator, f"{space}-logits") for space in spaces if SCORE in metrics}
+    except UsageError as error:  # it speaks of a bank's option
+        raise UsageError(
+            *(part.replace("--space", "--metric-space") for part in (error.message, error.hint))
+        ) from None
     count = samples * sets if reference is None else len(reference)
 
     def real() -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarprior.cli.measuring import metric_options, open_judge, opened, reference_option, shape_of
+from polarprior.cli.measuring import OWN, metric_options, open_judge, opened, reference_option, shape_of
 from polarprior.cli.options import (
     NumberList,
     RhoList,
@@ -47,7 +47,12 @@ HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mea
     help="Bank of the model's latents; several, of other truncations, give a curve each.",
 )
 @click.option("--polarity", "polarities", type=RhoList(), help="rho values; five inside the limits if not given.")
-@click.option("--truncations", type=RhoList(), help="Truncations of the model's own prior, to compare with.")
+@click.option(
+    "--truncations",
+    type=RhoList(),
+    metavar="PSI,PSI,...",
+    help="Truncations of the model's own prior, to compare with.",
+)
 @click.option("--seeds", "seed_list", type=NumberList(), help="Columns; the bank's first eight if not given.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder.")
 @reference_option
@@ -81,7 +86,7 @@ def sweep(
 ) -> None:
     """Pictures of MODEL over a range of polarities, with their diagnostics: OUT/sweep.png and sweep.json.
 
-    With --reference also metrics against those images, with error bars over sets of seeds: OUT/sweep.jsonl, a row a
+    With --reference also metrics against those images, with error bars over sets of draws: OUT/sweep.jsonl, a row a
     line, and OUT/sweep.html, which needs nothing beside it.
     """
     from polarprior.errors import UsageError
@@ -93,6 +98,10 @@ def sweep(
     from polarprior.prior.sampler import SamplerOptions
 
     check_writable(out / "sweep.json")
+    if reference == OWN and len(banks) > 1:
+        raise UsageError(
+            f"--reference: got prior for {len(banks)} banks, whose models differ", "name real images, or one bank"
+        )
     if truncations and reference is None:
         raise UsageError("--truncations: given without --reference", "name real images, or --reference prior")
     if reference:
@@ -193,11 +202,13 @@ def _report(
     from polarprior.files import write_atomically
     from polarprior.measure.sweep_report import metric_table, sweep_html
 
-    lines = [json.dumps({"model": model, "reference": reference, **row.to_dict()}, sort_keys=True) for row in rows]
+    about = {"model": model, "reference": reference, "real": measuring.judge.count, "samples": measuring.samples}
+    lines = [json.dumps({**about, **row.to_dict()}, sort_keys=True) for row in rows]
     write_atomically(out / "sweep.jsonl", "".join(f"{line}\n" for line in lines).encode())
     page = sweep_html(model, rows, seeds, measuring, reference, options.sampler, ends)
     write_atomically(out / "sweep.html", page)
     for space in rows[0].metrics:
-        click.echo(f"\nagainst {reference}, {space}, {measuring.sets} sets of {measuring.samples}:")
+        sizes = f"{measuring.judge.count} images, {measuring.sets} sets of {measuring.samples} draws"
+        click.echo(f"\nagainst {reference}, {space}, {sizes}:")
         click.echo(table(metric_table(rows, space, measuring)))
     click.echo(f"{out / 'sweep.html'}: open it in a browser; {out / 'sweep.jsonl'}: a row a line")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from polarprior.cli.measuring import metric_options, open_judge, opened, reference_option
+from polarprior.cli.measuring import OWN, metric_options, open_judge, opened, reference_option
 from polarprior.cli.options import (
     class_option,
     json_option,
@@ -24,6 +25,9 @@ from polarprior.cli.options import (
 
 if TYPE_CHECKING:
     from polarprior.measure.tuning import Tried
+
+OF_THE_LAW = ("class_name", "sampler", "support", "hold", "trunc", "k", "device", "sha256")
+"""Options that the command which follows must have as well."""
 
 
 @click.command()
@@ -70,16 +74,25 @@ def tune(
 
     Exactly one of --minimise, --precision and --recall. The last line is the command that draws with what was found.
     """
+    import numpy as np
+
     from polarprior.errors import PolarPriorError, UsageError
-    from polarprior.measure.sweep import Measuring, as_dict
+    from polarprior.measure.sweep import Measuring, Spread, as_dict
     from polarprior.measure.tuning import tune as search
 
     aims = {"--minimise": minimise, "--precision": precision, "--recall": recall}
     given = [name for name, aim in aims.items() if aim is not None]
     if len(given) != 1:
         raise UsageError(f"--minimise: got {' and '.join(given) or 'no aim'}, expected one aim", "use --minimise fid")
+    for name in given:
+        if name != "--minimise" and not 0 < float(str(aims[name])) <= 1:
+            raise UsageError(f"{name}: got {aims[name]}, expected a share, above 0 and up to 1", f"use {name} 0.8")
     if reference is None:
         raise UsageError("--reference: none given", "name real images: a folder, a zip, an idx file or an .npz")
+    if reference == OWN and len(banks) > 1:
+        raise UsageError(
+            f"--reference: got prior for {len(banks)} banks, whose models differ", "name real images, or one bank"
+        )
     metric = minimise or given[0].removeprefix("--")
     target = precision if precision is not None else recall
     needed = metric if minimise else "pr"
@@ -110,19 +123,38 @@ def tune(
         chosen, path = min(best, key=lambda each: each[0].metrics[spaces[0]][metric].mean)
     else:
         chosen, path = min(best, key=lambda each: each[0].diagnostics.tilt)
+    rho = chosen.diagnostics.rho
+    change = chosen.change[spaces[0]]
+    told_apart = abs(change[metric].mean) > change[metric].half
     if as_json:
-        document = {"rho": chosen.diagnostics.rho, "trunc": chosen.trunc, "bank": path and str(path)}
-        click.echo(
-            json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), "metrics": as_dict(chosen.metrics)})
-        )
+        document = {"rho": rho, "trunc": chosen.trunc, "bank": path and str(path), "told_apart_from_0": told_apart}
+        measured = {"metrics": as_dict(chosen.metrics), "change": as_dict(chosen.change)}
+        click.echo(json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), **measured}))
         return
     spreads = chosen.metrics[spaces[0]]
-    click.echo(table([("rho", *spreads), (f"{chosen.diagnostics.rho:g}", *map(str, spreads.values()))]))
-    named = f" --bank {path}" if path else ""
+    plain = {name: Spread(tuple(np.subtract(spreads[name].values, change[name].values))) for name in spreads}
+    lines = (("rho", *spreads), ("0", *map(str, plain.values())), (f"{rho:g}", *map(str, spreads.values())))
     click.echo(
-        f"next: polarprior sample {model} --polarity={chosen.diagnostics.rho:g}{named} --seeds 0-15 --out tuned"
-        + (f" --class {class_name}" if class_name is not None else "")
+        table([*lines, ("change", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values()))])
     )
+    if rho and not told_apart:
+        click.echo(
+            f"{metric} at rho {rho:g} can't be told from that at 0 in {sets} sets of {samples}: stay with 0, or look "
+            f"closer with more --samples, --sets and rows of the bank"
+        )
+    click.echo("next: " + " ".join(_following(model, rho if told_apart else 0.0, path)))
+
+
+def _following(model: str, rho: float, bank: Path | None) -> list[str]:
+    """The command that draws at rho, with the options of the law that this one was given."""
+    words = ["polarprior", "sample", model, f"--polarity={rho:g}", *(["--bank", str(bank)] if bank else [])]
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
+        if parameter.name in OF_THE_LAW and given and value not in (None, ()):
+            words += [parameter.opts[0], ",".join(value) if isinstance(value, tuple) else str(value)]
+    return [*words, "--seeds", "0-15", "--out", "tuned"]
 
 
 def _line(each: Tried, space: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,8 @@ class Diagnostics:
         where = "this bank" if self.label is None else f"class {self.label} of this bank"
         what = f"--polarity: got {self.rho:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
         if lower == upper == 0:
-            return what, "build a larger bank (-n), or go on with --force"
+            enough = max(2 * self.rows, ceil(self.rows * self.ess_needed / self.ess / 100) * 100)
+            return what, f"build a larger bank, of about {enough} latents (-n {enough}), or go on with --force"
         return what, f"use --polarity={lower if self.rho < 0 else upper:g}, or go on with --force"
 
 

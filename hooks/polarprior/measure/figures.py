@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.files import write_atomically
 
 
@@ -22,6 +22,8 @@ def to_uint8(images: Tensor) -> np.ndarray:
             f"images: the generator gives {list(images.shape[1:])} a latent, expected [1 or 3, height, width]",
             "outputs that are no pictures can be had in Python: pp.latent_sampler(...).sample(seeds)",
         )
+    if not bool(images.isfinite().all()):
+        raise PolarPriorError("images: the generator gives NaN or infinity", "it may need float32 or other settings")
     typical = float(images.abs().median())  # the largest may be an outlier, which is clamped
     if typical > 2:
         raise UsageError(
@@ -71,19 +73,20 @@ def captioned_grid(
     gap, left, top = 6, 150, 66
     large, small = ImageFont.load_default(17), ImageFont.load_default(11)
     title_width = max(int(small.getlength(line)) for line in title.splitlines())
-    pitch = max(height, 52) + gap  # a caption needs room beside small images
-    size = (max(left + count * (width + gap), title_width + 20), top + len(rows) * pitch)
+    across = max(width, *(int(small.getlength(head)) for head in heads)) + gap  # heads and captions need their room
+    pitch = max(height, 52) + gap
+    size = (max(left + count * across, title_width + 20), top + len(rows) * pitch)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((10, 9), title, "black", small)
     for column, head in enumerate(heads):
-        draw.text((left + column * (width + gap) + width // 2, top - 6), head, "gray", small, anchor="ms")
+        draw.text((left + column * across + width // 2, top - 6), head, "gray", small, anchor="ms")
     for index, (row, (main, detail), bars) in enumerate(zip(rows, captions, marked, strict=True)):
         y = top + index * pitch
         draw.text((10, y + height // 2 - 4), main, "black", large, anchor="ls")
         draw.multiline_text((10, y + height // 2 + 2), detail, "gray", small, spacing=1)
         for column, (pixels, bar) in enumerate(zip(row, bars, strict=True)):
-            x = left + column * (width + gap)
+            x = left + column * across
             sheet.paste(as_image(pixels).convert("RGB"), (x, y))
             if bar:
                 draw.rectangle((x, y + height, x + width - 1, y + height + 2), "orangered")

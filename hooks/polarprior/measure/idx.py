@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from polarprior.errors import PolarPriorError
 
 _UNSIGNED_BYTES = 0x08
+BLOCK = 1 << 24
+"""Bytes read at once: a header that lies asks for no memory."""
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -21,13 +24,27 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         PolarPriorError: not an idx file of unsigned bytes, or not of the size that its header says.
     """
+    try:
+        shape, size, values = _read(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise PolarPriorError(f"{path}: can't be read: {error}", "fetch it again") from error
+    if len(values) != size:
+        raise PolarPriorError(f"{path}: has {len(values)} bytes, its header says {shape}", "fetch it again")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _read(path: Path) -> tuple[tuple[int, ...], int, bytes]:
+    """What the header says, how many bytes that is, and those that are there, one more at most."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
         head = file.read(4)
         if len(head) < 4 or head[:3] != bytes((0, 0, _UNSIGNED_BYTES)) or not 1 <= head[3] <= 4:
             raise PolarPriorError(f"{path}: no idx file of unsigned bytes", "name one such as t10k-images-idx3-ubyte")
-        shape = tuple(np.frombuffer(file.read(4 * head[3]), ">u4").tolist())
+        axes = file.read(4 * head[3])
+        if len(axes) < 4 * head[3]:
+            raise PolarPriorError(f"{path}: ends within its header", "fetch it again")
+        shape = tuple(np.frombuffer(axes, ">u4").tolist())
         size = int(np.prod(shape, dtype=object))
-        values = file.read(size + 1 if size < 1 << 40 else 0)
-    if len(shape) != head[3] or len(values) != size:
-        raise PolarPriorError(f"{path}: has {len(values)} bytes, its header says {shape}", "fetch it again")
-    return np.frombuffer(values, np.uint8).reshape(shape)
+        parts: list[bytes] = []
+        while sum(map(len, parts)) <= size and (part := file.read(min(size + 1, BLOCK))):
+            parts.append(part)
+        return shape, size, b"".join(parts)[: size + 1]

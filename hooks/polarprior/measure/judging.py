@@ -21,6 +21,8 @@ from polarprior.measure.metrics.manifold import fidelity
 from polarprior.measure.reference import scaled
 
 BATCH = 64
+FEWEST = 20
+"""Real images: those of both halves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,12 @@ class Judge:
         real: batches of images [n, C, H, W] in [-1, 1], which are read once.
         device: where the maps work.
 
+    Attributes:
+        real: by space.
+        count: of the real images.
+
     Raises:
-        UsageError: no such metric.
+        UsageError: no such metric, or too few images.
     """
 
     def __init__(
@@ -105,6 +111,9 @@ class Judge:
             for name, phi in spaces.items():
                 batches[name].append(self._taken(phi, images))
         self.real = {name: Real.of(torch.cat(each)) for name, each in batches.items()}
+        self.count = len(next(iter(self.real.values())).features)
+        if self.count < FEWEST:
+            raise UsageError(f"--reference: got {self.count} images, expected {FEWEST} or more", "name more of them")
 
     def __call__(self, generator: Generator, latents: Latents) -> dict[str, dict[str, float]]:
         """Metrics of the images of `latents`, by space and name; images are rounded to 8 bits, as they are saved."""
@@ -113,7 +122,7 @@ class Judge:
 
     @cached_property
     def halves(self) -> dict[str, dict[str, float]]:
-        """Metrics of every other real image against the rest: what a perfect generator would be given."""
+        """Metrics of every other real image against the rest: with as many images, what no generator should beat."""
         found = {}
         for space, real in self.real.items():
             half = Real.of(real.features[::2])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from polarprior.bank.bank import Bank
 from polarprior.bank.extremes import extremes
@@ -16,7 +17,7 @@ from polarprior.hashing import latent_hash
 from polarprior.host import default_host
 from polarprior.measure.figures import as_image, captioned_grid, to_uint8
 from polarprior.measure.metrics.nearest import nearest
-from polarprior.measure.reference import Reference
+from polarprior.measure.reference import BATCH, Reference, scaled
 
 COMPARED = 32
 """Pixels a side at which images are compared, as in the polarity paper's Fig. 6; smaller ones as they are."""
@@ -141,16 +142,20 @@ class NearestReal:
         self._reference, self._channels, self._size, self._count = reference, channels, size, count
         longest = max(*size, COMPARED)
         self._compared = (max(1, size[0] * COMPARED // longest), max(1, size[1] * COMPARED // longest))
-        batches = [each.flatten(1) for each in reference.batches(channels, self._compared)]
-        self._real = torch.cat(batches)
+        starts = range(0, len(reference), BATCH)
+        batches = [reference.pixels([*range(i, min(i + BATCH, len(reference)))], channels, size) for i in starts]
+        self._real = torch.cat([self._flat(batch) for batch in batches])
 
     def __call__(self, images: np.ndarray) -> Neighbours:
         """Of uint8 [n, H, W, C]."""
-        small = np.stack([np.asarray(self._reduced(each)).reshape(*self._compared, -1) for each in images])
-        flat = torch.from_numpy(small.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).flatten(1)
-        found = nearest(self._real, flat, min(self._count, len(self._real)))
+        found = nearest(self._real, self._flat(images), min(self._count, len(self._real)))
         pictures = [self._reference.pixels(rows, self._channels, self._size) for rows in found.rows.tolist()]
         return Neighbours(found.rows.numpy(), found.distances.numpy(), np.stack(pictures))
+
+    def _flat(self, images: np.ndarray) -> Tensor:
+        """uint8 [n, H, W, C] to float32 [n, any], in [-1, 1], at the size that is compared."""
+        small = np.stack([np.asarray(self._reduced(each)).reshape(*self._compared, -1) for each in images])
+        return scaled(small).flatten(1)
 
     def _reduced(self, pixels: np.ndarray) -> Image.Image:
         image = as_image(pixels)
@@ -176,6 +181,7 @@ def modes_picture(groups: Sequence[Pictures], title: str, columns: int = 8) -> I
                 picked = slice(start, start + len(heads))
                 blank = np.full((len(heads) - len(group.images[picked]), *group.images.shape[1:]), 255, np.uint8)
                 rows.append(np.concatenate([group.images[picked], blank]))
-                captions.append((group.of_class or f"{start + 1}-", f"l {values[start]}"))
+                rank = f"{start + 1} to {start + len(group.images[picked])}"
+                captions.append((group.of_class or rank, f"l {values[start]} on"))
     marks = [np.zeros(len(row), bool) for row in rows]
     return captioned_grid(rows, captions, title, heads, marks)

@@ -24,8 +24,8 @@ def check_matplotlib() -> None:
 
 
 def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline: float | None = None) -> str:
-    """A metric against rho, one curve a truncation, ± one standard deviation over the sets of seeds; rows beyond the
-    limits of rho are hollow."""
+    """A metric against rho, one curve a truncation with that of its control, ± one standard deviation over the sets;
+    rows beyond the limits of rho are hollow."""
     figure, axes = _axes("rho", _LABELS.get(metric, metric))
     for trunc, curve in _curves(rows).items():
         points = [(row.diagnostics.rho, row.metrics[space][metric]) for row in curve if row.diagnostics]
@@ -33,8 +33,12 @@ def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline
         (line,) = axes.plot(x, [each.mean for each in spreads], label=_polarity(trunc), zorder=1)
         for row, at, spread in zip(curve, x, spreads, strict=True):
             axes.errorbar(at, spread.mean, spread.std, fmt="o", **_marker(row, line.get_color()))
+        if any(row.measured and row.measured.effect for row in curve):
+            axes.plot(
+                x, [_control(row, space, metric) for row in curve], ":", color=line.get_color(), label="control"
+            )
     if baseline is not None:
-        axes.axhline(baseline, color="gray", linestyle=":", label="two halves of the reference")
+        axes.axhline(baseline, color="gray", linestyle=":", label="halves of the reference")
     axes.legend(fontsize=7)
     return _svg(figure)
 
@@ -58,6 +62,12 @@ def pareto(rows: Sequence[SweepRow], space: str) -> str:
             axes.annotate(said, (across.mean, up.mean), fontsize=6, xytext=(3, 3), textcoords="offset points")
     axes.legend(fontsize=7)
     return _svg(figure)
+
+
+def _control(row: SweepRow, space: str, metric: str) -> float:
+    """The same repetitions without polarity; at rho 0 the row itself."""
+    effect = row.measured.effect if row.measured else {}
+    return row.metrics[space][metric].mean - (effect[space][metric].mean if effect else 0)
 
 
 def _curves(rows: Sequence[SweepRow]) -> dict[float | None, list[SweepRow]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,19 @@ from polarprior.measure.idx import read_idx
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 BATCH = 64
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    IndexError,
+    RuntimeError,  # an encrypted zip
+    SyntaxError,  # a broken PNG
+    zlib.error,
+    zipfile.BadZipFile,
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+)
+"""What Pillow, zipfile and numpy raise of files that are damaged, or are something else."""
 
 
 class Reference(ABC):
@@ -40,14 +54,14 @@ class Reference(ABC):
 
     def pixels(self, rows: list[int], channels: int, size: tuple[int, int]) -> np.ndarray:
         """uint8 [n, *size, channels] of some of them, channels 1 or 3, resized by Pillow's bicubic where they have
-        another size of the same shape.
+        another size of the same shape. Transparency is left out; 16 bits become 8.
 
         Raises:
             UsageError: images of another aspect ratio.
         """
         out = np.empty((len(rows), *size, channels), np.uint8)
         for place, index in zip(out, rows, strict=True):
-            image = self.picture(index).convert("L" if channels == 1 else "RGB")
+            image = _eight_bits(self.picture(index), index, self.path).convert("L" if channels == 1 else "RGB")
             height, width = size
             if image.size[0] * height != image.size[1] * width:
                 raise UsageError(
@@ -65,6 +79,18 @@ class Reference(ABC):
         count = len(self) if most is None else min(most, len(self))
         for start in range(0, count, BATCH):
             yield scaled(self.pixels(list(range(start, min(start + BATCH, count))), channels, size))
+
+
+def _eight_bits(image: Image.Image, index: int, path: Path) -> Image.Image:
+    """`image`, or where it has 16 bits of grey the upper eight: Pillow's own conversion would saturate."""
+    if image.mode == "F":
+        raise UsageError(f"--reference: image {index} of {path} holds floats", "write it with 8 bits a channel")
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise UsageError(f"--reference: image {index} of {path} has 32 bits", "write it with 8 bits a channel")
+    return Image.fromarray((values >> 8).astype(np.uint8))
 
 
 def scaled(pixels: np.ndarray) -> Tensor:
@@ -105,15 +131,22 @@ class _Zip(Reference):
 
     def __init__(self, path: Path):
         super().__init__(path)
-        self._zip = zipfile.ZipFile(path)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except UNREADABLE as error:
+            raise PolarPriorError(f"--reference: can't read {path}: {error}", "write it again") from error
         self._names = sorted(name for name in self._zip.namelist() if Path(name).suffix.lower() in PICTURES)
 
     def __len__(self) -> int:
         return len(self._names)
 
     def picture(self, index: int) -> Image.Image:
-        with self._zip.open(self._names[index]) as file:
-            return _opened(file, self._names[index])
+        try:
+            with self._zip.open(self._names[index]) as file:
+                return _opened(file, self._names[index])
+        except UNREADABLE as error:
+            name = f"{self._names[index]} of {self.path}"
+            raise PolarPriorError(f"--reference: can't read {name}: {error}", "write it again") from error
 
 
 def open_reference(path: str | Path) -> Reference:
@@ -128,7 +161,7 @@ def open_reference(path: str | Path) -> Reference:
         PolarPriorError: a file that is damaged.
     """
     path = Path(path)
-    if not path.exists():
+    if not (path.is_dir() or path.is_file()):
         raise UsageError(f"--reference: no {path}", "name a folder of pictures, a zip, an idx file or an .npz")
     if path.is_dir():
         arrays = sorted(path.glob("*-images-idx3-ubyte*"))
@@ -154,14 +187,14 @@ def _opened(file: object, name: object) -> Image.Image:
     try:
         image = Image.open(file)  # type: ignore[arg-type]  # a path or a binary file
         image.load()
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise PolarPriorError(f"--reference: can't read {name}: {error}", "remove it or write it again") from error
     return image
 
 
 def _images_of_idx(path: Path) -> np.ndarray:
     images = read_idx(path)
-    if images.ndim != 3:
+    if images.ndim != 3 or not images.size:
         raise PolarPriorError(
             f"--reference: {path} has axes {list(images.shape)}", "name a file of images, not labels"
         )
@@ -189,5 +222,5 @@ def _images_of_npz(path: Path) -> np.ndarray:
         with np.load(path, allow_pickle=False) as arrays:
             images: np.ndarray = arrays[arrays.files[0]]
         return images
-    except (OSError, ValueError, IndexError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise PolarPriorError(f"--reference: can't read {path}: {error}", "write it again") from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.measure.figures import captioned_grid, to_uint8
 from polarprior.measure.judging import Judge
-from polarprior.prior.sampler import LatentSampler
+from polarprior.measure.repetitions import Repetition, of_sampler, repetitions
+from polarprior.prior.sampler import SamplerOptions
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,20 @@ class Spread:
         """Of the values, with n - 1; 0 of a single one."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
 
+    @property
+    def half(self) -> float:
+        """Half the width of the 95% interval of the mean (Student's); infinite of a single value."""
+        from scipy.stats import t
+
+        n = len(self.values)
+        return float(t.ppf(0.975, n - 1)) * self.std / n**0.5 if n > 1 else float("inf")
+
+    def less(self, other: Spread) -> Spread:
+        """The difference, set by set."""
+        return Spread(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
+
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.std:.2g}"
+        return f"{self.mean:.4g}" + (f" ± {self.std:.2g}" if len(self.values) > 1 else "")
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -58,30 +71,54 @@ def as_dict(measured: Measured) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What a row was measured to be.
+
+    Attributes:
+        figures: over the sets.
+        effect: the same less those of each set's control; empty where there is none.
+        distinct: different latents in a set, on average.
+    """
+
+    figures: Measured
+    effect: Measured
+    distinct: float
+
+
+@dataclass(frozen=True)
 class Measuring:
     """Metrics of a row.
 
     Attributes:
         judge: compares draws with real images.
         samples: draws a set.
-        sets: disjoint sets of seeds, from which the spread comes.
+        sets: of draws, from which the spread comes.
     """
 
     judge: Judge
     samples: int = 1000
     sets: int = 3
 
-    def of(self, generator: Generator, sampler: LatentSampler | None, label: int | None = None) -> Measured:
-        """Metrics of what the seeds 0, 1, ... become; of the model's own prior where `sampler` is None."""
-        found = []
-        for start in range(0, self.sets * self.samples, self.samples):
-            seeds = range(start, start + self.samples)
-            drawn = generator.prior.draw(seeds, label) if sampler is None else sampler.sample(seeds, label)
-            found.append(self.judge(generator, drawn))
-        return {
-            space: {name: Spread(tuple(each[space][name] for each in found)) for name in values}
-            for space, values in found[0].items()
-        }
+    def of(self, generator: Generator, sets: Iterable[Repetition]) -> Measurement:
+        """Metrics of sets of draws, and of their controls."""
+        found, effects, distinct = [], [], []
+        for each in sets:
+            values = self.judge(generator, each.drawn)
+            found.append(values)
+            distinct.append(each.distinct)
+            if each.control is not None:
+                others = self.judge(generator, each.control)
+                effects.append(
+                    {s: {name: v - others[s][name] for name, v in named.items()} for s, named in values.items()}
+                )
+        return Measurement(_gathered(found), _gathered(effects), float(np.mean(distinct)))
+
+
+def _gathered(found: Sequence[dict[str, dict[str, float]]]) -> Measured:
+    return {
+        space: {name: Spread(tuple(each[space][name] for each in found)) for name in values}
+        for space, values in (found[0].items() if found else ())
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +130,19 @@ class SweepRow:
         diagnostics: of this polarity on the bank; None for the model's own prior, without a bank.
         images: uint8 [seeds, H, W, C].
         moved: bool [seeds], where the draw is another latent than the seed's own.
-        metrics: empty where nothing is measured.
+        measured: None where nothing is measured.
     """
 
     trunc: float | None
     diagnostics: Diagnostics | None
     images: np.ndarray
     moved: np.ndarray
-    metrics: Measured = field(default_factory=dict)
+    measured: Measurement | None = None
+
+    @property
+    def metrics(self) -> Measured:
+        """Of `measured`; empty where nothing is."""
+        return self.measured.figures if self.measured else {}
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -111,6 +153,8 @@ class SweepRow:
             "diagnostics": report,
             "within_limits": trusted,
             "metrics": as_dict(self.metrics),
+            "effect": as_dict(self.measured.effect) if self.measured else {},
+            "distinct": self.measured.distinct if self.measured else None,
         }
 
 
@@ -143,19 +187,23 @@ def sweep(
     """Pictures of `seeds` at each polarity, with the diagnostics and, with `measuring`, metrics; `options` as in
     `Host.latent_sampler`."""
     stock = generator.prior.draw(seeds, label)
+    asked = SamplerOptions(label=label, **options)
     for rho in polarities:
         sampler = default_host().latent_sampler(generator, bank, rho, label=label, **options)
         drawn = sampler.redraw(stock.z, stock.label)
         moved = (drawn.z != stock.z).flatten(1).any(1).numpy()
-        metrics = measuring.of(generator, sampler, label) if measuring else {}
-        yield SweepRow(generator.settings.trunc, sampler.diagnostics, to_uint8(generator(drawn)), moved, metrics)
+        images, measured = to_uint8(generator(drawn)), None
+        if measuring:
+            sets = repetitions(generator, bank, sampler, rho, asked, measuring.samples, measuring.sets)
+            measured = measuring.of(generator, sets)
+        yield SweepRow(generator.settings.trunc, sampler.diagnostics, images, moved, measured)
 
 
 def truncated(generator: Generator, seeds: Sequence[int], label: int | None, measuring: Measuring) -> SweepRow:
     """The model's own prior, at the truncation that `generator` has."""
     images = to_uint8(generator(generator.prior.draw(seeds, label)))
-    metrics = measuring.of(generator, None, label)
-    return SweepRow(generator.settings.trunc, None, images, np.zeros(len(seeds), bool), metrics)
+    measured = measuring.of(generator, of_sampler(generator, None, label, measuring.samples, measuring.sets))
+    return SweepRow(generator.settings.trunc, None, images, np.zeros(len(seeds), bool), measured)
 
 
 def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sampler: str = "bank") -> Image.Image:

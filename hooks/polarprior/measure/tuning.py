@@ -11,7 +11,10 @@ from polarprior.errors import PolarPriorError
 from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.law.diagnostics import Diagnostics
+from polarprior.law.limits import floor_to
+from polarprior.measure.repetitions import repetitions
 from polarprior.measure.sweep import Measured, Measuring, automatic_polarities
+from polarprior.prior.sampler import SamplerOptions
 
 EVALUATIONS = 12
 """Of a search: one a rho."""
@@ -19,11 +22,13 @@ EVALUATIONS = 12
 
 @dataclass(frozen=True)
 class Tried:
-    """A rho that was tried: the truncation and diagnostics of its draws, and their metrics."""
+    """A rho that was tried: the truncation and diagnostics of its draws, their metrics, and the change of these
+    against rho 0, set by set."""
 
     trunc: float | None
     diagnostics: Diagnostics
     metrics: Measured
+    change: Measured
 
 
 def tune(
@@ -62,14 +67,21 @@ def tune(
     from scipy.optimize import minimize_scalar
 
     found: dict[float, Tried] = {}
+    asked = SamplerOptions(label=label, **options)
     space = next(iter(measuring.judge.real))
 
     def value(rho: float) -> float:
-        rho = round(float(rho), 6)
+        rho = floor_to(float(rho), 3)
         if rho not in found:
             sampler = default_host().latent_sampler(generator, bank, rho, label=label, **options)
-            metrics = measuring.of(generator, sampler, label)
-            found[rho] = Tried(generator.settings.trunc, sampler.diagnostics, metrics)
+            sets = repetitions(generator, bank, sampler, rho, asked, measuring.samples, measuring.sets)
+            metrics = measuring.of(generator, sets).figures
+            plain = found[0.0].metrics if found else metrics  # 0 is the first
+            change = {
+                each: {name: spread.less(plain[each][name]) for name, spread in named.items()}
+                for each, named in metrics.items()
+            }
+            found[rho] = Tried(generator.settings.trunc, sampler.diagnostics, metrics, change)
             tried(found[rho])
         return found[rho].metrics[space][metric].mean
 
@@ -83,10 +95,10 @@ def tune(
         if value(end) < target:
             raise PolarPriorError(
                 f"--{metric}: got {target:g}, at most {value(end):.4g} for rho in {lower:g} to {upper:g}, its limits",
-                f"use --{metric} {value(end):.2f}, or build a larger bank (-n)",
+                f"use --{metric} {floor_to(value(end)):g}, or build a larger bank (-n)",
             )
         near = 0.0
-        while len(found) < EVALUATIONS:
+        for _ in range(EVALUATIONS - len(found)):
             middle = (near + end) / 2
             near, end = (near, middle) if value(middle) >= target else (middle, end)
     reached = [each for each in found.values() if each.metrics[space][metric].mean >= target]

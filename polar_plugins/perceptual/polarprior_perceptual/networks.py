@@ -110,8 +110,11 @@ def torchvision_vgg16() -> nn.Module:
 
 
 def torchvision_inception() -> nn.Module:
-    """torchvision's Inception v3, pooled features, 2048. They are not those that FID is defined with."""
-    network = _torchvision("inception_v3", TORCHVISION_INCEPTION, init_weights=False)
+    """torchvision's Inception v3, pooled features, 2048. They are not those that FID is defined with.
+
+    Its weights are Google's, for images in [-1, 1]: `transform_input` undoes torchvision's normalisation.
+    """
+    network = _torchvision("inception_v3", TORCHVISION_INCEPTION, init_weights=False, transform_input=True)
     network.fc = nn.Identity()
     return network
 

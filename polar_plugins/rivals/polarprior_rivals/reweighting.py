@@ -71,8 +71,9 @@ class LatentRejection(Rival):
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
         drawn = self._first_accepted(z.float(), label, lambda fresh, _: self._weight(fresh) / LARGEST, MOST)
         for _ in range(self._ascent):
-            drawn.requires_grad_()
-            (slope,) = torch.autograd.grad(self._weight(drawn).sum(), drawn)
+            with torch.enable_grad():
+                weight = self._weight(drawn.requires_grad_()).sum()
+            (slope,) = torch.autograd.grad(weight, drawn)
             drawn = (drawn + RATE * slope).detach()
         return drawn
 

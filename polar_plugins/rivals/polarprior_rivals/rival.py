@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.law.diagnostics import Diagnostics, diagnose
@@ -109,11 +110,14 @@ class Judged(Rival):
         generator = self._generator
         latents = Latents(z, label).to(generator.device, generator.dtype)
         images = generator.synthesize(latents.z, latents.label)
-        return self._discriminator(images, latents.label).double().cpu()
+        logits = self._discriminator(images, latents.label).double().cpu()
+        if not bool(logits.isfinite().all()):
+            raise PolarPriorError(f"{generator.plugin}: its discriminator gives NaN or infinity", "use another rival")
+        return logits
 
 
 def whole_number(value: float, name: str) -> int:
     """`value` as an int; UsageError, naming the sampler, unless it is a whole number of 1 or more."""
-    if value != int(value) or value < 1:
+    if not isfinite(value) or value != int(value) or value < 1:
         raise UsageError(f"--sampler: got {value:g}, expected a whole number, 1 or more", f"use such as {name}:10")
     return int(value)

@@ -17,7 +17,9 @@ PAIRS = 500
 class OptimalTransport(Judged):
     """Tanaka 2019, *Discriminator optimal transport*, algorithm 2, in the latent space: from the stock latent z0,
     `updates` steps of gradient descent on |z - z0 + 1e-3| - D(G(z)) / k, D without its sigmoid, and k the largest
-    |D(G(z)) - D(G(z'))| / |z - z'| of `PAIRS` pairs. The paper's steps of 0.01 are taken by Adam here."""
+    |D(G(z)) - D(G(z'))| / |z - z'| of `PAIRS` pairs. The paper's steps of 0.01 are taken by Adam here. Uniform
+    latents stay within ±1; what the authors' code takes from the slope of normal ones, a multiple of its part along
+    z, is left in."""
 
     def __init__(self, generator: Generator, options: SamplerOptions, updates: float = UPDATES):
         super().__init__(generator, options)
@@ -31,8 +33,12 @@ class OptimalTransport(Judged):
         moving = z.detach().clone().requires_grad_()
         optimizer = torch.optim.Adam([moving], lr=RATE)
         for _ in range(self._updates):
-            gain = self._logits(moving, label) / self._lipschitz
-            cost = (moving - z + OFFSET).flatten(1).norm(dim=1).double() - gain
-            (moving.grad,) = torch.autograd.grad(cost.sum(), moving)
+            with torch.enable_grad():  # who draws may have turned it off
+                gain = self._logits(moving, label) / self._lipschitz
+                cost = (moving - z + OFFSET).flatten(1).norm(dim=1).double() - gain
+                (moving.grad,) = torch.autograd.grad(cost.sum(), moving)
             optimizer.step()
+            if self._generator.prior.name == "uniform":
+                with torch.no_grad():
+                    moving.clamp_(-1, 1)
         return moving.detach()

@@ -133,3 +133,22 @@ def test_wrong_usage(line, tmp_path):
     save(LatentWeight(3), tmp_path / "other.safetensors")
     with pytest.raises(PolarPriorError, match="holds no weight network for 1 numbers"):
         pp.latent_sampler(line, None, 0.0, sampler=f"rivals:latent-rs:{tmp_path / 'other.safetensors'}")
+
+
+def test_transport_keeps_uniform_latents_in_their_square_and_needs_no_gradients_around_it():
+    generator = pp.wrap(nn.Unflatten(1, (1, 1, 1)), latent_dim=1, prior="uniform")
+    generator = replace(generator, discriminator=lambda images, label: 9 * images[:, 0, 0, 0])
+    with torch.no_grad():
+        moved = drawn(generator, "dot:60")
+    assert float(moved.abs().max()) <= 1
+    assert float((moved - generator.prior.draw(SEEDS).z).max()) > 0.05
+
+
+def test_a_discriminator_that_gives_nan_is_an_error(line):
+    broken = replace(line, discriminator=lambda images, label: images[:, 0, 0, 0] * torch.nan)
+    for name in ("sir:5", "mh:5", "dot:5"):
+        with pytest.raises(PolarPriorError, match="NaN"):
+            drawn(broken, name)
+    for value in ("inf", "nan", "1e400"):
+        with pytest.raises(UsageError, match="whole number"):
+            drawn(line, f"sir:{value}")

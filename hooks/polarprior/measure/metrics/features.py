@@ -38,18 +38,28 @@ def blocks(rows: int, columns: int) -> Iterator[slice]:
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
-def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared Euclidean distances of a [n, D] to b [m, D]: float64 [n, m], none below 0."""
-    return products(a, b).mul_(-2).add_(_squares(a)[:, None]).add_(_squares(b)).clamp_(min=0)
+def distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Squared Euclidean distances of some rows of a [n, D] at a time to b [m, D]: which rows, and float64 [rows, m],
+    none below 0, which the next block overwrites."""
+    of_a, of_b = _squares(a), _squares(b)
+    for rows, block in products(a, b):
+        yield rows, block.mul_(-2).add_(of_a[rows, None]).add_(of_b).clamp_(min=0)
 
 
-def products(a: Tensor, b: Tensor) -> Tensor:
-    """a b', float64 [n, m], without a float64 copy of all of b."""
-    out = torch.empty(len(a), len(b), dtype=torch.float64, device=a.device)
-    a = a.double()
-    for piece in blocks(len(b), b.shape[1]):
-        torch.mm(a, b[piece].double().T, out=out[:, piece])
-    return out
+def products(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """a b' for some rows of a [n, D] at a time: which rows, and float64 [rows, m], which the next block overwrites.
+
+    One buffer serves all: malloc may keep many of this size, and gives none of them back.
+    """
+    buffer: Tensor | None = None
+    for rows in blocks(len(a), len(b)):
+        part = a[rows].double()
+        if buffer is None:
+            buffer = torch.empty(len(part), len(b), dtype=torch.float64, device=a.device)
+        block = buffer[: len(part)]
+        for piece in blocks(len(b), b.shape[1]):
+            torch.mm(part, b[piece].double().T, out=block[:, piece])
+        yield rows, block
 
 
 def _squares(features: Tensor) -> Tensor:

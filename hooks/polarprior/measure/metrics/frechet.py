@@ -21,7 +21,8 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
-        """Of features [n, D], n > 1, the covariance with n - 1."""
+        """Of features [n, D], n > 1, the covariance with n - 1; UsageError unless these are finite floats."""
+        check_features(features, features)
         n, width = features.shape
         pieces = list(blocks(n, width))
         mean = sum((features[piece].double().sum(0) for piece in pieces), start=torch.zeros(()).double()) / n
@@ -58,7 +59,6 @@ def frechet_distance(real: Tensor | Moments, generated: Tensor) -> float:
     >>> round(frechet_distance(x, x + 2), 4)
     12.0
     """
-    check_features(generated if isinstance(real, Moments) else real, generated)
     first = real if isinstance(real, Moments) else Moments.of(real)
     second = Moments.of(generated)
     if len(first.mean) != len(second.mean):

@@ -20,10 +20,12 @@ def inception_score(logits: Tensor) -> float:
         1 to the number of classes.
 
     Raises:
-        UsageError: logits that aren't [n, classes].
+        UsageError: logits that aren't finite, [n, classes].
     """
     if logits.ndim != 2 or not len(logits):
         raise UsageError(f"logits: got {list(logits.shape)}, expected [n, classes]", "give a classifier's logits")
+    if not bool(logits.isfinite().all()):
+        raise UsageError("logits: some are NaN or infinite", "look at the images that gave them")
     log_p = logits.double().log_softmax(1)
     p = log_p.exp()
     return float((p * (log_p - p.mean(0).log())).nansum(1).mean().exp())

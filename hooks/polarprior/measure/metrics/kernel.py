@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from polarprior.measure.metrics.features import blocks, check_features, products
+from polarprior.measure.metrics.features import check_features, products
 
 
 def kernel_distance(real: Tensor, generated: Tensor) -> float:
@@ -28,8 +28,8 @@ def kernel_distance(real: Tensor, generated: Tensor) -> float:
 def _total(a: Tensor, b: Tensor, without_diagonal: bool) -> float:
     """Sum of the kernel over all pairs."""
     total = 0.0
-    for rows in blocks(len(a), len(b)):
-        kernel = (products(a[rows], b) / a.shape[1] + 1) ** 3
+    for rows, product in products(a, b):
+        kernel = product.div_(a.shape[1]).add_(1).pow_(3)
         total += float(kernel.sum())
         if without_diagonal:
             total -= float(kernel[:, rows].diagonal().sum())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from polarprior.errors import UsageError
-from polarprior.measure.metrics.features import blocks, check_features, squared_distances
+from polarprior.measure.metrics.features import check_features, distances
 
 NEIGHBOURS = 3
 """Of the papers' and the stock repositories' precision and recall."""
@@ -53,18 +53,17 @@ def fidelity(real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS) -> F
     shift = real.mean(0)
     real, generated = real - shift, generated - shift
     real_radii, generated_radii = _radii(real, neighbours), _radii(generated, neighbours)
-    inside_real = torch.zeros(len(generated), dtype=torch.int64, device=generated.device)
+    inside_real = torch.zeros(len(generated), dtype=torch.float64, device=generated.device)
     inside_generated, covered = [], []
-    for rows in blocks(len(real), len(generated)):
-        distances = squared_distances(real[rows], generated)
-        within = distances <= real_radii[rows, None]
+    for rows, apart in distances(real, generated):
+        inside_generated.append((apart <= generated_radii).any(1))
+        within = apart.le_(real_radii[rows, None])  # ones and zeros in place: a sum of booleans would be a copy
         inside_real += within.sum(0)
-        covered.append(within.any(1))
-        inside_generated.append((distances <= generated_radii).any(1))
+        covered.append(within.amax(1) > 0)
     return Fidelity(
         precision=float((inside_real > 0).double().mean()),
         recall=float(torch.cat(inside_generated).double().mean()),
-        density=float(inside_real.double().mean() / neighbours),
+        density=float(inside_real.mean() / neighbours),
         coverage=float(torch.cat(covered).double().mean()),
     )
 
@@ -72,8 +71,7 @@ def fidelity(real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS) -> F
 def _radii(features: Tensor, neighbours: int) -> Tensor:
     """Squared distance of each row to its `neighbours`-th nearest other row, [n]."""
     radii = []
-    for rows in blocks(len(features), len(features)):
-        distances = squared_distances(features[rows], features)
-        distances[:, rows].fill_diagonal_(torch.inf)
-        radii.append(distances.topk(neighbours, largest=False).values[:, -1])
+    for rows, apart in distances(features, features):
+        apart[:, rows].fill_diagonal_(torch.inf)
+        radii.append(apart.topk(neighbours, largest=False).values[:, -1])
     return torch.cat(radii)

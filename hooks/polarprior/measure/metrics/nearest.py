@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from polarprior.errors import UsageError
-from polarprior.measure.metrics.features import blocks, check_features, squared_distances
+from polarprior.measure.metrics.features import check_features, distances
 
 
 class Nearest(NamedTuple):
@@ -34,8 +34,5 @@ def nearest(real: Tensor, generated: Tensor, count: int = 3) -> Nearest:
         raise UsageError(f"count: got {count}, expected 1 to {len(real)}, the real images", "ask for fewer")
     shift = real.mean(0)
     real, generated = real - shift, generated - shift
-    found = [
-        squared_distances(generated[rows], real).topk(count, largest=False)
-        for rows in blocks(len(generated), len(real))
-    ]
+    found = [apart.topk(count, largest=False) for _, apart in distances(generated, real)]
     return Nearest(torch.cat([each.values for each in found]).sqrt(), torch.cat([each.indices for each in found]))

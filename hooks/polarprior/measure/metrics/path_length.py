@@ -73,6 +73,7 @@ def _arc(first: Tensor, second: Tensor, t: Tensor) -> Tensor:
     first, second = on_sphere(first), on_sphere(second)
     t = t.reshape(-1, *[1] * (first.ndim - 1))
     cosine = (first * second).flatten(1).mean(1).clamp(-1, 1).reshape(t.shape)
-    across = on_sphere(second - cosine * first)
+    rest = second - cosine * first
+    across = rest / rest.square().flatten(1).mean(1).sqrt().clamp_min(1e-12).reshape(t.shape)  # 0 between equal ends
     angle = cosine.arccos() * t
     return angle.cos() * first + angle.sin() * across
