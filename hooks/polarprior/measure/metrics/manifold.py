@@ -54,24 +54,25 @@ def fidelity(real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS) -> F
     real, generated = real - shift, generated - shift
     real_radii, generated_radii = _radii(real, neighbours), _radii(generated, neighbours)
     inside_real = torch.zeros(len(generated), dtype=torch.float64, device=generated.device)
-    inside_generated, covered = [], []
+    # Results have their place beforehand: small ones between large blocks would keep the heap from being used again.
+    inside_generated, covered = (torch.empty(len(real), dtype=torch.bool, device=real.device) for _ in range(2))
     for rows, apart in distances(real, generated):
-        inside_generated.append((apart <= generated_radii).any(1))
+        inside_generated[rows] = (apart <= generated_radii).any(1)
         within = apart.le_(real_radii[rows, None])  # ones and zeros in place: a sum of booleans would be a copy
         inside_real += within.sum(0)
-        covered.append(within.amax(1) > 0)
+        covered[rows] = within.amax(1) > 0
     return Fidelity(
         precision=float((inside_real > 0).double().mean()),
-        recall=float(torch.cat(inside_generated).double().mean()),
+        recall=float(inside_generated.double().mean()),
         density=float(inside_real.mean() / neighbours),
-        coverage=float(torch.cat(covered).double().mean()),
+        coverage=float(covered.double().mean()),
     )
 
 
 def _radii(features: Tensor, neighbours: int) -> Tensor:
     """Squared distance of each row to its `neighbours`-th nearest other row, [n]."""
-    radii = []
+    radii = torch.empty(len(features), dtype=torch.float64, device=features.device)
     for rows, apart in distances(features, features):
         apart[:, rows].fill_diagonal_(torch.inf)
-        radii.append(apart.topk(neighbours, largest=False).values[:, -1])
-    return torch.cat(radii)
+        radii[rows] = apart.topk(neighbours, largest=False).values[:, -1]
+    return radii

@@ -34,5 +34,8 @@ def nearest(real: Tensor, generated: Tensor, count: int = 3) -> Nearest:
         raise UsageError(f"count: got {count}, expected 1 to {len(real)}, the real images", "ask for fewer")
     shift = real.mean(0)
     real, generated = real - shift, generated - shift
-    found = [apart.topk(count, largest=False) for _, apart in distances(generated, real)]
-    return Nearest(torch.cat([each.values for each in found]).sqrt(), torch.cat([each.indices for each in found]))
+    near = torch.empty(len(generated), count, dtype=torch.float64, device=generated.device)
+    which = torch.empty(len(generated), count, dtype=torch.int64, device=generated.device)
+    for rows, apart in distances(generated, real):
+        near[rows], which[rows] = apart.topk(count, largest=False)
+    return Nearest(near.sqrt(), which)
