@@ -415,6 +415,11 @@ def test_tune_and_modes_and_npz_as_commands(here, capsys):
         (["sweep", "--reference", "real", "--metric-space", "pixl", "--out", "x"], "--metric-space: got 'pixl'"),
         (["sweep", "--reference", "nowhere", "--out", "x"], "--reference: no nowhere"),
         (["sweep", "--reference", "real", "--samples", 3, "--out", "x"], "--samples: got 3"),
+        (["sweep", "--metrics", "kid", "--out", "x"], "--metrics: given without --reference"),
+        (
+            ["sweep", "--reference", "prior", "--bank", "bank.safetensors", "--out", "x"],
+            "--reference: got prior for 2 banks",
+        ),
         (["sweep", "--truncations", "0.5", "--out", "x"], "--truncations: given without --reference"),
         (["tune", "--reference", "real"], "--minimise: got no aim"),
         (

@@ -130,7 +130,7 @@ SECTIONS = (
     Section(
         "Modes and their nearest training images",
         "Fig. 6, 15",
-        "modes of a VAE lie near training images and show mostly ones; a GAN's modes need not.",
+        "towards the modes a VAE's draws come much nearer to training images, a GAN's hardly; modes are mostly ones.",
         "neighbours",
         "`polarprior modes stylegan3:afhqv2.pkl --bank BANK --reference afhqv2.zip --out modes`",
     ),

@@ -130,12 +130,15 @@ def sample(
     from polarprior.files import check_writable, write_atomically
     from polarprior.hashing import latent_hash
     from polarprior.host import default_host
-    from polarprior.prior.sampler import Explained
+    from polarprior.prior.sampler import SAMPLERS, Explained
 
     if npz is not None and npz.suffix != ".npz":
         raise UsageError(f"--npz: got {str(npz)!r}, expected a file FILE.npz", "use such as --npz samples.npz")
     about = out / "samples.json" if npz is None else npz.with_suffix(".json")
     check_writable(about)
+    of_plugin = sampler not in SAMPLERS  # its law may need neither a rho nor a bank
+    if rho is None and of_plugin:
+        rho = 0.0
     if rho is None:
         law = {"--bank": bank_path, "-k": k, "--force": force, "--hold": hold, "--sampler": sampler != "bank"}
         for name, asked in {**law, "--support": support != "prior"}.items():
@@ -146,7 +149,11 @@ def sample(
         _save(generator, latents, seed_list, out, npz, model)
         click.echo(f"{npz or out}: {len(seed_list)} pictures of the model's own prior")
         return
-    generator, bank = open_model_and_bank(model, bank_path, trunc, temperature, **loading)
+    bank: Bank | None = None
+    if of_plugin and bank_path is None:
+        generator = default_host().load(model, trunc=trunc, temperature=temperature, **loading)
+    else:
+        generator, bank = open_model_and_bank(model, bank_path, trunc, temperature, **loading)
     labels = _labels(generator, bank, class_name, seed_list)
     label = None if isinstance(labels, list) else labels
     drawer = default_host().latent_sampler(
@@ -170,7 +177,7 @@ def sample(
     became = [own.get(key, seed) for key, seed in zip(latent_hash(latents.z).tolist(), given, strict=True)]
     document = {
         "model": model,
-        "bank": bank.info.digest,
+        "bank": None if bank is None else bank.info.digest,
         "sampler": sampler,
         "class": EVERY if class_name == EVERY else label,
         "diagnostics": drawer.diagnostics.to_dict(),
@@ -180,7 +187,7 @@ def sample(
     write_atomically(about, json.dumps(document, indent=1, sort_keys=True).encode())
     report = "" if drawer.diagnostics.rows < 2 else f"\n{drawer.diagnostics}"  # a plugin's own law has no weights
     click.echo(f"{npz or out}: {len(seed_list)} pictures{report}")
-    if sampler == "bank":
+    if sampler == "bank" and bank is not None:
         known = np.zeros(len(stock), np.int64) if stock.label is None else stock.label.numpy()
         rows = (bank.rows_by_hash(latent_hash(stock.z), known) >= 0).sum()
         if rows < len(seed_list):

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from polarprior.cli.options import NameList
+from polarprior.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +65,23 @@ def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def check_measured(reference: str | None, banks: tuple[Path, ...]) -> None:
+    """Raise UsageError for `metric_options` without a reference, and for own pictures where models differ."""
+    context = click.get_current_context()
+    for name, option in {
+        "metrics": "--metrics",
+        "spaces": "--metric-space",
+        "samples": "--samples",
+        "sets": "--sets",
+    }.items():
+        if reference is None and context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise UsageError(f"{option}: given without --reference", "name real images, or --reference prior")
+    if reference == OWN and len(banks) > 1:
+        raise UsageError(
+            f"--reference: got prior for {len(banks)} banks, whose models differ", "name real images, or one bank"
+        )
+
+
 def shape_of(generator: Generator) -> tuple[int, tuple[int, int]]:
     """Channels and (height, width) of a generator's pictures; UsageError where they are none."""
     from polarprior.measure.figures import to_uint8
@@ -95,7 +114,6 @@ def open_judge(
     """
     from tqdm import tqdm
 
-    from polarprior.errors import UsageError
     from polarprior.host import default_host
     from polarprior.measure.judging import SCORE, Judge, check_metrics
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarprior.cli.measuring import OWN, metric_options, open_judge, opened, reference_option, shape_of
+from polarprior.cli.measuring import check_measured, metric_options, open_judge, opened, reference_option, shape_of
 from polarprior.cli.options import (
     NumberList,
     RhoList,
@@ -98,10 +98,7 @@ def sweep(
     from polarprior.prior.sampler import SamplerOptions
 
     check_writable(out / "sweep.json")
-    if reference == OWN and len(banks) > 1:
-        raise UsageError(
-            f"--reference: got prior for {len(banks)} banks, whose models differ", "name real images, or one bank"
-        )
+    check_measured(reference, banks)
     if truncations and reference is None:
         raise UsageError("--truncations: given without --reference", "name real images, or --reference prior")
     if reference:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from polarprior.cli.measuring import OWN, metric_options, open_judge, opened, reference_option
+from polarprior.cli.measuring import check_measured, metric_options, open_judge, opened, reference_option
 from polarprior.cli.options import (
     class_option,
     json_option,
@@ -89,10 +89,7 @@ def tune(
             raise UsageError(f"{name}: got {aims[name]}, expected a share, above 0 and up to 1", f"use {name} 0.8")
     if reference is None:
         raise UsageError("--reference: none given", "name real images: a folder, a zip, an idx file or an .npz")
-    if reference == OWN and len(banks) > 1:
-        raise UsageError(
-            f"--reference: got prior for {len(banks)} banks, whose models differ", "name real images, or one bank"
-        )
+    check_measured(reference, banks)
     metric = minimise or given[0].removeprefix("--")
     target = precision if precision is not None else recall
     needed = metric if minimise else "pr"

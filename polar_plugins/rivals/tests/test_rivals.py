@@ -8,6 +8,7 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
+from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior_rivals.reweighting import LARGEST, LatentWeight, save, train
 from scipy.stats import kstest, norm, truncnorm
@@ -152,3 +153,17 @@ def test_a_discriminator_that_gives_nan_is_an_error(line):
     for value in ("inf", "nan", "1e400"):
         with pytest.raises(UsageError, match="whole number"):
             drawn(line, f"sir:{value}")
+
+
+def test_the_command_line_asks_for_no_bank_and_no_polarity(tmp_path, monkeypatch, capsys):
+    (tmp_path / "pixels.py").write_text(
+        "import polarprior as pp\nfrom torch import nn\n\n"
+        "def make():\n    return pp.wrap(nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Tanh()), latent_dim=4)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["sample", "torch:pixels:make", "--sampler", "rivals:truncation:0.5", "--seeds", "0-3"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert "ESS" not in capsys.readouterr().out, "there is no bank that could be trusted or not"
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+    assert main([*words, "--polarity=0.1", "--out", str(tmp_path / "out")]) == 2
+    assert "a rival draws no polarity prior" in capsys.readouterr().err
