@@ -11,14 +11,13 @@ distinct images.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from scene import TILTS, Real, Scene, experiment, interval, plain_row, polarity_row
-from telling import JUDGED, SECOND, Results, edge, shown, signed, table, told, verdict
+from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
+from telling import JUDGED, SECOND, Results, at_equal_precision, edge, shown, signed, table, told, verdict
 from tqdm import tqdm
 
 BOUNDS = (0.5, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5)
@@ -121,31 +120,12 @@ def _at_equal_precision(results: Results, models: Sequence[str]) -> str:
                     for each in results["truncation"]
                     if each["model"] == model and each["repetitions of"] == repetitions
                 ]
-                gaps = [gap for bank in range(results["banks"]) if (gap := _gap(row, cut, bank)) is not None]
                 name = "same repetitions" if repetitions else "all distinct"
-                if len(gaps) < results["banks"]:
-                    missed = f"undecided: truncation has that precision in {len(gaps)} of {results['banks']} banks"
-                    lines.append((model, law, name, "", missed))
-                else:
-                    lines.append((model, law, name, signed(interval(gaps)), verdict(interval(gaps), 1)))
+                # No truncation at all is the end of its curve: the prior itself, with the same repetitions or none.
+                whole = row["control"] if repetitions else next(each for each in rows if each["rho"] == 0)["metrics"]
+                lines.append((model, law, name, *at_equal_precision(row, [*cut, {"metrics": whole}])))
     heads = ("model", "polarity in", "truncation", "recall above truncation's at equal precision", "verdict")
     return table(heads, lines)
-
-
-def _gap(row: Results, cut: Sequence[Results], bank: int) -> float | None:
-    precision, recall = (row["metrics"][JUDGED][name]["values"][bank] for name in ("precision", "recall"))
-    points = [
-        tuple(each["metrics"][JUDGED][name]["values"][bank] for name in ("precision", "recall")) for each in cut
-    ]
-    between = _interpolated(sorted(points), precision)
-    return None if between is None else recall - between
-
-
-def _interpolated(points: Sequence[tuple[float, ...]], x: float) -> float | None:
-    for (left, low), (right, high) in pairwise(points):
-        if left <= x <= right and right > left:
-            return low + (high - low) * (x - left) / (right - left)
-    return None
 
 
 def _laws(results: Results, model: str) -> dict[str, list[Results]]:

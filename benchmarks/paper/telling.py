@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
+
+from scene import interval
 
 JUDGED = "mnist:classifier"
 SECOND = "mnist:encoder"
@@ -55,3 +58,21 @@ def told(row: Results) -> str:
     figures = ", ".join(f"{name} {each['mean']:.3f} ± {each['half']:.3f}" for name, each in seen.items())
     law = f"{row.get('space', '')} {'held' if row.get('held') else ''}"
     return f"{row['model']} {law} {where}: {figures}, {row['distinct']:.0f} distinct"
+
+
+def at_equal_precision(row: Results, cut: Sequence[Results]) -> tuple[str, str]:
+    """Recall of a row of polarity above that of truncation where it has the same precision, bank by bank, by straight
+    lines between the truncations `cut`; and whether it is above, undecided where some banks have no such point."""
+    values = [[each["metrics"][JUDGED][name]["values"] for name in ("precision", "recall")] for each in (row, *cut)]
+    gaps = []
+    for bank, (precision, recall) in enumerate(zip(*values[0], strict=True)):
+        points = sorted((each[0][bank], each[1][bank]) for each in values[1:])
+        for (left, low), (right, high) in pairwise(points):
+            if left <= precision <= right and right > left:
+                gaps.append(recall - low - (high - low) * (precision - left) / (right - left))
+                break
+    banks = len(values[0][0])
+    if len(gaps) < banks:
+        return "", f"undecided: truncation has that precision in {len(gaps)} of {banks} banks"
+    gap = interval(gaps)
+    return signed(gap), verdict(gap, 1)
