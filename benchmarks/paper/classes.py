@@ -78,8 +78,8 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
     above, beyond = (sum(cell[place] == "agrees" for cell in cells) for place in (-3, -1))
     return (
         f"at the lowest rho that all five banks support, of {results['rows']:,} latents each; precision is above "
-        f"the control's in {above} of {len(cells)} classes, and recall above truncation's at equal precision in {beyond}, "
-        "each interval by itself.\n\n"
+        f"the control's in {above} of {len(cells)} classes, and recall above truncation's at equal precision in "
+        f"{beyond}, each interval by itself.\n\n"
         f"{table((*heads, 'recall above truncation', 'verdict'), cells)}\n\n"
         "![Modes and anti-modes of each class](paper/class-modes.png)"
     )

@@ -45,7 +45,7 @@ def _samples() -> bytes:
     scene = Scene("mnist:style")
     rows, captions = [], []
     for rho in map(scene.rho_of, TILTS):
-        sampler = pp.latent_sampler(scene.generator, scene.banks[0], rho, k=scene.k, force=True)
+        sampler = pp.latent_sampler(scene.generator, scene.banks[0], rho, k=scene.drawn_k, force=True)
         rows.append(to_uint8(scene.generator(sampler.sample(SEEDS))))
         beyond = "" if sampler.diagnostics.within_limits else "\nbeyond the limits"
         captions.append((f"rho {rho:g}", f"ESS {sampler.diagnostics.ess:.0f}{beyond}"))

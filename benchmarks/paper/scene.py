@@ -24,7 +24,7 @@ import torch
 from data import coloured, grey
 from polarprior.files import user_cache
 from polarprior.hashing import uniforms
-from polarprior.law.diagnostics import Diagnostics
+from polarprior.law.diagnostics import DEFICIENT_SHARE, Diagnostics
 from polarprior.measure.figures import to_uint8
 from polarprior.measure.metrics.frechet import Moments, frechet_distance
 from polarprior.measure.metrics.manifold import Fidelity, fidelity
@@ -130,13 +130,21 @@ class Scene:
             save_file({space: torch.cat(each) for space, each in parts.items()}, path)
         return load_file(path)
 
+    @cached_property
+    def drawn_k(self) -> int:
+        """The singular values of the law: as many as the banks hold, or fewer where latents have less of them, which
+        would never be drawn."""
+        bank = self.banks[0]
+        deficient = (int((~np.isfinite(bank.log_volume(k))).sum()) for k in range(self.k, 0, -5))
+        return self.k - 5 * next(i for i, count in enumerate(deficient) if count <= DEFICIENT_SHARE * len(bank))
+
     def options(self, **law: Any) -> SamplerOptions:
         """Of the laws that the experiments draw: beyond the limits as well, which each row says."""
-        return SamplerOptions(k=law.pop("k", self.k), label=self.label, force=True, **law)
+        return SamplerOptions(k=self.drawn_k, label=self.label, force=True, **law)
 
-    def rho_of(self, tilt: float, k: int | None = None) -> float:
+    def rho_of(self, tilt: float) -> float:
         """The rho of a tilt on the first bank, to three digits."""
-        volumes = self.banks[0].log_volume(k or self.k)
+        volumes = self.banks[0].log_volume(self.drawn_k)
         return float(f"{tilt / volumes[np.isfinite(volumes)].std():.3g}")
 
     def weighted(self, index: int, rho: float, **law: Any) -> WeightedBank:
@@ -215,7 +223,7 @@ def polarity_row(scene: Scene, real: Real, rho: float, **law: Any) -> dict[str, 
         "space": scene.space,
         "trunc": scene.generator.settings.trunc,
         "held": list(law.get("hold", ())),
-        "k": law.get("k", scene.k),
+        "k": scene.drawn_k,
         "rho": rho,
         **{name: float(np.mean([each[name] for each in reports])) for name in reports[0]},
         "metrics": gathered(drawn),
