@@ -71,19 +71,20 @@ def tell(results: Results, pictures: Path) -> str:
         cut = [row for row in results["truncation"] if row["model"] == model]
         for space, panel in zip((JUDGED, SECOND), axes, strict=True):
             curves = _laws(results, model)
-            for label, rows in curves.items():
-                _curve(panel, rows, space, label, [row["rho"] for row in rows])
-            for law in ("", *curves):
+            colours = {"": "black", **{law: f"C{index}" for index, law in enumerate(curves)}}
+            for law, rows in curves.items():
+                _curve(panel, rows, space, f"polarity: {law}", colours[law], "-")
+            for law, colour in colours.items():
                 line = [row for row in cut if row["repetitions of"] == law]
-                label = f"truncation, repetitions of {law}" if law else "truncation"
-                _curve(panel, line, space, label, [row["bound"] for row in line], ":" if law else "--")
+                label = f"truncation with the repetitions of: {law}" if law else "truncation"
+                _curve(panel, line, space, label, colour, ":" if law else "--")
             panel.set(xlabel="precision", ylabel="recall", title=f"{model}, judged in {space}")
-            panel.legend(fontsize=6)
         for label, rows in _laws(results, model).items():
             for sign, name in ((-1, "lowest"), (1, "highest")):
                 row = edge(rows, sign)
                 if row:
                     lines.append(_pareto_line(model, label, name, row, sign))
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=7, ncols=2, loc="outside lower center")
     figure.savefig(pictures / "pareto.png", dpi=110)
     heads = ("model", "polarity in", "rho", "tilt", "ESS", *("precision", "recall"), "against its control", "verdict")
     body += "effects at the ends of the limits of rho, judged by the classifier.\n\n" + table(heads, lines)
@@ -136,29 +137,17 @@ def _laws(results: Results, model: str) -> dict[str, list[Results]]:
     return laws
 
 
-def _curve(
-    panel: Any, rows: Sequence[Results], space: str, label: str, said: Sequence[float], style: str = "-"
-) -> None:
-    x = [row["metrics"][space]["precision"] for row in rows]
-    y = [row["metrics"][space]["recall"] for row in rows]
-    (line,) = panel.plot([each["mean"] for each in x], [each["mean"] for each in y], style, label=label, lw=1)
-    for row, across, up, text in zip(rows, x, y, said, strict=True):
-        whole = row.get("within_limits", 1) == 1
-        fill = line.get_color() if whole else "white"
-        panel.errorbar(
-            across["mean"],
-            up["mean"],
-            up["half"],
-            across["half"],
-            fmt="o",
-            ms=3,
-            color=line.get_color(),
-            mfc=fill,
-            lw=0.6,
-        )
-        panel.annotate(
-            f"{text:g}", (across["mean"], up["mean"]), fontsize=5, xytext=(2, 2), textcoords="offset points"
-        )
+def _curve(panel: Any, rows: Sequence[Results], space: str, label: str, colour: str, style: str) -> None:
+    """Precision and recall of rows, joined; the outer rho and all bounds are named."""
+    x, y = ([row["metrics"][space][name] for row in rows] for name in ("precision", "recall"))
+    panel.plot([each["mean"] for each in x], [each["mean"] for each in y], style, label=label, lw=1, color=colour)
+    for row, across, up in zip(rows, x, y, strict=True):
+        fill = colour if row.get("within_limits", 1) == 1 else "white"
+        bars = {"yerr": up["half"], "xerr": across["half"], "lw": 0.6, "color": colour}
+        panel.errorbar(across["mean"], up["mean"], fmt="o", ms=3, mfc=fill, **bars)
+        said = f"{row['bound']:g}" if style == "--" else f"{row['rho']:g}" if row.get("tilt", 0) > 0.7 else ""
+        place = {"xytext": (2, 2), "textcoords": "offset points", "color": colour}
+        panel.annotate(said, (across["mean"], up["mean"]), fontsize=5, **place)
 
 
 if __name__ == "__main__":
