@@ -75,7 +75,7 @@ def tune(
         if rho not in found:
             sampler = default_host().latent_sampler(generator, bank, rho, label=label, **options)
             sets = repetitions(generator, bank, sampler, rho, asked, measuring.samples, measuring.sets)
-            metrics = measuring.of(generator, sets).figures
+            metrics = measuring.of(generator, (each._replace(control=None) for each in sets)).figures
             plain = found[0.0].metrics if found else metrics  # 0 is the first
             change = {
                 each: {name: spread.less(plain[each][name]) for name, spread in named.items()}
