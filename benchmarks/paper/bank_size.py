@@ -19,7 +19,7 @@ from polarprior.hashing import uniforms
 from polarprior.law.limits import rho_limits
 from polarprior.law.weights import polarity_weights
 from polarprior.prior.coupling import MaximalCoupling
-from scene import TILTS, Interval, K, Real, Scene, experiment, interval
+from scene import TILTS, K, Real, Scene, experiment, interval, minus
 from telling import Results, shown, signed, table, verdict
 
 SIZES, RANKS = (500, 1000, 2000, 5000, 10_000), (5, 10, 15, 20, 25, 30)
@@ -103,8 +103,8 @@ def tell(results: Results, pictures: Path) -> str:
     largest = next(row for row in rows if row["k"] == rank and row["n"] == full)
     said = []
     for name, sign in zip(names, (-1, 1, 1), strict=True):
-        gain, controls = (_change(smallest, largest, f"{law} {name}") for law in ("polarity", "control"))
-        beyond = interval([a - b for a, b in zip(gain["values"], controls["values"], strict=True)])
+        gain, controls = (minus(largest[each], smallest[each]) for each in (f"polarity {name}", f"control {name}"))
+        beyond = minus(gain, controls)
         said.append(
             f"- {name}, from N = {smallest['n']} to {full}: {signed(gain)} ({verdict(gain, sign)}); beyond what the "
             f"control gains by more images and wider limits: {signed(beyond)} ({verdict(beyond, sign)})"
@@ -114,10 +114,6 @@ def tell(results: Results, pictures: Path) -> str:
         f"k near 40 can't be tried with 32 latent numbers.\n\n{lines}\n\n{table(heads, cells)}\n\n"
         "![Best figures against N and k](paper/bank_size.png)"
     )
-
-
-def _change(first: Results, last: Results, name: str) -> Interval:
-    return interval([b - a for a, b in zip(first[name]["values"], last[name]["values"], strict=True)])
 
 
 if __name__ == "__main__":

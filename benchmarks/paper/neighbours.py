@@ -20,7 +20,7 @@ from data import grey
 from matplotlib.figure import Figure
 from polarprior.law.limits import floor_to
 from polarprior.measure.metrics.nearest import nearest
-from scene import Scene, experiment, interval, trust
+from scene import Scene, experiment, interval, minus, trust
 from telling import Results, edge, shown, side, signed, table, verdict
 
 DRAWS = 1000
@@ -76,7 +76,7 @@ def tell(results: Results, pictures: Path) -> str:
             places = [12 / len(row["histogram"]) * (i + 0.5) for i in range(len(row["histogram"]))]
             law = "" if row["within_limits"] == 1 or row["rho"] == 0 else " (the bank's extremes, not the law)"
             panel.plot(places, [each / total for each in row["histogram"]], label=f"rho {row['rho']:g}{law}", lw=1)
-            ones = _minus(row["ones"], plain["ones"])
+            ones = minus(row["ones"], plain["ones"])
             about = (model, f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
             figures = (shown(row["distance"]), signed(row["effect"]), shown(row["ones"], 2))
             nearer = row["effect"], 1 if row["rho"] > 0 else -1
@@ -87,7 +87,7 @@ def tell(results: Results, pictures: Path) -> str:
     figure.savefig(pictures / "neighbours.png", dpi=110)
     gan, vae = (edge([row for row in results["rows"] if row["model"] == model], -1) for model in models)
     heads = ("model", "rho", "tilt", "ESS", "distance", "against its control", "ones", "nearer to modes", "ones")
-    more = _minus(vae["effect"], gan["effect"]) if gan and vae else {"mean": 0.0, "half": 0.0}
+    more = minus(vae["effect"], gan["effect"]) if gan and vae else {"mean": 0.0, "half": 0.0}
     return (
         f"{verdict(more, -1)}: at their lowest rho the VAE's effect less the GAN's is {signed(more)} (below 0 where "
         "the VAE's draws come nearer by more). In the table, whether draws are nearer towards the modes than their "
@@ -95,10 +95,6 @@ def tell(results: Results, pictures: Path) -> str:
         f"\n\n{table((*heads[:-1], 'more ones'), cells)}\n\n"
         "![Distances to the nearest training images](paper/neighbours.png)"
     )
-
-
-def _minus(first: Results, second: Results) -> Results:
-    return interval([a - b for a, b in zip(first["values"], second["values"], strict=True)])
 
 
 if __name__ == "__main__":

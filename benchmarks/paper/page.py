@@ -42,7 +42,7 @@ def main() -> None:
     out = parser.parse_args().out
     pictures = out / "paper"
     pictures.mkdir(parents=True, exist_ok=True)
-    parts = [(Path(__file__).parent / "introduction.md").read_text()]
+    parts, of_halves = [(Path(__file__).parent / "introduction.md").read_text()], _of_halves()
     for section in SECTIONS:
         script = f"`python benchmarks/paper/{section.experiment}.py`"
         parts.append(f"## {section.title}: {section.figures}\n\n*The paper*: {section.claim}\n")
@@ -52,7 +52,7 @@ def main() -> None:
             told = import_module(section.experiment).tell(results, pictures)
             parts.append(f"*Here* ({script}, {results['cpu_minutes']:g} CPU minutes): {told}\n")
             if "fid" in told.lower() and "halves" not in told.lower():
-                parts.append(_of_halves())
+                parts.append(of_halves)
         else:
             parts.append(f"*Here*: not run yet; {script} does.\n")
         parts.append(f"*With the paper's models* (official weights and a GPU; not run here): {section.official}\n")

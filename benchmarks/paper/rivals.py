@@ -24,7 +24,7 @@ from polarprior.measure.figures import to_uint8
 from polarprior.measure.reference import scaled
 from polarprior_mnist.judges import Discriminator
 from polarprior_rivals.reweighting import save, train
-from scene import CACHE, RESULTS, Figures, Interval, Real, Scene, experiment, gathered, interval
+from scene import CACHE, RESULTS, Figures, Real, Scene, experiment, gathered, minus
 from telling import JUDGED, SECOND, shown, signed, table, verdict
 from torch import Tensor
 
@@ -104,7 +104,7 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
     for row in results["rows"]:
         seen = row["metrics"][JUDGED]
         claimed = row["sampler"].partition(":")[0] in CLAIMED
-        less = "" if polarity is None or row is polarity else _less(polarity["metrics"][JUDGED]["fid"], seen["fid"])
+        less = "" if polarity is None or row is polarity else minus(polarity["metrics"][JUDGED]["fid"], seen["fid"])
         said = verdict(less, -1) if less and claimed else ""
         figures = (shown(seen[name]) for name in ("fid", "precision", "recall"))
         cost = f"{row['ms_a_draw']:.1f}" if "ms_a_draw" in row else "of the bank"
@@ -115,10 +115,6 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
         f"the verdict is whether the FID of polarity in `{JUDGED}` is below that of each rival that the paper "
         f"compares with.\n\n{table((*heads, 'polarity less this', 'verdict'), cells)}"
     )
-
-
-def _less(first: Interval, second: Interval) -> Interval:
-    return interval([a - b for a, b in zip(first["values"], second["values"], strict=True)])
 
 
 if __name__ == "__main__":

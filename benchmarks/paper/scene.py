@@ -277,6 +277,11 @@ def interval(values: Sequence[float]) -> Interval:
     return {"mean": mean, "half": half, "std": std, "values": [float(f"{value:.6g}") for value in values]}
 
 
+def minus(first: Interval, second: Interval) -> Interval:
+    """The difference of two figures, bank by bank."""
+    return interval([a - b for a, b in zip(first["values"], second["values"], strict=True)])
+
+
 def _named(fid: float, near: Fidelity) -> dict[str, float]:
     return {"fid": fid, "precision": near.precision, "recall": near.recall}
 

@@ -27,7 +27,7 @@ from tqdm import trange
 
 RHOS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 WEIGHTS = Path(__file__).parent / "weights"
-STEPS = {"four Gaussians": 3000, "four Gaussians, triangle": 3000, "two circles": 12_000}
+STEPS = 3000
 
 
 def gaussians(count: int, stream: np.random.Generator) -> np.ndarray:
@@ -67,7 +67,7 @@ def generator(name: str, quick: bool = False) -> pp.Generator:
     if path.exists():
         network.load_state_dict(load_file(path))
     else:
-        _train(network, data, pp.wrap(network, latent_dim=2, prior=prior).prior, 50 if quick else STEPS[name])
+        _train(network, data, pp.wrap(network, latent_dim=2, prior=prior).prior, 50 if quick else STEPS)
         if not quick:
             path.parent.mkdir(exist_ok=True)
             save_file(network.state_dict(), path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scene import Real, Scene, experiment, interval, polarity_row
+from scene import Real, Scene, experiment, minus, polarity_row
 from telling import JUDGED, shown, side, signed, table, told
 
 PSIS = (0.9, 0.7, 0.5)
@@ -36,7 +36,7 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
     for row in results["rows"]:
         at = plain[row["space"], row["trunc"]]["metrics"][JUDGED]["fid"]
         mine = row["metrics"][JUDGED]["fid"]
-        change = interval([a - b for a, b in zip(mine["values"], at["values"], strict=True)])
+        change = minus(mine, at)
         told_as = (row["space"], f"{row['trunc']:g}", f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
         effect = row["effect"][JUDGED]["fid"]
         cells.append((*told_as, shown(mine), signed(change), signed(effect), side(row, change, -1)))

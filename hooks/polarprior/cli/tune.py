@@ -74,10 +74,8 @@ def tune(
 
     Exactly one of --minimise, --precision and --recall. The last line is the command that draws with what was found.
     """
-    import numpy as np
-
     from polarprior.errors import PolarPriorError, UsageError
-    from polarprior.measure.sweep import Measuring, Spread, as_dict
+    from polarprior.measure.sweep import Measuring, as_dict
     from polarprior.measure.tuning import tune as search
 
     aims = {"--minimise": minimise, "--precision": precision, "--recall": recall}
@@ -99,7 +97,7 @@ def tune(
     def told(each: Tried) -> None:
         click.echo(_line(each, spaces[0]), err=True)
 
-    best: list[tuple[Tried, Path | None]] = []
+    best: list[tuple[Tried, Tried, Path | None]] = []
     measuring, failed = None, None
     for path in banks or (None,):
         generator, bank = open_model_and_bank(model, path, trunc, **loading)
@@ -112,14 +110,14 @@ def tune(
         except PolarPriorError as error:
             failed = error
             continue
-        best.append((found[0], path))
+        best.append((found[0], next(each for each in found if each.diagnostics.rho == 0), path))
     if not best:
         assert failed is not None
         raise failed
     if target is None:
-        chosen, path = min(best, key=lambda each: each[0].metrics[spaces[0]][metric].mean)
+        chosen, plain, path = min(best, key=lambda each: each[0].metrics[spaces[0]][metric].mean)
     else:
-        chosen, path = min(best, key=lambda each: each[0].diagnostics.tilt)
+        chosen, plain, path = min(best, key=lambda each: each[0].diagnostics.tilt)
     rho = chosen.diagnostics.rho
     change = chosen.change[spaces[0]]
     told_apart = abs(change[metric].mean) > change[metric].half
@@ -129,8 +127,10 @@ def tune(
         click.echo(json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), **measured}))
         return
     spreads = chosen.metrics[spaces[0]]
-    plain = {name: Spread(tuple(np.subtract(spreads[name].values, change[name].values))) for name in spreads}
-    lines = (("rho", *spreads), ("0", *map(str, plain.values())), (f"{rho:g}", *map(str, spreads.values())))
+    lines = [
+        ("rho", *spreads),
+        *((f"{e.diagnostics.rho:g}", *map(str, e.metrics[spaces[0]].values())) for e in (plain, chosen)),
+    ]
     click.echo(
         table([*lines, ("change", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values()))])
     )

@@ -17,7 +17,7 @@ from polarprior.hashing import latent_hash
 from polarprior.host import default_host
 from polarprior.measure.figures import as_image, captioned_grid, to_uint8
 from polarprior.measure.metrics.nearest import nearest
-from polarprior.measure.reference import BATCH, Reference, scaled
+from polarprior.measure.reference import Reference, scaled
 
 COMPARED = 32
 """Pixels a side at which images are compared, as in the polarity paper's Fig. 6; smaller ones as they are."""
@@ -142,9 +142,7 @@ class NearestReal:
         self._reference, self._channels, self._size, self._count = reference, channels, size, count
         longest = max(*size, COMPARED)
         self._compared = (max(1, size[0] * COMPARED // longest), max(1, size[1] * COMPARED // longest))
-        starts = range(0, len(reference), BATCH)
-        batches = [reference.pixels([*range(i, min(i + BATCH, len(reference)))], channels, size) for i in starts]
-        self._real = torch.cat([self._flat(batch) for batch in batches])
+        self._real = torch.cat([self._flat(batch) for batch in reference.pixel_batches(channels, size)])
 
     def __call__(self, images: np.ndarray) -> Neighbours:
         """Of uint8 [n, H, W, C]."""

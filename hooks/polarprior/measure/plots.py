@@ -33,7 +33,7 @@ def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline
         (line,) = axes.plot(x, [each.mean for each in spreads], label=_polarity(trunc), zorder=1)
         for row, at, spread in zip(curve, x, spreads, strict=True):
             axes.errorbar(at, spread.mean, spread.std, fmt="o", **_marker(row, line.get_color()))
-        if any(row.measured and row.measured.effect for row in curve):
+        if any(row.effect for row in curve):
             axes.plot(
                 x, [_control(row, space, metric) for row in curve], ":", color=line.get_color(), label="control"
             )
@@ -66,8 +66,7 @@ def pareto(rows: Sequence[SweepRow], space: str) -> str:
 
 def _control(row: SweepRow, space: str, metric: str) -> float:
     """The same repetitions without polarity; at rho 0 the row itself."""
-    effect = row.measured.effect if row.measured else {}
-    return row.metrics[space][metric].mean - (effect[space][metric].mean if effect else 0)
+    return row.metrics[space][metric].mean - (row.effect[space][metric].mean if row.effect else 0)
 
 
 def _curves(rows: Sequence[SweepRow]) -> dict[float | None, list[SweepRow]]:

@@ -6,11 +6,12 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from polarprior.errors import PolarPriorError, UsageError
@@ -28,7 +29,6 @@ UNREADABLE = (
     SyntaxError,  # a broken PNG
     zlib.error,
     zipfile.BadZipFile,
-    UnidentifiedImageError,
     Image.DecompressionBombError,
 )
 """What Pillow, zipfile and numpy raise of files that are damaged, or are something else."""
@@ -76,9 +76,13 @@ class Reference(ABC):
 
     def batches(self, channels: int, size: tuple[int, int], most: int | None = None) -> Iterator[Tensor]:
         """Images [n, channels, *size] in [-1, 1], `BATCH` at a time, the first `most` of them."""
+        return map(scaled, self.pixel_batches(channels, size, most))
+
+    def pixel_batches(self, channels: int, size: tuple[int, int], most: int | None = None) -> Iterator[np.ndarray]:
+        """The same as uint8 [n, *size, channels]."""
         count = len(self) if most is None else min(most, len(self))
         for start in range(0, count, BATCH):
-            yield scaled(self.pixels(list(range(start, min(start + BATCH, count))), channels, size))
+            yield self.pixels(list(range(start, min(start + BATCH, count))), channels, size)
 
 
 def _eight_bits(image: Image.Image, index: int, path: Path) -> Image.Image:
@@ -131,22 +135,17 @@ class _Zip(Reference):
 
     def __init__(self, path: Path):
         super().__init__(path)
-        try:
+        with _reading(path):
             self._zip = zipfile.ZipFile(path)
-        except UNREADABLE as error:
-            raise PolarPriorError(f"--reference: can't read {path}: {error}", "write it again") from error
         self._names = sorted(name for name in self._zip.namelist() if Path(name).suffix.lower() in PICTURES)
 
     def __len__(self) -> int:
         return len(self._names)
 
     def picture(self, index: int) -> Image.Image:
-        try:
-            with self._zip.open(self._names[index]) as file:
-                return _opened(file, self._names[index])
-        except UNREADABLE as error:
-            name = f"{self._names[index]} of {self.path}"
-            raise PolarPriorError(f"--reference: can't read {name}: {error}", "write it again") from error
+        name = self._names[index]
+        with _reading(f"{name} of {self.path}"), self._zip.open(name) as file:
+            return _opened(file, name)
 
 
 def open_reference(path: str | Path) -> Reference:
@@ -183,13 +182,20 @@ def open_reference(path: str | Path) -> Reference:
     return reference
 
 
-def _opened(file: object, name: object) -> Image.Image:
+@contextmanager
+def _reading(what: object, hint: str = "write it again") -> Iterator[None]:
+    """PolarPriorError, naming `what`, where it is damaged."""
     try:
+        yield
+    except UNREADABLE as error:
+        raise PolarPriorError(f"--reference: can't read {what}: {error}", hint) from error
+
+
+def _opened(file: object, name: object) -> Image.Image:
+    with _reading(name, "remove it or write it again"):
         image = Image.open(file)  # type: ignore[arg-type]  # a path or a binary file
         image.load()
-    except UNREADABLE as error:
-        raise PolarPriorError(f"--reference: can't read {name}: {error}", "remove it or write it again") from error
-    return image
+        return image
 
 
 def _images_of_idx(path: Path) -> np.ndarray:
@@ -203,7 +209,7 @@ def _images_of_idx(path: Path) -> np.ndarray:
 
 def _images_of_npz(path: Path) -> np.ndarray:
     """The first array of an .npz, after its header has been checked against the file's size."""
-    try:
+    with _reading(path):
         with zipfile.ZipFile(path) as archive:
             entry = archive.infolist()[0]
             with archive.open(entry) as file:
@@ -222,5 +228,3 @@ def _images_of_npz(path: Path) -> np.ndarray:
         with np.load(path, allow_pickle=False) as arrays:
             images: np.ndarray = arrays[arrays.files[0]]
         return images
-    except UNREADABLE as error:
-        raise PolarPriorError(f"--reference: can't read {path}: {error}", "write it again") from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from polarprior.bank.bank import Bank
 from polarprior.generator import Generator, Latents
-from polarprior.hashing import uniforms
+from polarprior.hashing import latent_hash, uniforms
 from polarprior.law.law import resolve
 from polarprior.law.rows import Rows, rows_of_bank
 from polarprior.prior.bank_sampler import BankSampler
@@ -89,7 +89,7 @@ def of_sampler(
     for start in range(0, sets * samples, samples):
         seeds = range(start, start + samples)
         drawn = generator.prior.draw(seeds, label) if sampler is None else sampler.sample(seeds, label)
-        yield Repetition(drawn, None, len(np.unique(drawn.z.flatten(1).numpy(), axis=0)))
+        yield Repetition(drawn, None, len(np.unique(latent_hash(drawn.z))))
 
 
 def _part(known: Rows, part: np.ndarray) -> Rows:

@@ -70,6 +70,14 @@ def as_dict(measured: Measured) -> dict[str, Any]:
     return {space: {name: spread.to_dict() for name, spread in values.items()} for space, values in measured.items()}
 
 
+def change(measured: Measured, plain: Measured) -> Measured:
+    """Each figure less that of `plain`, set by set."""
+    return {
+        space: {name: spread.less(plain[space][name]) for name, spread in values.items()}
+        for space, values in measured.items()
+    }
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What a row was measured to be.
@@ -101,23 +109,21 @@ class Measuring:
 
     def of(self, generator: Generator, sets: Iterable[Repetition]) -> Measurement:
         """Metrics of sets of draws, and of their controls."""
-        found, effects, distinct = [], [], []
+        found, controls, distinct = [], [], []
         for each in sets:
-            values = self.judge(generator, each.drawn)
-            found.append(values)
+            found.append(self.judge(generator, each.drawn))
             distinct.append(each.distinct)
             if each.control is not None:
-                others = self.judge(generator, each.control)
-                effects.append(
-                    {s: {name: v - others[s][name] for name, v in named.items()} for s, named in values.items()}
-                )
-        return Measurement(_gathered(found), _gathered(effects), float(np.mean(distinct)))
+                controls.append(self.judge(generator, each.control))
+        figures = _gathered(found)
+        effect = change(figures, _gathered(controls)) if controls else {}
+        return Measurement(figures, effect, float(np.mean(distinct)))
 
 
 def _gathered(found: Sequence[dict[str, dict[str, float]]]) -> Measured:
     return {
         space: {name: Spread(tuple(each[space][name] for each in found)) for name in values}
-        for space, values in (found[0].items() if found else ())
+        for space, values in found[0].items()
     }
 
 
@@ -144,6 +150,11 @@ class SweepRow:
         """Of `measured`; empty where nothing is."""
         return self.measured.figures if self.measured else {}
 
+    @property
+    def effect(self) -> Measured:
+        """Of `measured`; empty where there is no control."""
+        return self.measured.effect if self.measured else {}
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         report = None if self.diagnostics is None else self.diagnostics.to_dict()
@@ -153,7 +164,7 @@ class SweepRow:
             "diagnostics": report,
             "within_limits": trusted,
             "metrics": as_dict(self.metrics),
-            "effect": as_dict(self.measured.effect) if self.measured else {},
+            "effect": as_dict(self.effect),
             "distinct": self.measured.distinct if self.measured else None,
         }
 

@@ -66,7 +66,7 @@ def sweep_html(
         trusted = [
             row.diagnostics is None or row.diagnostics.within_limits
             for row in rows
-            for _ in range(2 if row.measured and row.measured.effect else 1)
+            for _ in range(2 if row.effect else 1)
         ]
         report.table(heads, cells, [*trusted, True])
     report.heading("Pictures")
@@ -93,8 +93,8 @@ def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> 
         distinct = f"{row.measured.distinct:.0f}" if row.measured else ""
         cells = [str(row.metrics[space][name]) for name in names]
         lines.append((known[0], *([trunc] if truncations else []), *known[1:], distinct, *cells))
-        if row.measured and row.measured.effect:
-            changes = [_signed(row.measured.effect[space][name]) for name in names]
+        if row.effect:
+            changes = [_signed(row.effect[space][name]) for name in names]
             lines.append((CHANGE, *blank, *changes))
     halves = measuring.judge.halves[space]
     cells = [f"{halves[name]:.4g}" if name in halves else "" for name in names]

@@ -13,7 +13,7 @@ from polarprior.host import default_host
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.measure.repetitions import repetitions
-from polarprior.measure.sweep import Measured, Measuring, automatic_polarities
+from polarprior.measure.sweep import Measured, Measuring, automatic_polarities, change
 from polarprior.prior.sampler import SamplerOptions
 
 EVALUATIONS = 12
@@ -77,11 +77,7 @@ def tune(
             sets = repetitions(generator, bank, sampler, rho, asked, measuring.samples, measuring.sets)
             metrics = measuring.of(generator, (each._replace(control=None) for each in sets)).figures
             plain = found[0.0].metrics if found else metrics  # 0 is the first
-            change = {
-                each: {name: spread.less(plain[each][name]) for name, spread in named.items()}
-                for each, named in metrics.items()
-            }
-            found[rho] = Tried(generator.settings.trunc, sampler.diagnostics, metrics, change)
+            found[rho] = Tried(generator.settings.trunc, sampler.diagnostics, metrics, change(metrics, plain))
             tried(found[rho])
         return found[rho].metrics[space][metric].mean
 

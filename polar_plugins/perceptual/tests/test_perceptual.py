@@ -23,8 +23,9 @@ LITE = "perceptual:efficientnet-lite0"
 @pytest.fixture(scope="module")
 def colours():
     """A generator of small coloured images."""
-    torch.manual_seed(2)  # these weights put units of EfficientNet on the edge of a kink
-    layers = [nn.Linear(5, 3 * 16 * 16), nn.Tanh(), nn.Unflatten(1, (3, 16, 16))]
+    with torch.random.fork_rng():
+        torch.manual_seed(2)  # these weights put units of EfficientNet on the edge of a kink
+        layers = [nn.Linear(5, 3 * 16 * 16), nn.Tanh(), nn.Unflatten(1, (3, 16, 16))]
     return pp.wrap(nn.Sequential(*layers).requires_grad_(False), latent_dim=5)
 
 
