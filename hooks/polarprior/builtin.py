@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.hookspecs import hookimpl
+from polarprior.user_functions import made_by_the_user
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +32,7 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
     """
     from polarprior.generator import Generator
 
-    generator, function_name = _made_by_the_user("model", source or "", _EXAMPLE, settings.given())
+    generator, function_name = made_by_the_user("model", source or "", _EXAMPLE, settings.given())
     if not isinstance(generator, Generator):
         raise PolarPriorError(
             f"model: torch:{source} returned {type(generator).__name__}, expected a Generator",
@@ -61,7 +58,7 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
 
     if ":" not in space:
         return PIXEL if space == PIXEL.space else None
-    function, name = _made_by_the_user("--space", space, _SPACE_EXAMPLE, {})
+    function, name = made_by_the_user("--space", space, _SPACE_EXAMPLE, {})
     if isinstance(function, FeatureMap):
         return function
     if not callable(function):
@@ -99,28 +96,3 @@ def get_latent_sampler(
     if bank is None:
         raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "add --bank BANK")
     return samplers[options.sampler](generator, bank, rho, options)
-
-
-def _made_by_the_user(what: str, source: str, example: str, given: dict[str, Any]) -> tuple[Any, str]:
-    """What FUNCTION of ``MODULE:FUNCTION`` returns, called with those of `given` that it has parameters for; and the
-    function's name."""
-    module_name, _, function_name = source.partition(":")
-    if not module_name or not function_name:
-        raise UsageError(f"{what}: got torch:{source}, expected torch:MODULE:FUNCTION", f"use {example}")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-        if not hasattr(module, function_name):
-            raise PolarPriorError(f"{what}: {module_name} has no {function_name}", f"use {example}")
-        function = getattr(module, function_name)
-        taken = inspect.signature(function).parameters
-        return function(**{name: value for name, value in given.items() if name in taken}), function_name
-    except PolarPriorError:
-        raise
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise PolarPriorError(
-            f"{what}: torch:{source} raised {reason}", f"polarprior --debug shows where; use {example}"
-        ) from error

@@ -8,7 +8,7 @@ import warnings
 import click
 
 from polarprior import __version__
-from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, tune
+from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, train, tune
 from polarprior.errors import PolarPriorError, report
 from polarprior.stock.launch import Launch
 
@@ -59,6 +59,7 @@ for command in (
     modes.modes,
     demo.demo,
     run.run,
+    train.train,
     *environment.COMMANDS,
 ):
     cli.add_command(command)

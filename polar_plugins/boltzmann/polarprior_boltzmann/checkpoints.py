@@ -1,0 +1,57 @@
+"""What an interrupted training goes on from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from polarprior.errors import PolarPriorError
+from polarprior.files import writing_atomically
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from polarprior_boltzmann.training import Training
+
+
+class Checkpoint:
+    """One file, replaced as the training goes on, and removed when it is done.
+
+    Args:
+        path: the file.
+        about: what is trained, and how: another training does not go on from it.
+    """
+
+    def __init__(self, path: Path, about: dict[str, Any]):
+        self._path = path
+        self._digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    def keep(self, training: Training) -> None:
+        """Write it, atomically."""
+        tensors = {name: each.detach().contiguous() for name, each in training.state().items()}
+        with writing_atomically(self._path) as temporary:
+            save_file(tensors, temporary, metadata={"about": self._digest})
+
+    def restore(self, training: Training) -> None:
+        """Bring a training to where the last `keep` was; leave it at its start where there was none.
+
+        Raises:
+            PolarPriorError: the file is of another training, or damaged.
+        """
+        if not self._path.exists():
+            return
+        hint = f"type the command that began it, or remove {self._path}"
+        try:
+            with safe_open(self._path, framework="torch") as opened:
+                if (opened.metadata() or {}).get("about") != self._digest:
+                    raise PolarPriorError(f"--out: {self._path} is of another training", hint)
+                training.restore({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            raise PolarPriorError(
+                f"--out: {self._path} is damaged: {' '.join(str(error).split())[:120]}", hint
+            ) from error
+
+    def drop(self) -> None:
+        """Remove it."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""``polarprior train boltzmann``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from polarprior.cli.options import bank_option, k_option, loading_options
+
+if TYPE_CHECKING:
+    from polarprior_boltzmann.training import Problem, Recipe, Training
+
+EVERY = 250
+"""Iterations between two looks at the flow, and between two checkpoints."""
+LABELS = 20_000
+OF_POLARITY = {"width": 192, "iterations": 2000, "batch": 256, "rate": 3e-3, "widen": 1.1, "steps": 8}
+"""Where the recipe of a polarity prior differs."""
+
+
+@click.command()
+@click.argument("model", required=False)
+@bank_option
+@click.option(
+    "--energy", help="In place of MODEL: four-gaussians, two-gaussians, double-well:N,M, torch:MODULE:FUNCTION."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The flow's file.")
+@click.option("--largest", type=float, help="Of MODEL: the |rho| that it goes up to; 1.5 / std(l) if not given.")
+@click.option("--labels", default=LABELS, show_default=True, help="Of MODEL: latents that the surrogate labels.")
+@click.option("--base-std", type=float, help="Of an energy: deviation of a normal base; the seed's own if not given.")
+@click.option("--loss", type=click.Choice(["continuity", "reverse-kl"]))
+@click.option("--interpolation", type=click.Choice(["trainable", "linear", "diffusion"]), help="Of an energy.")
+@click.option("--form", type=click.Choice(["absolute", "square", "both", "log"]), help="L of the continuity loss.")
+@click.option("--width", type=click.IntRange(1, 4096), help="Units of a hidden layer.")
+@click.option("--layers", type=click.IntRange(1, 8), help="Hidden layers.")
+@click.option("--kernels", type=click.IntRange(1, 64), help="MLPs, each with its kernel in time.")
+@click.option("--iterations", type=click.IntRange(1))
+@click.option("--batch", type=click.IntRange(2), help="Starting points an iteration.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
+@click.option("--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at.")
+@click.option("--rule", type=click.Choice(["midpoint", "runge-kutta"]))
+@click.option("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1))
+@k_option
+@loading_options
+def boltzmann(
+    model: str | None,
+    bank_path: Path | None,
+    energy: str | None,
+    out: Path,
+    largest: float | None,
+    labels: int,
+    base_std: float | None,
+    k: int | None,
+    **given: Any,
+) -> None:
+    """A continuous normalizing flow, learnt from an energy alone: the polarity priors of MODEL, of all rho up to
+    --largest, or the energy that --energy names.
+
+    OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
+    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --polarity RHO`.
+    """
+    from polarprior.errors import UsageError
+    from polarprior.files import check_writable
+
+    from polarprior_boltzmann.training import Recipe
+
+    if (model is None) == (energy is None):
+        raise UsageError("MODEL, --energy: expected one of them", "such as --energy two-gaussians")
+    out = out if out.suffix == ".safetensors" else out.with_name(out.name + ".safetensors")
+    check_writable(out)
+    loading = {name: given.pop(name) for name in ("device", "sha256")}
+    asked = {name: value for name, value in given.items() if value is not None}
+    if energy is not None:
+        _of_energy(energy, base_std, Recipe(**asked), out)
+        return
+    for name in ("interpolation", "loss"):
+        if name in asked:
+            raise UsageError(f"--{name}: of an energy, a polarity prior has its own", "leave it out")
+    recipe = Recipe(**{**OF_POLARITY, **asked})
+    _of_model(str(model), bank_path, k, largest, labels, recipe, out, loading)
+
+
+def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path) -> None:
+    from polarprior_boltzmann.flow_file import FlowFile
+    from polarprior_boltzmann.looking import look
+    from polarprior_boltzmann.problems import problem_named
+
+    problem = problem_named(name, base_std)
+    problem.interpolation(recipe, _noise())  # says now what would fail
+    training = _trained(problem, recipe, {"energy": name, "base_std": base_std}, out)
+    metrics = look(training, problem.target)
+    FlowFile(problem.base, training.field, asdict(recipe), name, metrics=metrics).save(out)
+    _done(out, metrics)
+
+
+def _of_model(
+    model: str,
+    bank_path: Path | None,
+    k: int | None,
+    largest: float | None,
+    labels: int,
+    recipe: Recipe,
+    out: Path,
+    loading: dict[str, Any],
+) -> None:
+    import numpy as np
+    from polarprior.cli.options import open_model_and_bank
+    from polarprior.errors import UsageError
+
+    from polarprior_boltzmann.bases import GeneralisedGaussian
+    from polarprior_boltzmann.emulator import fit, labelled
+    from polarprior_boltzmann.flow_file import FlowFile, OfModel
+    from polarprior_boltzmann.looking import look
+    from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of
+
+    generator, bank = open_model_and_bank(model, bank_path, **loading)
+    check_normal(generator)
+    if bank.info.domain != "z":
+        raise UsageError(f"--bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "build one without --domain")
+    k = bank.info.k if k is None else k
+    volumes = bank.log_volume(k)
+    std = float(volumes[np.isfinite(volumes)].std())
+    if largest is None:
+        largest = float(f"{1.5 / std:.2g}")
+    if not (np.isfinite(largest) and largest > 0):
+        raise UsageError(f"--largest: got {largest}, expected a number above 0", "use such as --largest 0.2")
+    noise = _noise(recipe.seed)
+    data = labelled(generator, bank, k, slope_of(bank, generator, k), largest, labels, noise)
+    emulator, r2 = fit(data, noise)
+    click.echo(f"emulator: explains {r2:.1%} of the variance of true log-volumes held out", err=True)
+    problem = OfPolarity(GeneralisedGaussian.normal(generator.prior.dim), emulator, largest)
+    about = {"model": generator.fingerprint, "bank": bank.info.digest, "k": k, "largest": largest, "labels": labels}
+    training = _trained(problem, recipe, about, out)
+    metrics = {f"{rho:g}": look(training, problem.energy(rho), rho / largest) for rho in (-largest, largest)}
+    estimator = bank.info.estimator
+    of_model = OfModel(
+        bank.info.plugin,
+        generator.fingerprint,
+        generator.settings.given(),
+        k,
+        bank.info.space,
+        bank.info.domain,
+        largest,
+        std,
+        r2,
+        estimator["name"] if estimator["name"] in ("exact", "block-lanczos") else "exact",
+        estimator["tolerance"] or 0.01,
+        bank.info.digest,
+    )
+    FlowFile(problem.base, training.field, asdict(recipe), of_model=of_model, metrics=metrics).save(out)
+    _done(out, metrics)
+
+
+def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> Training:
+    """Train, from the last checkpoint where there is one of the same training."""
+    from polarprior.building.journal import Journal
+    from polarprior.errors import PolarPriorError
+    from tqdm import tqdm
+
+    from polarprior_boltzmann.checkpoints import Checkpoint
+    from polarprior_boltzmann.looking import glance, told
+    from polarprior_boltzmann.training import Training
+
+    training = Training(problem, recipe)
+    checkpoint = Checkpoint(out.with_suffix(".training"), {**about, **asdict(recipe)})
+    checkpoint.restore(training)
+    journal = Journal(out.with_suffix(".jsonl"))
+    with tqdm(total=recipe.iterations, initial=training.done, unit="iteration", desc="train") as bar:
+        while not training.finished:
+            try:
+                training.advance()
+            except FloatingPointError as error:
+                raise PolarPriorError(f"training: {error}", "use a smaller --rate, or another --seed") from error
+            bar.update()
+            if training.done % EVERY == 0 and not training.finished:
+                checkpoint.keep(training)
+                metrics = {} if problem.target is None else glance(training, problem.target)
+                journal.write(iteration=training.done, loss=training.loss, **metrics)
+                bar.set_postfix_str(told(training.loss, metrics))
+    checkpoint.drop()
+    return training
+
+
+def _noise(seed: int = 0) -> Any:
+    import torch
+
+    return torch.Generator().manual_seed(seed)
+
+
+def _done(out: Path, metrics: dict[str, Any]) -> None:
+    click.echo(f"{out}: {json.dumps(metrics)}")

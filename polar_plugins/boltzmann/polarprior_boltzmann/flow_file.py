@@ -1,0 +1,148 @@
+"""The file of a trained flow: its field, and what it is valid for. Files of others are read with care."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from math import isfinite, sqrt
+from pathlib import Path
+from typing import Any
+
+from polarprior.errors import PolarPriorError
+from polarprior.files import writing_atomically
+from polarprior.settings import Settings
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from polarprior_boltzmann.bases import GeneralisedGaussian
+from polarprior_boltzmann.networks import KernelMLPs
+
+FORMAT = "polarprior-flow/1"
+KEY = "polarprior"
+LARGEST_FILE = 1 << 30
+HINT = "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW"
+
+
+@dataclass(frozen=True)
+class OfModel:
+    """The polarity priors that a flow was trained on.
+
+    Attributes:
+        plugin, fingerprint, settings: of the generator.
+        k, space, domain: of the log-volume.
+        largest: |rho| at the ends of its time.
+        std: of l_k over the prior, nats.
+        r2: share of the variance of l_k that the emulator explained on rows held out.
+        estimator, tolerance: that true log-volumes are taken with.
+        bank: digest of the bank.
+    """
+
+    plugin: str
+    fingerprint: str
+    settings: dict[str, Any]
+    k: int
+    space: str
+    domain: str
+    largest: float
+    std: float
+    r2: float
+    estimator: str
+    tolerance: float
+    bank: str
+
+
+@dataclass(frozen=True, eq=False)
+class FlowFile:
+    """A trained flow.
+
+    Attributes:
+        base: where it starts.
+        field: V.
+        recipe: how it was trained.
+        problem: the energy's name; empty for a polarity prior.
+        of_model: the polarity priors it was trained on, or None.
+        metrics: as they were at the end of the training.
+    """
+
+    base: GeneralisedGaussian
+    field: KernelMLPs
+    recipe: dict[str, Any]
+    problem: str = ""
+    of_model: OfModel | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write it, atomically; the same flow gives the same bytes."""
+        about = {
+            "format": FORMAT,
+            "base": {"dim": self.base.dim, "p": self.base.p, "sigma": self.base.sigma},
+            "span": list(self.field.span),
+            "recipe": self.recipe,
+            "problem": self.problem,
+            "of_model": None if self.of_model is None else asdict(self.of_model),
+            "metrics": self.metrics,
+        }
+        tensors = {name: each.detach().contiguous() for name, each in self.field.state_dict().items()}
+        with writing_atomically(path) as temporary:
+            save_file(tensors, temporary, metadata={KEY: json.dumps(about, sort_keys=True)})
+
+    @classmethod
+    def open(cls, path: Path) -> FlowFile:
+        """Read one.
+
+        Raises:
+            PolarPriorError: no such file, or it holds no flow.
+        """
+        if not path.is_file():
+            raise PolarPriorError(f"flow: no file {path}", HINT)
+        if path.stat().st_size > LARGEST_FILE:
+            raise PolarPriorError(f"flow: {path} has more than {LARGEST_FILE} bytes", HINT)
+        try:
+            with safe_open(path, framework="torch") as opened:
+                about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
+                if about.get("format") != FORMAT:
+                    raise ValueError(f"its format is {about.get('format')!r}, expected {FORMAT!r}")
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            found = cls(
+                GeneralisedGaussian(
+                    int(about["base"]["dim"]), float(about["base"]["p"]), float(about["base"]["sigma"])
+                ),
+                _field(tensors, tuple(map(float, about["span"]))),
+                dict(about["recipe"]),
+                str(about["problem"]),
+                None if about["of_model"] is None else OfModel(**about["of_model"]),
+                dict(about["metrics"]),
+            )
+            found._check()
+            return found
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:150]
+            raise PolarPriorError(f"flow: {path} holds no flow: {type(error).__name__}: {reason}", HINT) from error
+
+    def _check(self) -> None:
+        """ValueError or TypeError where numbers are out of range or don't belong together."""
+        dim = self.base.dim
+        layers = list(self.field.weights)
+        if layers[0].shape[2] != dim + 1 or layers[-1].shape[1] != dim:
+            raise ValueError(f"a field of {layers[0].shape[2] - 1} numbers to {layers[-1].shape[1]}, not {dim}")
+        numbers = [self.base.p, self.base.sigma]
+        if self.of_model is not None:
+            numbers += [self.of_model.largest, self.of_model.std, self.of_model.tolerance]
+            if not isinstance(self.of_model.k, int) or not 1 <= self.of_model.k <= dim:
+                raise ValueError(f"k is {self.of_model.k!r}")
+            Settings.from_dict(self.of_model.settings)
+            if (self.base.p, self.base.sigma) != (2.0, sqrt(2)):
+                raise ValueError("the base of a polarity prior is standard normal")
+        if not all(isfinite(each) and each > 0 for each in numbers):
+            raise ValueError(f"numbers that aren't positive: {numbers}")
+
+
+def _field(tensors: dict[str, Tensor], span: tuple[float, ...]) -> KernelMLPs:
+    count = sum(name.startswith("weights.") for name in tensors)
+    if any(not bool(each.isfinite().all()) or not each.is_floating_point() for each in tensors.values()):
+        raise ValueError("tensors that are not finite")
+    if len(span) != 2 or not (-1 <= span[0] <= 0 < span[1] <= 1):
+        raise ValueError(f"a span of {span}")
+    weights, biases = ([tensors[f"{kind}.{i}"].float() for i in range(count)] for kind in ("weights", "biases"))
+    return KernelMLPs(weights, biases, (span[0], span[1])).requires_grad_(False)

@@ -1,0 +1,117 @@
+"""Families of energies f_t between that of a base, f_0, and that of a target, f_1: the seed's section 3."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import pi
+
+import torch
+from polarprior_boltzmann.energies import Energy, GaussianMixture
+from polarprior_boltzmann.networks import KernelMLPs
+from torch import Tensor, nn
+
+
+class Interpolation(nn.Module, ABC):
+    """What a continuity loss needs of f_t."""
+
+    @abstractmethod
+    def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The derivative of f_t(x) in t, [n], and its gradient in x, [n, K], at x [n, K] and t [n]."""
+
+
+class Linear(Interpolation):
+    """f_t = (1 - t) f_0 + t f_1, eq. 17.
+
+    Args:
+        base, target: f_0 and f_1.
+    """
+
+    def __init__(self, base: Energy, target: Energy):
+        super().__init__()
+        self.base, self.target = base, target
+
+    def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Interpolation`."""
+        (start, start_slope), (end, end_slope) = self.base.with_gradient(x), self.target.with_gradient(x)
+        return end - start, torch.lerp(start_slope, end_slope, t[:, None])
+
+
+class Trainable(Linear):
+    """f_t = (1 - t) f_0 + t f_1 + t (1 - t) f_theta(x, t), eq. 20.
+
+    Args:
+        base, target: f_0 and f_1.
+        network: f_theta, with one output.
+    """
+
+    def __init__(self, base: Energy, target: Energy, network: KernelMLPs):
+        super().__init__(base, target)
+        self.network = network
+
+    def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Interpolation`."""
+        change, slope = super().derivatives(x, t)
+        value, gradient, in_time = self.network.with_gradient(x, t)
+        share = t * (1 - t)
+        return change + (1 - 2 * t) * value + share * in_time, slope + share[:, None] * gradient
+
+
+class Diffusion(Interpolation):
+    """The energies along the diffusion of a Gaussian mixture, eq. 19, which are those of mixtures as well.
+
+    At time t the means are sqrt(t) times those of the mixture, and the variance is t std² + (1 - t) base_std². Its
+    derivative in time has a pole at 0, where the means start at infinite speed: times below `FIRST` are taken for
+    `FIRST`.
+
+    Args:
+        target: the mixture.
+        base_std: deviation of the normal base.
+    """
+
+    FIRST = 1e-3
+
+    def __init__(self, target: GaussianMixture, base_std: float):
+        super().__init__()
+        self.target, self.base_std = target, base_std
+
+    def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Interpolation`."""
+        t = t.clamp_min(self.FIRST)[:, None]
+        speed = self.target.std**2 - self.base_std**2
+        variance = self.base_std**2 + t * speed
+        means = self.target.means(x)
+        away = x[:, None] - t.sqrt()[..., None] * means
+        squares = away.square().sum(2)
+        shares = (self.target.weights.to(x.dtype).log() - squares / (2 * variance)).softmax(1)
+        moving = (away * means).sum(2) / (2 * t.sqrt() * variance)
+        change = self.target.dim * speed / (2 * variance) - moving - squares * speed / (2 * variance.square())
+        return (shares * change).sum(1), (shares[..., None] * away).sum(1) / variance
+
+    def energy(self, x: Tensor, t: Tensor) -> Tensor:
+        """f_t(x) [n] at t [n], normalised: its Boltzmann density integrates to 1."""
+        t = t.clamp_min(self.FIRST)[:, None]
+        variance = self.base_std**2 + t * (self.target.std**2 - self.base_std**2)
+        squares = (x[:, None] - t.sqrt()[..., None] * self.target.means(x)).square().sum(2)
+        terms = self.target.weights.to(x.dtype).log() - squares / (2 * variance)
+        return self.target.dim / 2 * (2 * pi * variance[:, 0]).log() - terms.logsumexp(1)
+
+
+class OverRho(Interpolation):
+    """The polarity priors of a normal prior, with rho for the time: f_rho(z) = |z|²/2 - rho l(z).
+
+    One family serves every rho, since the prior of rho is on the way to that of any larger one. Time is rho over
+    `largest`, between -1 and 1.
+
+    Args:
+        log_volume: l, as an energy whose value and gradient are known everywhere.
+        largest: |rho| at the times -1 and 1.
+    """
+
+    def __init__(self, log_volume: Energy, largest: float):
+        super().__init__()
+        self.log_volume, self.largest = log_volume, largest
+
+    def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Interpolation`."""
+        volume, slope = self.log_volume.with_gradient(x)
+        return -self.largest * volume, x - self.largest * t[:, None] * slope

@@ -1,0 +1,73 @@
+"""What a field is trained on: the continuity loss of the seed, and the reverse Kullback-Leibler divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from polarprior_boltzmann.bases import GeneralisedGaussian
+from polarprior_boltzmann.energies import Energy
+from polarprior_boltzmann.flow import carry, way
+from polarprior_boltzmann.interpolations import Interpolation
+from polarprior_boltzmann.networks import KernelMLPs
+from torch import Tensor, nn
+
+FORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "absolute": lambda error: error,
+    "square": lambda error: error.square(),
+    "both": lambda error: error + error.square(),
+    "log": lambda error: error.log1p(),
+}
+"""L, the four that the seed tried (its footnote 1); it used the third."""
+
+
+def continuity_error(
+    field: KernelMLPs, constant: nn.Module, interpolation: Interpolation, x: Tensor, t: Tensor
+) -> Tensor:
+    """|d_t f + <grad f, V> - div V + C| at x [n, K] and t [n]: [n], eq. 15."""
+    change, slope = interpolation.derivatives(x, t)
+    velocity, divergence = field.with_divergence(x, t)
+    error: Tensor = change + (slope * velocity).sum(1) - divergence + constant(t)
+    return error.abs()
+
+
+def continuity_loss(
+    field: KernelMLPs,
+    constant: nn.Module,
+    interpolation: Interpolation,
+    z: Tensor,
+    steps: int,
+    ends: Sequence[float] = (1.0,),
+    rule: str = "midpoint",
+    form: str = "both",
+) -> Tensor:
+    """The mean of L(error) over the ways of z [n, K] under the field as it is, eq. 16.
+
+    The points are taken for given: no gradient goes through the ways.
+
+    Args:
+        field, constant, interpolation: V, C and f.
+        z: starting points; they are dealt out to the ends in turn.
+        steps: of the ways, and times less one at which the error is taken.
+        ends: the times where ways end.
+        rule: that follows the field.
+        form: of L, one of `FORMS`.
+    """
+    points, times = [], []
+    with torch.no_grad():
+        for i, end in enumerate(ends):
+            found = way(field, z[i :: len(ends)], steps, end, rule)
+            at = torch.linspace(0, end, steps + 1, dtype=z.dtype)
+            points.append(found.flatten(0, 1))
+            times.append(at.repeat_interleave(found.shape[1]))
+    error = continuity_error(field, constant, interpolation, torch.cat(points), torch.cat(times))
+    return FORMS[form](error).mean()
+
+
+def reverse_kl_loss(
+    field: KernelMLPs, base: GeneralisedGaussian, target: Energy, z: Tensor, steps: int, rule: str = "midpoint"
+) -> Tensor:
+    """E over q of log q + f_1, eq. 1 without its constant, by draws z [n, K] of the base; gradients go through the
+    ways."""
+    there = carry(field, z, 0.0, 1.0, steps, rule)
+    return (base.log_density(z) - there.divergence + target(there.points)).mean()

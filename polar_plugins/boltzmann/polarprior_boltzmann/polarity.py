@@ -1,0 +1,80 @@
+"""The polarity prior as a problem for a flow: rho is its time, so that one field serves every rho."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from polarprior.bank.bank import Bank
+from polarprior.errors import UsageError
+from polarprior.generator import Generator
+from polarprior.surrogate import ridge
+from torch import Tensor
+
+from polarprior_boltzmann.bases import GeneralisedGaussian
+from polarprior_boltzmann.energies import Energy
+from polarprior_boltzmann.interpolations import Interpolation, OverRho
+from polarprior_boltzmann.training import Recipe
+
+ROWS = 20_000
+"""Of a bank, at most, that the slope is fitted on."""
+
+
+@dataclass(frozen=True, eq=False)
+class OfPolarity:
+    """|z|²/2 - rho l(z) for |rho| up to `largest`, from the model's own prior at rho 0.
+
+    Attributes:
+        base: the standard normal prior.
+        log_volume: l, known everywhere.
+        largest: |rho| at the times -1 and 1.
+        ends: both.
+        target: none: no single energy is aimed at.
+    """
+
+    base: GeneralisedGaussian
+    log_volume: Energy
+    largest: float
+    ends: Sequence[float] = (-1.0, 1.0)
+    target: Energy | None = None
+
+    def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
+        """`OverRho`, which needs no networks: a trained one would be for one rho alone."""
+        return OverRho(self.log_volume, self.largest)
+
+    def energy(self, rho: float) -> Energy:
+        """f at rho."""
+        return _AtRho(self, rho)
+
+
+class _AtRho(Energy):
+    def __init__(self, problem: OfPolarity, rho: float):
+        self._problem, self._rho, self.dim = problem, rho, problem.base.dim
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._problem.base(x) - self._rho * self._problem.log_volume(x)
+
+
+def slope_of(bank: Bank, generator: Generator, k: int) -> Tensor:
+    """a = E grad l, float32 [K], which for a normal prior is Cov(z, l) (Stein's identity): by ridge regression of l
+    on z. N(rho a, I) is the polarity prior of the linear part of l."""
+    volumes = bank.log_volume(k)[:ROWS]
+    finite = np.isfinite(volumes)
+    z = generator.prior.draw(bank.seeds[:ROWS][finite]).z.flatten(1).double().numpy()
+    return torch.from_numpy(ridge.fit(z, volumes[finite]).slope).float()
+
+
+def check_normal(generator: Generator) -> None:
+    """UsageError unless the prior is standard normal, of a model without classes."""
+    if generator.prior.name != "normal" or generator.num_classes is not None or generator.normalizes_latent:
+        what = "has classes" if generator.num_classes is not None else f"has a prior of the kind {_kind(generator)}"
+        raise UsageError(
+            f"model: {generator.plugin} {what}, a flow needs a standard normal prior and no classes",
+            "use --sampler online",
+        )
+
+
+def _kind(generator: Generator) -> str:
+    return "sphere" if generator.normalizes_latent else generator.prior.name

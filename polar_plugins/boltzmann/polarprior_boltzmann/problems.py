@@ -1,0 +1,94 @@
+"""The seed's problems by name, and any energy of a user's: what the flow starts from, and where it should arrive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from polarprior.errors import PolarPriorError, UsageError, nearest
+from polarprior.user_functions import made_by_the_user
+
+from polarprior_boltzmann.bases import GeneralisedGaussian
+from polarprior_boltzmann.energies import DoubleWell, Energy, GaussianMixture, four_gaussians, two_gaussians
+from polarprior_boltzmann.interpolations import Diffusion, Interpolation, Linear, Trainable
+from polarprior_boltzmann.networks import KernelMLPs
+from polarprior_boltzmann.training import Recipe
+
+INTERPOLATIONS = ("trainable", "linear", "diffusion")
+NAMES = ("four-gaussians", "two-gaussians", "double-well:N,M", "torch:MODULE:FUNCTION")
+
+
+@dataclass(frozen=True, eq=False)
+class Between:
+    """A base, and a target with an energy.
+
+    Attributes:
+        base: f_0.
+        target: f_1.
+        ends: time 1 alone.
+    """
+
+    base: GeneralisedGaussian
+    target: Energy
+    ends: Sequence[float] = (1.0,)
+
+    def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
+        """The one that the recipe names.
+
+        Raises:
+            UsageError: no such name, or a diffusion of what is no Gaussian mixture.
+        """
+        if recipe.interpolation == "trainable":
+            size = {"width": recipe.width, "layers": recipe.layers, "kernels": recipe.kernels}
+            return Trainable(self.base, self.target, KernelMLPs.initial(self.base.dim, 1, noise=noise, **size))
+        if recipe.interpolation == "linear":
+            return Linear(self.base, self.target)
+        if recipe.interpolation == "diffusion" and isinstance(self.target, GaussianMixture) and self.base.p == 2:
+            return Diffusion(self.target, self.base.std)
+        raise UsageError(
+            f"--interpolation: got {recipe.interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}, the last "
+            "one of a Gaussian mixture",
+            "use --interpolation trainable",
+        )
+
+
+def problem_named(name: str, base_std: float | None = None) -> Between:
+    """The problem of an energy by its name.
+
+    Args:
+        name: ``four-gaussians`` (eq. 2), ``two-gaussians`` (eq. 18), ``double-well:N,M`` (eq. 27, N points, mass M),
+            or ``torch:MODULE:FUNCTION``, which gives an `Energy`.
+        base_std: of a normal base; the seed's own base where None, standard normal for a user's energy.
+
+    Raises:
+        UsageError: no such name.
+        PolarPriorError: the function gives something else.
+    """
+    if name == "four-gaussians":
+        return Between(_normal(2, base_std, 1.0), four_gaussians())
+    if name == "two-gaussians":
+        return Between(_normal(2, base_std, 2.0), two_gaussians())
+    if match := re.fullmatch(r"double-well:(\d{1,4}),(\d{1,4}(?:\.\d{1,6})?)", name):
+        points, mass = int(match[1]), float(match[2])
+        if points >= 2 and mass > 0:
+            base = GeneralisedGaussian(points, 4.0, 1.0) if base_std is None else _normal(points, base_std, 1.0)
+            return Between(base, DoubleWell(points, mass))
+    if name.startswith("torch:"):
+        example = "torch:my_module:make_energy, a function in my_module.py that returns an Energy"
+        target, _ = made_by_the_user("--energy", name.removeprefix("torch:"), example, {})
+        if not isinstance(target, Energy):
+            raise PolarPriorError(
+                f"--energy: {name} gave {type(target).__name__}, expected an Energy",
+                "return polarprior_boltzmann.energies.OfFunction(function, dim)",
+            )
+        return Between(_normal(target.dim, base_std, 1.0), target)
+    raise UsageError(
+        f"--energy: got {name!r}, expected one of {', '.join(NAMES)}",
+        f"use --energy {nearest(name, ('four-gaussians', 'two-gaussians', 'double-well:16,1.5'))}",
+    )
+
+
+def _normal(dim: int, asked: float | None, usual: float) -> GeneralisedGaussian:
+    return GeneralisedGaussian.normal(dim, usual if asked is None else asked)

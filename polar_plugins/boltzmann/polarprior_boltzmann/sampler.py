@@ -1,0 +1,256 @@
+"""Draws of a polarity prior by a flow, corrected by independence Metropolis-Hastings with true log-volumes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from math import ceil, log, log1p
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from polarprior.bank.bank import Bank
+from polarprior.errors import PolarPriorError
+from polarprior.generator import Generator, Latents
+from polarprior.hashing import latent_hash
+from polarprior.law.diagnostics import Diagnostics, Spending, diagnose
+from polarprior.law.limits import Limits
+from polarprior.law.psis import TRUSTED
+from polarprior.law.weights import Weights, effective_sample_size
+from polarprior.prior.log_volumes import LogVolumes
+from polarprior.prior.sampler import Redrawing, SamplerOptions
+from polarprior.prior.streams import numbers
+from torch import Tensor
+from tqdm import tqdm
+
+from polarprior_boltzmann.bases import GeneralisedGaussian
+from polarprior_boltzmann.flow import Flow
+from polarprior_boltzmann.networks import KernelMLPs
+
+GATE = 200
+"""Draws whose true log-volumes say whether the flow can be trusted, and how long the chains must be."""
+LEFT = 0.01
+"""Share of a chain's law that may still be that of its first state."""
+LONGEST = 100
+"""Steps of a chain, at most."""
+LEAST_ESS = 0.1
+"""Of the gate's draws, as a share, below which the flow is not trusted either."""
+
+
+class Transport(Protocol):
+    """Carries the prior towards the polarity prior of a rho."""
+
+    def push(self, z: Tensor, rho: float) -> tuple[Tensor, Tensor]:
+        """z [n, K] of the prior to draws [n, K], with their log density [n]."""
+        ...
+
+    def log_density(self, x: Tensor, rho: float) -> Tensor:
+        """Of any x [n, K]: [n]."""
+        ...
+
+
+class ByFlow(NamedTuple):
+    """A flow whose time is rho.
+
+    Attributes:
+        field: V.
+        largest: |rho| at the times -1 and 1.
+    """
+
+    field: KernelMLPs
+    largest: float
+
+    def push(self, z: Tensor, rho: float) -> tuple[Tensor, Tensor]:
+        """See `Transport`."""
+        return self._flow(z, rho).push(z)
+
+    def log_density(self, x: Tensor, rho: float) -> Tensor:
+        """See `Transport`."""
+        return self._flow(x, rho).log_density(x)
+
+    def _flow(self, z: Tensor, rho: float) -> Flow:
+        return Flow(GeneralisedGaussian.normal(z.shape[1]), self.field, rho / self.largest, steps=12)
+
+
+class ByShift(NamedTuple):
+    """N(rho a, I), which costs nothing: the polarity prior of the linear part of l.
+
+    Attributes:
+        slope: a, [K].
+    """
+
+    slope: Tensor
+
+    def push(self, z: Tensor, rho: float) -> tuple[Tensor, Tensor]:
+        """See `Transport`."""
+        return z + rho * self.slope.to(z), GeneralisedGaussian.normal(z.shape[1]).log_density(z)
+
+    def log_density(self, x: Tensor, rho: float) -> Tensor:
+        """See `Transport`."""
+        return GeneralisedGaussian.normal(x.shape[1]).log_density(x - rho * self.slope.to(x))
+
+
+class Draws(NamedTuple):
+    """Draws of the transport itself, with what corrects them.
+
+    Attributes:
+        latents: [n].
+        log_q: their log density under the transport, float64 [n].
+        log_volume: true, nats, float64 [n].
+        log_weight: rho l + log p - log q, float64 [n]: weighted so, averages are those of the polarity prior.
+    """
+
+    latents: Latents
+    log_q: np.ndarray
+    log_volume: np.ndarray
+    log_weight: np.ndarray
+
+    def rows(self, picked: np.ndarray) -> Draws:
+        """Some of them."""
+        return Draws(self.latents[torch.from_numpy(picked)], *(each[picked] for each in self[1:]))
+
+
+class TransportSampler(Redrawing):
+    """Each stock latent is carried along the transport; a chain of such draws from its own stream corrects it.
+
+    A chain of independence Metropolis-Hastings whose weights are at most M times their mean has forgotten its first
+    state but for a share (1 - 1/M) to the power of its steps (Mengersen and Tweedie 1996, Theorem 2.1). M is that of
+    `GATE` draws, so the law is approximate, and a mode that the transport never visits stays unseen: k-hat and the
+    forward ESS on a bank, see `forward_ess_on`, are what can tell.
+
+    Args:
+        generator: with a standard normal prior and no classes.
+        transport: that proposes.
+        log_volumes: Latents to their true l_k, [n].
+        rho: the polarity.
+        k: singular values.
+        std: of l_k over the prior, nats.
+        limits: of rho, where the transport has some.
+        options: draws, force.
+        about: for metadata.
+
+    Raises:
+        PolarPriorError: rho beyond the limits, or the gate's weights can't be trusted, and `options.force` not set.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        transport: Transport,
+        log_volumes: Callable[[Latents], np.ndarray],
+        rho: float,
+        k: int,
+        std: float,
+        limits: Limits,
+        options: SamplerOptions,
+        about: dict[str, Any],
+    ):
+        self._generator, self._transport, self._log_volumes = generator, transport, log_volumes
+        self._rho, self._about = rho, about
+        self._spent, self._sums = Spending(), np.zeros(2)
+        if rho not in limits and not options.force:
+            raise PolarPriorError(
+                f"--polarity: got {rho:g}, this flow was trained for {limits}",
+                f"use --polarity={limits.lower if rho < 0 else limits.upper:g}, train another, or go on with --force",
+            )
+        gate = self.draws(generator.prior.draw(range(GATE)).z) if rho else None
+        log_w = np.zeros(GATE) if gate is None else gate.log_weight
+        volumes = np.zeros(GATE) if gate is None else gate.log_volume
+        weights = np.exp(log_w - log_w.max())
+        share = float(weights.mean())
+        self._steps = 0 if gate is None else min(LONGEST, max(1, ceil(log(LEFT) / log1p(-min(share, 1 - 1e-9)))))
+        normal = Weights(log_w - log_w.max() - np.log(weights.sum()), weights / weights.sum())
+        found = diagnose(volumes, rho, k, options.draws, None, limits, normal)
+        self._diagnostics = replace(found, std=std, tilt=abs(rho) * std)
+        self._refuse_or_warn(options.force)
+
+    def _refuse_or_warn(self, force: bool) -> None:
+        found = self._diagnostics
+        if found.k_hat < TRUSTED and found.ess >= LEAST_ESS * GATE:
+            return
+        message = (
+            f"--polarity: at {self._rho:g} the weights of {GATE} draws have k-hat {found.k_hat:.2f} (trusted below "
+            f"{TRUSTED}) and ESS {found.ess:.0f} ({LEAST_ESS * GATE:.0f} needed)"
+        )
+        if not force:
+            raise PolarPriorError(message, "use a smaller rho, or --sampler online, or go on with --force")
+        warnings.warn(message, stacklevel=4)
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Of the weights of the gate's draws, and what has been spent."""
+        return replace(self._diagnostics, spending=self._spent)
+
+    def described(self) -> dict[str, Any]:
+        """For metadata."""
+        return {**self._about, "steps": self._steps, "gate": GATE}
+
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """No draw of a transport is a stock seed's."""
+        return [None] * len(latents)
+
+    def draws(self, z: Tensor) -> Draws:
+        """The transport's own draws for stock latents z [n, *shape], with their weights; a Jacobian each."""
+        x, log_q = self._transport.push(z.detach().cpu().flatten(1).float(), self._rho)
+        latents = Latents(x.reshape(z.shape))
+        keeping = self._log_volumes.keeping() if isinstance(self._log_volumes, LogVolumes) else nullcontext()
+        with keeping:
+            volumes = self._log_volumes(latents)
+        log_p = GeneralisedGaussian.normal(x.shape[1]).log_density(x.double())
+        log_q = log_q.double()
+        weight = self._rho * np.where(np.isfinite(volumes), volumes, -np.inf * np.sign(self._rho))
+        return Draws(latents, log_q.numpy(), volumes, weight + (log_p - log_q).numpy())
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """Latents for stock latents z [n, *shape]; each depends on its own alone."""
+        self._generator.check(Latents(z, label))
+        if not self._rho:
+            return Latents(z, label)
+        keys = latent_hash(z)
+        state = self.draws(z)
+        seen = [state.log_weight]
+        for step in tqdm(range(self._steps), "chains", unit="step", disable=None, delay=2, leave=False):
+            found = [numbers(key, step, 1) for key in keys.tolist()]
+            fresh = self._generator.prior.draw(np.concatenate([each.seeds for each in found]))
+            proposed = self.draws(fresh.z)
+            seen.append(proposed.log_weight)
+            u = np.concatenate([each.u[:, 0] for each in found])
+            moves = np.log(u.clip(min=1e-300)) < proposed.log_weight - state.log_weight
+            state = Draws(
+                Latents(torch.where(_column(moves, z), proposed.latents.z, state.latents.z)),
+                *(np.where(moves, new, old) for new, old in zip(proposed[1:], state[1:], strict=True)),
+            )
+        self._count(len(z), np.concatenate(seen))
+        return Latents(state.latents.z.to(device=z.device, dtype=z.dtype), label)
+
+    def forward_ess_on(self, bank: Bank) -> float:
+        """Effective sample size, a share of 1, of q / p over the polarity prior as the bank has it: by its rows'
+        weights. It needs no Jacobian, and sees what the transport doesn't visit, where the bank does."""
+        volumes = bank.log_volume(self._diagnostics.k)
+        finite = np.isfinite(volumes)
+        z = self._generator.prior.draw(bank.seeds[finite]).z.flatten(1).float()
+        log_q = self._transport.log_density(z, self._rho).double().numpy()
+        log_p = GeneralisedGaussian.normal(z.shape[1]).log_density(z.double()).numpy()
+        log_w = self._rho * volumes[finite]
+        w = np.exp(log_w - log_w.max())
+        ratio = log_q - log_p - log_w
+        ratio = np.exp(ratio - ratio.max())
+        return float((w @ ratio) ** 2 / (w.sum() * (w @ ratio**2)))
+
+    def _count(self, drawn: int, log_weights: np.ndarray) -> None:
+        spent, n = self._spent, len(log_weights)
+        self._ess_of = np.concatenate([getattr(self, "_ess_of", np.zeros(0)), log_weights])
+        self._spent = Spending(
+            drawn=spent.drawn + drawn,
+            proposals=spent.proposals + n,
+            screened=spent.screened + n,
+            jacobians=spent.jacobians + n,
+            solved=getattr(self._log_volumes, "solved", spent.jacobians + n),
+            ess=effective_sample_size(self._ess_of),
+        )
+
+
+def _column(picked: np.ndarray, like: Tensor) -> Tensor:
+    return torch.from_numpy(picked).reshape(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,98 @@
+"""The samplers by name: ``boltzmann:FLOW`` and ``boltzmann:shift``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from polarprior.bank.bank import Bank
+from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.generator import Generator
+from polarprior.law.limits import Limits
+from polarprior.prior.log_volumes import LogVolumes, VolumeSolver
+from polarprior.prior.sampler import SamplerOptions
+
+from polarprior_boltzmann import NAME
+from polarprior_boltzmann.flow_file import FlowFile, OfModel
+from polarprior_boltzmann.polarity import check_normal, slope_of
+from polarprior_boltzmann.sampler import ByFlow, ByShift, TransportSampler
+
+SHIFT = "shift"
+
+
+def sampler(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> TransportSampler:
+    """The one that ``options.sampler`` names.
+
+    Raises:
+        UsageError: no name, or an option that has no meaning here.
+        BankError: a bank that is of another model; none where one is needed.
+        PolarPriorError: a file that holds no flow, or one of another model.
+    """
+    if options.support != "prior" or options.hold:
+        raise UsageError("--support, --hold: a flow draws the polarity prior as it is", "use --sampler online")
+    if not np.isfinite(rho):
+        raise UsageError(f"--polarity: got {rho}, expected a number", "use such as --polarity=-0.05")
+    check_normal(generator)
+    _, _, named = options.sampler.partition(":")
+    if not named:
+        raise UsageError(
+            f"--sampler: got {NAME}, expected {NAME}:FLOW, the file of a flow, or {NAME}:{SHIFT}",
+            "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW",
+        )
+    if bank is not None:
+        bank.check_fits(generator)
+        if bank.info.domain != "z":
+            raise UsageError(f"--bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "use --sampler online")
+    return _shifted(generator, bank, rho, options) if named == SHIFT else _flowing(generator, bank, rho, options)
+
+
+def _shifted(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> TransportSampler:
+    if bank is None:
+        raise BankError(f"bank: {NAME}:{SHIFT} takes its slope from one, got none", "add --bank BANK")
+    k = bank.info.k if options.k is None else options.k
+    volumes = bank.log_volume(k)
+    transport = ByShift(slope_of(bank, generator, k))
+    std = float(volumes[np.isfinite(volumes)].std())
+    about = {"transport": "N(rho a, I)", "bank": bank.info.digest}
+    true = LogVolumes(generator, bank, k)
+    return TransportSampler(generator, transport, true, rho, k, std, Limits(-np.inf, np.inf), options, about)
+
+
+def _flowing(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> TransportSampler:
+    path = Path(options.sampler.partition(":")[2])
+    found = FlowFile.open(path)
+    of = found.of_model
+    if of is None:
+        raise PolarPriorError(
+            f"--sampler: the flow {path} was trained on {found.problem or 'no model'}, not on a polarity prior",
+            "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW",
+        )
+    _check_of(generator, bank, of, path, options)
+    true: LogVolumes | VolumeSolver
+    if bank is None:
+        true = VolumeSolver(generator, of.k, of.space, of.domain, of.estimator, of.tolerance)
+    else:
+        true = LogVolumes(generator, bank, of.k)
+    limits = Limits(-of.largest, of.largest)
+    about = {"transport": str(path), "recipe": found.recipe, "r2": of.r2}
+    return TransportSampler(
+        generator, ByFlow(found.field, of.largest), true, rho, of.k, of.std, limits, options, about
+    )
+
+
+def _check_of(generator: Generator, bank: Bank | None, of: OfModel, path: Path, options: SamplerOptions) -> None:
+    """Raise where the flow is of another model, or of settings, k or a space other than asked for."""
+    again = "train one for it: polarprior train boltzmann MODEL --bank BANK --out FLOW"
+    if of.fingerprint != generator.fingerprint:
+        raise PolarPriorError(f"--sampler: the flow {path} is of other weights, of a model of {of.plugin}", again)
+    if of.settings != generator.settings.given():
+        raise PolarPriorError(
+            f"--sampler: the flow {path} is for the settings {of.settings}, got {generator.settings.given()}", again
+        )
+    if options.k not in (None, of.k):
+        raise UsageError(f"-k: got {options.k}, the flow {path} was trained for {of.k}", f"use -k {of.k}")
+    if bank is not None and (bank.info.space != of.space or bank.info.k < of.k):
+        raise BankError(
+            f"bank: its space is {bank.info.space}, k {bank.info.k}, that of the flow {of.space}, k {of.k}",
+            "name the bank that it was trained on, or none",
+        )
