@@ -253,6 +253,14 @@ def test_features_do_not_depend_on_the_batch(n):
     np.testing.assert_allclose(features.scalars[-1:], one.scalars, atol=1e-5)
 
 
+def test_images_of_one_pixel_have_features_that_are_numbers():
+    from polarprior.surrogate.features import FeaturesOf
+
+    generator = pp.wrap(nn.Unflatten(1, (3, 1, 2)), latent_dim=6)
+    features = FeaturesOf(generator)(generator.prior.draw(range(4)))
+    assert np.isfinite(features.scalars).all()
+
+
 def test_a_model_that_overflows_far_out_can_still_be_forced():
     generator = pp.wrap(Steep(12), latent_dim=10)
     bank = pp.build_bank(generator, 500, k=1)

@@ -89,7 +89,8 @@ def _of_image(images: Tensor) -> list[Tensor]:
     flat = images.flatten(1)
     found = [flat.mean(1), _log(flat.var(1, correction=0)), _log((1 - flat.square()).square().mean(1))]
     if images.ndim == 4:
-        found += [_log(images.diff(dim=axis).square().flatten(1).mean(1)) for axis in (-2, -1)]
+        axes = [axis for axis in (-2, -1) if images.shape[axis] > 1]
+        found += [_log(images.diff(dim=axis).square().flatten(1).mean(1)) for axis in axes]
     return found
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EVERY = 250
 """Iterations between two looks at the flow, and between two checkpoints."""
 LABELS = 20_000
-OF_POLARITY = {"width": 192, "iterations": 2000, "batch": 256, "rate": 3e-3, "widen": 1.1, "steps": 8}
+OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
 
 
@@ -128,10 +128,11 @@ def _of_model(
     if not (np.isfinite(largest) and largest > 0):
         raise UsageError(f"--largest: got {largest}, expected a number above 0", "use such as --largest 0.2")
     noise = _noise(recipe.seed)
-    data = labelled(generator, bank, k, slope_of(bank, generator, k), largest, labels, noise)
+    slope = slope_of(bank, generator, k)
+    data = labelled(generator, bank, k, slope, largest, labels, noise)
     emulator, r2 = fit(data, noise)
     click.echo(f"emulator: explains {r2:.1%} of the variance of true log-volumes held out", err=True)
-    problem = OfPolarity(GeneralisedGaussian.normal(generator.prior.dim), emulator, largest)
+    problem = OfPolarity(GeneralisedGaussian.normal(generator.prior.dim), emulator, largest, slope)
     about = {"model": generator.fingerprint, "bank": bank.info.digest, "k": k, "largest": largest, "labels": labels}
     training = _trained(problem, recipe, about, out)
     metrics = {f"{rho:g}": look(training, problem.energy(rho), rho / largest) for rho in (-largest, largest)}

@@ -30,6 +30,7 @@ class OfPolarity:
         base: the standard normal prior.
         log_volume: l, known everywhere.
         largest: |rho| at the times -1 and 1.
+        slope: a = E grad l, [K], see `slope_of`.
         ends: both.
         target: none: no single energy is aimed at.
     """
@@ -37,12 +38,18 @@ class OfPolarity:
     base: GeneralisedGaussian
     log_volume: Energy
     largest: float
+    slope: Tensor
     ends: Sequence[float] = (-1.0, 1.0)
     target: Energy | None = None
 
     def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
         """`OverRho`, which needs no networks: a trained one would be for one rho alone."""
         return OverRho(self.log_volume, self.largest)
+
+    @property
+    def drift(self) -> Tensor:
+        """The field of the linear part of l, which N(rho a, I) follows."""
+        return self.largest * self.slope
 
     def energy(self, rho: float) -> Energy:
         """f at rho."""

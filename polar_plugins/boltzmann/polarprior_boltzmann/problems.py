@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from polarprior.errors import PolarPriorError, UsageError, nearest
 from polarprior.user_functions import made_by_the_user
+from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import DoubleWell, Energy, GaussianMixture, four_gaussians, two_gaussians
@@ -28,11 +29,13 @@ class Between:
         base: f_0.
         target: f_1.
         ends: time 1 alone.
+        drift: none.
     """
 
     base: GeneralisedGaussian
     target: Energy
     ends: Sequence[float] = (1.0,)
+    drift: Tensor | None = None
 
     def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
         """The one that the recipe names.

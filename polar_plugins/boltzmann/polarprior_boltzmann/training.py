@@ -18,6 +18,8 @@ from polarprior_boltzmann.losses import continuity_loss, reverse_kl_loss
 from polarprior_boltzmann.networks import KernelMLPs, OfTime
 
 LOSSES = ("continuity", "reverse-kl")
+START = 0.1
+"""What the last layer's weights are shrunk to where the field has a drift to start from."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ class Problem(Protocol):
         base: where it starts.
         ends: the times where its ways end.
         target: the energy at time 1; None where only a continuity loss makes sense.
+        drift: [K], a constant that the field starts as; None for the seed's start.
     """
 
     base: GeneralisedGaussian
     ends: Sequence[float]
     target: Energy | None
+    drift: Tensor | None
 
     def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
         """The family of energies between."""
@@ -77,8 +81,8 @@ class Networks(nn.Module):
 
     Attributes:
         field: V.
-        constant: C.
-        interpolation: f; it has parameters of its own where it is trainable.
+        constant: C, for a continuity loss alone.
+        interpolation: f, for a continuity loss alone; it has parameters of its own where it is trainable.
     """
 
     def __init__(self, problem: Problem, recipe: Recipe, noise: torch.Generator):
@@ -86,8 +90,13 @@ class Networks(nn.Module):
         dim, size = problem.base.dim, {"width": recipe.width, "layers": recipe.layers}
         span = (min(0.0, *problem.ends), max(problem.ends))
         self.field = KernelMLPs.initial(dim, dim, kernels=recipe.kernels, span=span, noise=noise, **size)
-        self.constant = OfTime(noise=noise, **size)
-        self.interpolation = problem.interpolation(recipe, noise)
+        if problem.drift is not None:
+            with torch.no_grad():
+                self.field.biases[-1][:, 0] = problem.drift / recipe.kernels
+                self.field.weights[-1].mul_(START)
+        if recipe.loss == "continuity":
+            self.constant = OfTime(noise=noise, **size)
+            self.interpolation = problem.interpolation(recipe, noise)
 
 
 class Training:
