@@ -68,7 +68,8 @@ class _Colours(torch.nn.Module):
 def _bits(scene: Scene, picked: np.ndarray, index: int) -> float:
     """Mean over the draws of -log2 p(x) / D, p by `SAMPLES` draws from the posterior (Burda et al. 2016)."""
     network: Any = scene.generator.network
-    latents = scene.generator.prior.draw(scene.banks[index].seeds[picked])
+    rows, counts = np.unique(picked, return_counts=True)
+    latents = scene.generator.prior.draw(scene.banks[index].seeds[rows])
     images = scaled(to_uint8(scene.generator(latents)))
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -77,7 +78,8 @@ def _bits(scene: Scene, picked: np.ndarray, index: int) -> float:
             z, ratio = network.posterior(images, noise)
             terms.append(network.log_likelihood(images, z) + ratio)
     estimate = torch.logsumexp(torch.stack(terms).double(), 0) - log(SAMPLES)
-    return float(-estimate.mean() / log(2) / images[0].numel())
+    mean = (estimate * torch.from_numpy(counts)).sum() / counts.sum()
+    return float(-mean / log(2) / images[0].numel())
 
 
 def tell(results: dict[str, Any], pictures: Path) -> str:

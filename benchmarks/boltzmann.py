@@ -1,0 +1,330 @@
+"""Boltzmann flows: the seed's tables, what each step of a faster training brings, and polarity priors of faces.
+
+    python benchmarks/boltzmann.py [--quick] [--full] [--only table1,speed,well,faces] [--json FILE]
+
+The seed is Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023). Every run is kept in
+``results/boltzmann.json`` as soon as it is done, with its CPU seconds, and --full makes those that are missing: about
+five CPU hours without the double well, two an hour more for each of its runs. Without --full the runs that are there
+are told; --quick makes tiny ones and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from polarprior.files import user_cache
+from polarprior_boltzmann.flow_file import FlowFile
+from polarprior_boltzmann.looking import glance, look
+from polarprior_boltzmann.networks import KernelMLPs
+from polarprior_boltzmann.problems import problem_named
+from polarprior_boltzmann.training import Recipe, Training
+from reporting import Report
+from scipy.stats import t as student
+from tqdm import tqdm
+
+KEPT = Path(__file__).parent / "results" / "boltzmann.json"
+FLOWS = (user_cache() or Path("cache")) / "boltzmann"
+SEEDS = range(5)
+SEED_S_OWN = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="runge-kutta", widen=1.0)
+"""The settings that the seed states."""
+OURS = Recipe()
+REVERSE = replace(SEED_S_OWN, loss="reverse-kl", steps=10, rule="midpoint")
+"""The seed's iterations, batch and rate; ways of ten midpoint steps, which keep the run at a quarter of an hour."""
+METRICS = ("hausdorff", "reverse_kl", "reverse_ess", "forward_kl", "forward_ess")
+TABLE_1 = {
+    ("four-gaussians", "reverse-kl"): (19.26, 1.387, 0.999, 110.6, 0.254),
+    ("four-gaussians", "linear"): (0.060, 0.003, 0.998, 0.001, 0.998),
+    ("four-gaussians", "trainable"): (0.053, 0.000, 1.000, 0.000, 0.999),
+    ("two-gaussians", "reverse-kl"): (13.25, 1.099, 1.000, 74.38, 0.332),
+    ("two-gaussians", "linear"): (2.329, 1.081, 0.928, 37.68, 0.336),
+    ("two-gaussians", "trainable"): (0.045, 0.001, 0.999, 0.000, 1.000),
+}
+"""The seed's figures, in the order of `METRICS`."""
+ENOUGH, MOST = 0.95, 12_000
+"""Forward ESS that the speed runs are stopped at, and iterations at most."""
+WELLS = {
+    1.5: (0.678, -1.054, 0.991),
+    3.0: (0.486, -1.835, 0.979),
+    4.5: (0.335, -9.765, 0.966),
+    6.0: (0.300, -23.19, 0.963),
+}
+"""Table 2, the continuity loss: Hausdorff, reverse KL, reverse ESS by mass."""
+
+
+def main() -> None:
+    """Run, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="Tiny runs, in a minute; nothing is kept.")
+    parser.add_argument("--full", action="store_true", help="Make the runs that are missing.")
+    parser.add_argument("--only", default="table1,speed,well,faces", help="Some of these.")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    runs, report = Runs(asked.quick, asked.full), Report()
+    for part in asked.only.split(","):
+        PARTS[part](runs, report)
+    report.write(asked.json, threads=1)
+
+
+def name_of(energy: str, recipe: Recipe) -> str:
+    """Of a flow's file."""
+    how = recipe.loss if recipe.loss == "reverse-kl" else recipe.interpolation
+    return f"{energy.replace(':', '-').replace(',', '-')}-{how}"
+
+
+class Runs:
+    """Runs by name, made once.
+
+    Args:
+        quick: make all of them, tiny, and keep none.
+        full: make those that are missing.
+    """
+
+    def __init__(self, quick: bool, full: bool):
+        self.quick, self._full = quick, full
+        self._kept: dict[str, Any] = {} if quick or not KEPT.exists() else json.loads(KEPT.read_text())
+
+    def __call__(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """What a run gave; None where it has not been made and is not asked for."""
+        if name not in self._kept and (self.quick or self._full):
+            self._kept[name] = make()
+            print(f"  {name}: {json.dumps(self._kept[name])[:200]}", flush=True)
+            if not self.quick:
+                self._keep()
+        return self._kept.get(name)
+
+    def _keep(self) -> None:
+        """A run a line, with those that another process has made meanwhile."""
+        if KEPT.exists():
+            self._kept = {**json.loads(KEPT.read_text()), **self._kept}
+        lines = [f"{json.dumps(name)}: {json.dumps(self._kept[name])}" for name in sorted(self._kept)]
+        temporary = KEPT.with_suffix(f".{os.getpid()}")
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        temporary.replace(KEPT)
+
+
+def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: float | None = None) -> dict[str, Any]:
+    """A training, with its CPU seconds, and glances on its way whose seconds don't count.
+
+    Flows of seed 0 are kept for `boltzmann_pictures.py`.
+
+    Args:
+        energy: its name.
+        recipe: how.
+        quick: for 20 iterations.
+        every: iterations between glances.
+        until: end at this forward ESS of a glance, for good: at two glances one after the other.
+    """
+    recipe = replace(recipe, iterations=20, width=8, batch=16, steps=4) if quick else recipe
+    training = Training(problem_named(energy), recipe)
+    target = training.problem.target
+    assert target is not None
+    seconds, curve, reached = 0.0, [], 0
+    with tqdm(total=recipe.iterations, desc=energy, mininterval=10) as bar:
+        while not training.finished:
+            began = time.process_time()
+            training.advance()
+            seconds += time.process_time() - began
+            bar.update()
+            if training.done % every == 0:
+                seen = glance(training, target)
+                curve.append([training.done, round(seconds, 1), training.loss, seen["reverse_ess"]])
+                reached = reached + 1 if seen.get("forward_ess", 0.0) >= (until or 2.0) else 0
+                if reached == 2:
+                    break
+    if until is None and not quick and recipe.seed == 0:
+        kept = FlowFile(training.problem.base, training.field, asdict(recipe), energy)
+        kept.save(FLOWS / f"{name_of(energy, recipe)}.safetensors")
+    found = look(training, target) if until is None else glance(training, target)
+    return {
+        "iterations": training.done,
+        "cpu_seconds": round(seconds, 1),
+        "metrics": _rounded(found),
+        "curve": [[done, spent, float(f"{loss:.4g}"), round(ess, 4)] for done, spent, loss, ess in curve],
+        "recipe": asdict(recipe),
+    }
+
+
+def table_1(runs: Runs, report: Report) -> None:
+    """Both targets, all three losses, five seeds."""
+    for (energy, loss), seeds_own in TABLE_1.items():
+        recipe = REVERSE if loss == "reverse-kl" else replace(OURS, interpolation=loss)
+        found = []
+        for seed in SEEDS[:1] if runs.quick else SEEDS:
+            name = f"table 1, {energy}, {loss}, seed {seed}"
+            run = runs(name, lambda r=recipe, s=seed, e=energy: trained(e, replace(r, seed=s), runs.quick))
+            if run is not None:
+                found.append(run)
+        if not found:
+            report.add(f"Table 1, {energy}, {loss}", "not run", detail="--full")
+            continue
+        for name, theirs in zip(METRICS, seeds_own, strict=True):
+            mean, half = _interval([run["metrics"][name] for run in found])
+            report.add(f"Table 1, {energy}, {loss}: {name}", mean, detail=f"± {half:.3g} (95%), seed's {theirs:g}")
+        shares = [[round(share, 3) for share in run["metrics"]["mode_shares"]] for run in found]
+        report.add(f"Table 1, {energy}, {loss}: runs", len(found), detail=f"mode shares {shares}")
+        if (energy, loss) == ("two-gaussians", "trainable"):
+            _goals(found, report)
+
+
+def _goals(found: list[dict[str, Any]], report: Report) -> None:
+    """Eq. 18 with the trainable interpolation, on every seed."""
+    worst = {name: max(run["metrics"][name] for run in found) for name in ("forward_kl", "hausdorff")}
+    off = max(abs(run["metrics"]["mode_shares"][1] - 2 / 3) for run in found)
+    slowest = max(run["cpu_seconds"] for run in found) / 60
+    of = f"the worst of {len(found)} seeds"
+    report.add("eq. 18, trainable: forward KL", worst["forward_kl"], "", "<= 0.01", worst["forward_kl"] <= 0.01, of)
+    report.add("eq. 18, trainable: Hausdorff", worst["hausdorff"], "", "<= 0.10", worst["hausdorff"] <= 0.10, of)
+    report.add("eq. 18, trainable: far mode's share off 2/3 by", off, "", "<= 0.05", off <= 0.05, of)
+    report.add("eq. 18, trainable: CPU minutes a run", slowest, "min", "<= 3", slowest <= 3, of)
+
+
+STEPS: tuple[tuple[str, Recipe, bool], ...] = (
+    ("the seed's settings, automatic differentiation", SEED_S_OWN, True),
+    ("derivatives in closed form", SEED_S_OWN, False),
+    ("midpoint rule, 10 steps", replace(SEED_S_OWN, steps=10, rule="midpoint"), False),
+    ("batch 64", replace(SEED_S_OWN, steps=10, rule="midpoint", batch=64), False),
+    ("rate 1e-2", replace(SEED_S_OWN, steps=10, rule="midpoint", batch=64, rate=1e-2), False),
+    ("start points 1.5 times wider", replace(OURS, iterations=10_000), False),
+    ("a schedule of 4,000 iterations: the recipe's own", OURS, False),
+)
+"""Each changes one thing of the one before."""
+
+
+def speed(runs: Runs, report: Report) -> None:
+    """CPU time to a forward ESS of 0.95 on eq. 18, from the seed's settings to ours.
+
+    The first two rows do the same arithmetic but for rounding, so that they share the iterations of the second one's
+    run; seconds an iteration are taken of all in turns, in one run.
+    """
+    costs = runs("speed, seconds an iteration", lambda: _costs(runs.quick))
+    totals = []
+    for name, recipe, by_autograd in STEPS:
+        kept = STEPS[1] if by_autograd else (name, recipe, False)
+        run = runs(f"speed, {kept[0]}", lambda r=kept[1]: _to_enough(r, runs.quick))
+        if run is None or costs is None:
+            report.add(f"eq. 18 to forward ESS {ENOUGH}: {name}", "not run", detail="--full")
+            continue
+        seconds = run["iterations"] * costs[name]
+        totals.append(seconds)
+        detail = f"{run['iterations']} iterations of {costs[name]:.3f} s" + (
+            "" if run["reached"] else ", not reached"
+        )
+        report.add(f"eq. 18 to forward ESS {ENOUGH}: {name}", seconds, "CPU s", detail=detail)
+    if len(totals) == len(STEPS):
+        gain = totals[0] / totals[-1]
+        report.add("eq. 18: CPU time of the seed's settings to ours", gain, "times", ">= 30", gain >= 30)
+
+
+def _to_enough(recipe: Recipe, quick: bool) -> dict[str, Any]:
+    run = trained("two-gaussians", recipe, quick, every=100, until=ENOUGH)
+    return {**run, "reached": run["metrics"]["forward_ess"] >= ENOUGH}
+
+
+def _costs(quick: bool) -> dict[str, float]:
+    """CPU seconds of an iteration of each, medians over turns."""
+    trainings = []
+    for name, recipe, by_autograd in STEPS:
+        training = Training(problem_named("two-gaussians"), replace(recipe, steps=2, batch=8) if quick else recipe)
+        if by_autograd:
+            _differentiate_automatically(training)
+        trainings.append((name, training))
+    seconds: dict[str, list[float]] = {name: [] for name, _ in trainings}
+    for _ in tqdm(range(2 if quick else 6), desc="turns"):
+        for name, training in trainings:
+            repeats = 1 if training.recipe.batch == 256 else 5
+            began = time.process_time()
+            for _ in range(repeats):
+                training.advance()
+            seconds[name].append((time.process_time() - began) / repeats)
+    return {name: float(np.median(each[1:])) for name, each in seconds.items()}
+
+
+def _differentiate_automatically(training: Training) -> None:
+    """All derivatives by autograd, as the seed takes them."""
+    for network in [each for each in training._networks.modules() if isinstance(each, KernelMLPs)]:
+        network.__class__ = ByAutograd
+
+
+class ByAutograd(KernelMLPs):
+    """The same networks without closed forms."""
+
+    def with_divergence(self, x: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A gradient a dimension."""
+        with torch.enable_grad():
+            at = x.detach().requires_grad_()
+            value = self(at, t)
+            terms = [
+                torch.autograd.grad(value[:, i].sum(), at, create_graph=True)[0][:, i] for i in range(x.shape[1])
+            ]
+        return value, torch.stack(terms).sum(0)
+
+    def with_gradient(self, x: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Two gradients."""
+        at, when = x.detach().requires_grad_(), t.detach().requires_grad_()
+        value = self(at, when)[:, 0]
+        slope, change = torch.autograd.grad(value.sum(), (at, when), create_graph=True)
+        return value, slope, change
+
+
+def well(runs: Runs, report: Report) -> None:
+    """Fig. 11, N = 4, 8, 16 at m = 1.5 for both losses; Table 2, N = 16 at four masses."""
+    size = {"width": 128, "layers": 3, "rate": 3e-3, "batch": 64, "widen": 1.0, "iterations": 10_000}
+    for points in (4, 8, 16):
+        for loss in ("continuity", "reverse-kl"):
+            energy, recipe = f"double-well:{points},1.5", Recipe(loss=loss, **size)
+            run = runs(f"fig 11, {energy}, {loss}", lambda e=energy, r=recipe: trained(e, r, runs.quick))
+            _tell_well(report, f"Fig. 11, N {points}, {loss}", run, None)
+    for mass, theirs in WELLS.items():
+        energy = f"double-well:16,{mass:g}"
+        run = runs(f"table 2, {energy}", lambda e=energy: trained(e, Recipe(**size), runs.quick))
+        _tell_well(report, f"Table 2, m {mass:g}", run, theirs)
+
+
+def _tell_well(report: Report, what: str, run: dict[str, Any] | None, theirs: tuple[float, ...] | None) -> None:
+    if run is None:
+        report.add(what, "not run", detail="--full")
+        return
+    seen = run["metrics"]
+    detail = f"reverse KL {seen['reverse_kl']:.3f}, Hausdorff {seen['hausdorff']:.3f}, {run['cpu_seconds']:.0f} CPU s"
+    if theirs:
+        detail += f"; seed's {theirs[2]:g}, {theirs[1]:g}, {theirs[0]:g}"
+    report.add(f"{what}: reverse ESS", seen["reverse_ess"], detail=detail)
+
+
+def faces(runs: Runs, report: Report) -> None:
+    """Polarity priors of the face generator: the flow, its free baseline, `bank` and `online`."""
+    from boltzmann_faces import compare, tell
+
+    for rho in (0.05, -0.05, 0.1, -0.1, 0.2):
+        tell(runs(f"faces, rho {rho:g}", lambda r=rho: compare(r, runs.quick)), rho, report)
+
+
+PARTS: dict[str, Callable[[Runs, Report], None]] = {"table1": table_1, "speed": speed, "well": well, "faces": faces}
+
+
+def _interval(values: list[float]) -> tuple[float, float]:
+    """Mean and half width of its 95% interval (Student's)."""
+    n = len(values)
+    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5) if n > 1 else float("nan")
+    return float(np.mean(values)), half
+
+
+def _rounded(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: [round(each, 4) for each in value] if isinstance(value, list) else float(f"{value:.4g}")
+        for name, value in found.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Figures 2 to 10 of the seed, drawn from flows that `boltzmann.py` has trained; docs/boltzmann.md shows them.
+
+    python benchmarks/boltzmann_pictures.py [--out docs/boltzmann]
+
+A picture whose flow is not there is left out, and named. A minute on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from boltzmann import FLOWS
+from matplotlib.figure import Figure
+from polarprior_boltzmann.energies import DoubleWell, four_gaussians, two_gaussians
+from polarprior_boltzmann.flow import carry, way
+from polarprior_boltzmann.flow_file import FlowFile
+
+TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
+POINTS, STEPS = 1500, 40
+SIDE = 13.0
+MASSES = (1.5, 3.0, 4.5, 6.0)
+
+
+def main() -> None:
+    """Draw all that can be drawn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "boltzmann")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    planar = {
+        "figure-2": ("four-gaussians-reverse-kl", "reverse KL on eq. 2"),
+        "figure-3": ("four-gaussians-linear", "continuity loss on eq. 2, linear interpolation"),
+        "figure-4": ("two-gaussians-linear", "continuity loss on eq. 18, linear interpolation"),
+        "figure-7": ("two-gaussians-diffusion", "continuity loss on eq. 18, along its diffusion"),
+        "figure-8": ("two-gaussians-trainable", "continuity loss on eq. 18, trainable interpolation"),
+    }
+    for name, (flow, title) in planar.items():
+        path = FLOWS / f"{flow}.safetensors"
+        if not path.exists():
+            print(f"{name}: {path.name} is missing: python benchmarks/boltzmann.py --full --only table1")
+            continue
+        _save(_planar(FlowFile.open(path), title), out / f"{name}.png")
+    _save(_on_a_line(3.0, -3.0, 0.5, 2.0, "Fig. 5: modes at equal distance and weight"), out / "figure-5.png")
+    _save(_on_a_line(1.0, -4.0, 1 / 3, 2.0, "Fig. 6: a near mode and a far one"), out / "figure-6.png")
+    _save(_potentials(), out / "figure-9.png")
+    wells = {mass: FLOWS / f"double-well-16-{mass:g}-trainable.safetensors" for mass in MASSES}
+    there = {mass: path for mass, path in wells.items() if path.exists()}
+    if there:
+        _save(_histograms(there), out / "figure-10.png")
+    else:
+        print("figure-10: no flow of a double well: python benchmarks/boltzmann.py --full --only well")
+
+
+def _planar(found: FlowFile, title: str) -> Figure:
+    """Draws on their way, over the target, with the field."""
+    target = four_gaussians() if found.problem == "four-gaussians" else two_gaussians()
+    z = found.base.sample(POINTS, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        along = way(found.field, z, STEPS, rule="runge-kutta")
+    grid = torch.linspace(-SIDE, SIDE, 161)
+    plane = torch.cartesian_prod(grid, grid)
+    arrows = torch.linspace(-SIDE, SIDE, 14)
+    at = torch.cartesian_prod(arrows, arrows)
+    figure = Figure(figsize=(2.1 * len(TIMES), 2.5), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    for panel, t in zip(figure.subplots(1, len(TIMES)), TIMES, strict=True):
+        density = (-target(plane)).exp().reshape(161, 161).T
+        panel.contourf(grid, grid, density, levels=12, cmap="Blues")
+        with torch.no_grad():
+            field = found.field(at, torch.tensor(t))
+        panel.quiver(*at.T, *field.T, color="0.55", width=0.004, scale=250, zorder=2)
+        panel.plot(*along[round(t * STEPS)].T, ".", ms=1, color="C1", zorder=3)
+        panel.set(xlim=(-SIDE, SIDE), ylim=(-SIDE, SIDE), xticks=[], yticks=[], aspect="equal")
+        panel.set_title(f"t = {t:g}", fontsize=8)
+    return figure
+
+
+def _on_a_line(first: float, second: float, share: float, variance: float, title: str) -> Figure:
+    """Linear interpolation between x²/4 and a mixture, its densities, and the field that they ask for.
+
+    In one dimension the field is -d_t F_t / p_t, F_t the cumulative law: all by quadrature.
+    """
+    x = np.linspace(-9, 9, 6001)
+    step = x[1] - x[0]
+    target = -np.log(share * np.exp(-((x - first) ** 2)) + (1 - share) * np.exp(-((x - second) ** 2)))
+
+    def law(t: float) -> tuple[np.ndarray, np.ndarray]:
+        density = np.exp(-(1 - t) * x**2 / (2 * variance) - t * target)
+        density /= density.sum() * step
+        return density, density.cumsum() * step
+
+    figure = Figure(figsize=(2.1 * len(TIMES), 4.2), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    panels = figure.subplots(3, len(TIMES), sharex=True)
+    for column, t in enumerate(TIMES):
+        density, _ = law(t)
+        low, high = max(t - 1e-4, 0), min(t + 1e-4, 1)
+        field = -(law(high)[1] - law(low)[1]) / (high - low) / np.maximum(density, 1e-12)
+        likely = density > 1e-4 * density.max()
+        panels[0, column].plot(x, -(1 - t) * x**2 / (2 * variance) - t * target, lw=1)
+        panels[1, column].plot(x, density, lw=1, color="C1")
+        panels[2, column].plot(x[likely], field[likely], lw=1, color="C2")
+        panels[2, column].axhline(0, lw=0.5, color="0.7")
+        panels[0, column].set(title=f"t = {t:g}", ylim=(-12, 1), yticks=[])
+        panels[0, column].title.set_fontsize(8)
+        panels[1, column].set(yticks=[])
+        panels[2, column].set(ylim=(-25, 25), yticks=[-20, 0, 20])
+        panels[2, column].tick_params(labelsize=6)
+    for row, label in zip(panels[:, 0], ("log density", "density", "field"), strict=True):
+        row.set_ylabel(label, fontsize=8)
+    return figure
+
+
+def _potentials() -> Figure:
+    """V, and exp(-V), at the four masses."""
+    x = torch.linspace(-4, 4, 400)
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for mass in MASSES:
+        potential = DoubleWell(16, mass).potential(x)
+        left.plot(x, potential, lw=1, label=f"m = {mass:g}")
+        density = (-potential).exp()
+        right.plot(x, density / (density.sum() * (x[1] - x[0])), lw=1)
+    left.set(title="V", ylim=(-10, 10))
+    right.set(title="exp(-V), normalised")
+    left.legend(fontsize=7)
+    return figure
+
+
+def _histograms(there: dict[float, Path]) -> Figure:
+    """All coordinates of draws, over exp(-V)."""
+    x = torch.linspace(-4, 4, 400)
+    figure = Figure(figsize=(2.4 * len(there), 2.4), layout="constrained")
+    panels = figure.subplots(1, len(there), squeeze=False)[0]
+    for panel, (mass, path) in zip(panels, there.items(), strict=True):
+        found = FlowFile.open(path)
+        with torch.no_grad():
+            draws = carry(found.field, found.base.sample(4096, torch.Generator().manual_seed(0))).points
+        density = (-DoubleWell(16, mass).potential(x)).exp()
+        panel.hist(draws.flatten().clamp(-4, 4).numpy(), bins=80, density=True, color="C1", alpha=0.6)
+        panel.plot(x, density / (density.sum() * (x[1] - x[0])), lw=1)
+        panel.set_title(f"m = {mass:g}", fontsize=8)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=110)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
