@@ -18,7 +18,7 @@ from data import digits, grey
 from polarprior.measure.figures import png_bytes
 from polarprior.measure.modes import EXTREMES, modes, modes_picture
 from scene import Real, Scene, experiment, plain_row, polarity_row
-from telling import JUDGED, at_equal_precision, shown, signed, table, verdict
+from telling import JUDGED, at_equal_precision, in_a_line, shown, signed, table, verdict
 
 TILTS, BOUNDS = (-1.0, -0.5, 0.0, 0.5, 1.0), (0.5, 0.8, 1.2, 2.0)
 DIGITS = range(10)
@@ -36,9 +36,7 @@ def run(quick: bool) -> dict[str, Any]:
         real = Real(scene, grey("test")[labels == digit])
         for tilt in TILTS:
             rows.append({"class": digit, **polarity_row(scene, real, scene.rho_of(tilt))})
-            seen = rows[-1]["metrics"]["mnist:classifier"]
-            figures = ", ".join(f"{name} {each['mean']:.3f} ± {each['half']:.3f}" for name, each in seen.items())
-            print(f"{digit}, tilt {tilt:g}: {figures}", flush=True)
+            print(f"{digit}, tilt {tilt:g}: {in_a_line(rows[-1]['metrics'][JUDGED])}", flush=True)
         for bound in BOUNDS:
             cut = plain_row(Scene("mnist:classes", label=digit, trunc=bound), real)
             truncations.append({"class": digit, "bound": bound, **cut})

@@ -17,12 +17,8 @@ import polarprior as pp
 import scene as shared
 import torch
 from matplotlib.figure import Figure
-from polarprior.generator import Latents
-from polarprior.measure.figures import to_uint8
-from polarprior.measure.reference import scaled
 from scene import Real, Scene, difference, experiment, gathered, interval, trust
 from telling import JUDGED, Results, shown, side, signed, table
-from torch import Tensor
 from tqdm import tqdm
 
 TILTS, DRAWS, BATCH = (-0.5, -0.25, 0.5, 1.0), 2000, 250
@@ -36,7 +32,7 @@ def run(quick: bool) -> dict[str, Any]:
     scene = Scene("mnist:wgan")
     real = Real.test_digits(scene)
     sets = [range(FIRST + index * count, FIRST + (index + 1) * count) for index in range(shared.BANKS)]
-    plain = [real.figures(_features(scene, scene.generator.prior.draw(seeds))) for seeds in sets]
+    plain = [real.figures(scene.features_of(scene.generator.prior.draw(seeds))) for seeds in sets]
     rows = [{"rho": 0.0, "tilt": 0.0, "metrics": gathered(plain)}]
     for rho in [scene.rho_of(tilt) for tilt in TILTS[:: 3 if quick else 1]]:
         found, banked, controls, jacobians, reports = [], [], [], [], []
@@ -46,7 +42,7 @@ def run(quick: bool) -> dict[str, Any]:
             )
             parts = []
             for start in tqdm(range(0, count, BATCH), desc=f"rho {rho:g}, set {index}"):
-                parts.append(_features(scene, sampler.sample(seeds[start : start + BATCH])))
+                parts.append(scene.features_of(sampler.sample(seeds[start : start + BATCH])))
             found.append(real.figures({space: torch.cat([part[space] for part in parts]) for space in parts[0]}))
             jacobians.append(sampler.diagnostics.spending.jacobians / count)
             reports.append(trust(sampler.diagnostics))
@@ -62,12 +58,6 @@ def run(quick: bool) -> dict[str, Any]:
         figures = ", ".join(f"{name} {shown(each)} ({signed(effect[name])})" for name, each in seen.items())
         print(f"rho {rho:g}: {figures}, {row['jacobians']['mean']:.1f} Jacobians a draw", flush=True)
     return {"rows": rows, "draws": count}
-
-
-def _features(scene: Scene, latents: Latents) -> dict[str, Tensor]:
-    images = scaled(to_uint8(scene.generator(latents, BATCH)))
-    with torch.no_grad():
-        return {space: pp.feature_map(scene.generator, space)(images) for space in shared.SPACES}
 
 
 def tell(results: Results, pictures: Path) -> str:

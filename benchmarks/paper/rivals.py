@@ -20,12 +20,10 @@ import polarprior as pp
 import scene as shared
 import torch
 from data import grey
-from polarprior.measure.figures import to_uint8
-from polarprior.measure.reference import scaled
 from polarprior_mnist.judges import Discriminator
 from polarprior_rivals.reweighting import save, train
 from scene import CACHE, RESULTS, Figures, Real, Scene, experiment, gathered, minus
-from telling import JUDGED, SECOND, shown, signed, table, verdict
+from telling import JUDGED, SECOND, in_a_line, shown, signed, table, verdict
 from torch import Tensor
 
 DRAWS, STEPS, BATCH = 5000, 3000, 64
@@ -72,18 +70,13 @@ def _row(scene: Scene, real: Real, name: str, sampler: Any, quick: bool) -> dict
     for index in range(shared.BANKS):
         seeds = range(FIRST + index * count, FIRST + (index + 1) * count)
         latents = scene.generator.prior.draw(seeds) if sampler is None else sampler.sample(seeds)
-        images = scaled(to_uint8(scene.generator(latents, 250)))
-        with torch.no_grad():
-            maps = {space: pp.feature_map(scene.generator, space) for space in shared.SPACES}
-            found.append(real.figures({space: phi(images) for space, phi in maps.items()}))
+        found.append(real.figures(scene.features_of(latents)))
     milliseconds = (time.process_time() - started) / shared.BANKS / count * 1e3
     return _told({"sampler": name, "ms_a_draw": round(milliseconds, 2), "metrics": gathered(found)})
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
-    seen = row["metrics"]["mnist:classifier"]
-    figures = ", ".join(f"{metric} {each['mean']:.3f} ± {each['half']:.3f}" for metric, each in seen.items())
-    print(f"{row['sampler']}: {figures}", flush=True)
+    print(f"{row['sampler']}: {in_a_line(row['metrics'][JUDGED])}", flush=True)
     return row
 
 

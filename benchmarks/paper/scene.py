@@ -49,6 +49,10 @@ SPACES = ("mnist:classifier", "mnist:encoder")
 TILTS = (-1.5, -1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
 """|rho|·std(l_k) with the sign of rho: what can be compared between models, spaces and k."""
 
+BATCH = 250
+"""Images at once."""
+Features = dict[str, Tensor]
+"""By space, [n, D]."""
 Figures = dict[str, dict[str, float]]
 """By space and metric."""
 Interval = dict[str, Any]
@@ -81,7 +85,7 @@ class Scene:
         if within is not None:
             prior = latent_prior(f"truncated-normal:{within}", self.generator.prior.dim)
             self.generator = replace(self.generator, prior=prior)
-        self._features: dict[int, dict[str, Tensor]] = {}
+        self._features: dict[int, Features] = {}
         self._about = "-".join(
             [model.replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
             + ([] if label is None else [f"class{label}"])
@@ -109,26 +113,30 @@ class Scene:
             found.append(pp.Bank.open(path))
         return found
 
-    def features(self, index: int) -> dict[str, Tensor]:
+    def features(self, index: int) -> Features:
         """Features [ROWS, D] of the rows of bank `index`, by space."""
         if index not in self._features:
             self._features[index] = self._kept_features(index * ROWS)
         return self._features[index]
 
-    def _kept_features(self, first: int) -> dict[str, Tensor]:
+    def _kept_features(self, first: int) -> Features:
         path = CACHE / f"{self._about}-features-{first}-{ROWS}.safetensors"
         if not path.exists():
-            parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
-            maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
-            for start in tqdm(range(first, first + ROWS, 250), desc=f"features of {self._about}"):
-                latents = self.generator.prior.draw(range(start, min(start + 250, first + ROWS)), self.label)
-                images = scaled(to_uint8(self.generator(latents)))
-                for space, phi in maps.items():
-                    with torch.no_grad():
-                        parts[space].append(phi(images))
+            found = self.features_of(self.generator.prior.draw(range(first, first + ROWS), self.label))
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({space: torch.cat(each) for space, each in parts.items()}, path)
+            save_file(found, path)
         return load_file(path)
+
+    def features_of(self, latents: pp.Latents) -> Features:
+        """Features [n, D] of the images of n latents, by space."""
+        parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
+        maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
+        for start in tqdm(range(0, len(latents), BATCH), desc=f"features of {self._about}", delay=2, leave=False):
+            images = scaled(to_uint8(self.generator(latents[start : start + BATCH])))
+            for space, phi in maps.items():
+                with torch.no_grad():
+                    parts[space].append(phi(images))
+        return {space: torch.cat(each) for space, each in parts.items()}
 
     @cached_property
     def drawn_k(self) -> int:
@@ -176,7 +184,7 @@ class Real:
     def __init__(self, scene: Scene, images: Tensor):
         maps = {space: pp.feature_map(scene.generator, space) for space in SPACES}
         with torch.no_grad():
-            parts = {space: [phi(each) for each in images.split(250)] for space, phi in maps.items()}
+            parts = {space: [phi(each) for each in images.split(BATCH)] for space, phi in maps.items()}
         self.features = {space: torch.cat(each) for space, each in parts.items()}
         self.moments = {space: Moments.of(each) for space, each in self.features.items()}
 
@@ -190,7 +198,7 @@ class Real:
         """The test set in colours."""
         return cls(scene, coloured("test", hues, seed=1))
 
-    def figures(self, generated: dict[str, Tensor]) -> Figures:
+    def figures(self, generated: Features) -> Figures:
         """Metrics of generated features [n, D], by space."""
         found = {}
         for space, features in generated.items():

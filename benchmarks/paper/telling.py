@@ -51,11 +51,15 @@ def edge(rows: Sequence[Results], sign: int) -> Results | None:
     return max(side, key=lambda row: abs(row["rho"]), default=None)
 
 
+def in_a_line(metrics: dict[str, Any]) -> str:
+    """Metrics with their intervals."""
+    return ", ".join(f"{name} {shown(each)}" for name, each in metrics.items())
+
+
 def told(row: Results) -> str:
     """A row in a line."""
     where = f"rho {row['rho']:g} (tilt {row['tilt']:.2f})" if "rho" in row else f"bound {row['bound']:g}"
-    seen = row["metrics"][JUDGED]
-    figures = ", ".join(f"{name} {each['mean']:.3f} ± {each['half']:.3f}" for name, each in seen.items())
+    figures = in_a_line(row["metrics"][JUDGED])
     law = f"{row.get('space', '')} {'held' if row.get('held') else ''}"
     return f"{row['model']} {law} {where}: {figures}, {row['distinct']:.0f} distinct"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from math import ceil, log, log1p
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +18,6 @@ from polarprior.law.diagnostics import Diagnostics, Spending, diagnose
 from polarprior.law.limits import Limits
 from polarprior.law.psis import TRUSTED
 from polarprior.law.weights import Weights, effective_sample_size
-from polarprior.prior.log_volumes import LogVolumes
 from polarprior.prior.sampler import Redrawing, SamplerOptions
 from polarprior.prior.streams import numbers
 from torch import Tensor
@@ -48,6 +46,24 @@ class Transport(Protocol):
 
     def log_density(self, x: Tensor, rho: float) -> Tensor:
         """Of any x [n, K]: [n]."""
+        ...
+
+
+class TrueLogVolumes(Protocol):
+    """Latents to their true l_k, [n], such as `polarprior.prior.log_volumes.LogVolumes`.
+
+    Attributes:
+        solved: Jacobians taken so far.
+    """
+
+    solved: int
+
+    def __call__(self, latents: Latents) -> np.ndarray:
+        """l_k, nats, float64 [n]."""
+        ...
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Within it, what is solved is kept for the next time, where there is a place."""
         ...
 
 
@@ -107,10 +123,6 @@ class Draws(NamedTuple):
     log_volume: np.ndarray
     log_weight: np.ndarray
 
-    def rows(self, picked: np.ndarray) -> Draws:
-        """Some of them."""
-        return Draws(self.latents[torch.from_numpy(picked)], *(each[picked] for each in self[1:]))
-
 
 class TransportSampler(Redrawing):
     """Each stock latent is carried along the transport; a chain of such draws from its own stream corrects it.
@@ -123,7 +135,7 @@ class TransportSampler(Redrawing):
     Args:
         generator: with a standard normal prior and no classes.
         transport: that proposes.
-        log_volumes: Latents to their true l_k, [n].
+        log_volumes: the true ones.
         rho: the polarity.
         k: singular values.
         std: of l_k over the prior, nats.
@@ -139,7 +151,7 @@ class TransportSampler(Redrawing):
         self,
         generator: Generator,
         transport: Transport,
-        log_volumes: Callable[[Latents], np.ndarray],
+        log_volumes: TrueLogVolumes,
         rho: float,
         k: int,
         std: float,
@@ -149,7 +161,7 @@ class TransportSampler(Redrawing):
     ):
         self._generator, self._transport, self._log_volumes = generator, transport, log_volumes
         self._rho, self._about = rho, about
-        self._spent, self._sums = Spending(), np.zeros(2)
+        self._spent, self._log_weights = Spending(), np.zeros(0)
         if rho not in limits and not options.force:
             raise PolarPriorError(
                 f"--polarity: got {rho:g}, this flow was trained for {limits}",
@@ -195,8 +207,7 @@ class TransportSampler(Redrawing):
         """The transport's own draws for stock latents z [n, *shape], with their weights; a Jacobian each."""
         x, log_q = self._transport.push(z.detach().cpu().flatten(1).float(), self._rho)
         latents = Latents(x.reshape(z.shape))
-        keeping = self._log_volumes.keeping() if isinstance(self._log_volumes, LogVolumes) else nullcontext()
-        with keeping:
+        with self._log_volumes.keeping():
             volumes = self._log_volumes(latents)
         log_p = GeneralisedGaussian.normal(x.shape[1]).log_density(x.double())
         log_q = log_q.double()
@@ -240,15 +251,15 @@ class TransportSampler(Redrawing):
         return float((w @ ratio) ** 2 / (w.sum() * (w @ ratio**2)))
 
     def _count(self, drawn: int, log_weights: np.ndarray) -> None:
-        spent, n = self._spent, len(log_weights)
-        self._ess_of = np.concatenate([getattr(self, "_ess_of", np.zeros(0)), log_weights])
+        self._log_weights = np.concatenate([self._log_weights, log_weights])
+        n = len(self._log_weights)
         self._spent = Spending(
-            drawn=spent.drawn + drawn,
-            proposals=spent.proposals + n,
-            screened=spent.screened + n,
-            jacobians=spent.jacobians + n,
-            solved=getattr(self._log_volumes, "solved", spent.jacobians + n),
-            ess=effective_sample_size(self._ess_of),
+            drawn=self._spent.drawn + drawn,
+            proposals=n,
+            screened=n,
+            jacobians=n,
+            solved=self._log_volumes.solved,
+            ess=effective_sample_size(self._log_weights),
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError, PolarPriorError, UsageError
-from polarprior.generator import Generator
+from polarprior.generator import Generator, Latents
 from polarprior.law.limits import Limits
 from polarprior.prior.log_volumes import LogVolumes, VolumeSolver
 from polarprior.prior.sampler import SamplerOptions
@@ -15,7 +17,7 @@ from polarprior.prior.sampler import SamplerOptions
 from polarprior_boltzmann import NAME
 from polarprior_boltzmann.flow_file import FlowFile, OfModel
 from polarprior_boltzmann.polarity import check_normal, slope_of
-from polarprior_boltzmann.sampler import ByFlow, ByShift, TransportSampler
+from polarprior_boltzmann.sampler import ByFlow, ByShift, TransportSampler, TrueLogVolumes
 
 SHIFT = "shift"
 
@@ -68,9 +70,9 @@ def _flowing(generator: Generator, bank: Bank | None, rho: float, options: Sampl
             "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW",
         )
     _check_of(generator, bank, of, path, options)
-    true: LogVolumes | VolumeSolver
+    true: TrueLogVolumes
     if bank is None:
-        true = VolumeSolver(generator, of.k, of.space, of.domain, of.estimator, of.tolerance)
+        true = _Unkept(VolumeSolver(generator, of.k, of.space, of.domain, of.estimator, of.tolerance))
     else:
         true = LogVolumes(generator, bank, of.k)
     limits = Limits(-of.largest, of.largest)
@@ -78,6 +80,21 @@ def _flowing(generator: Generator, bank: Bank | None, rho: float, options: Sampl
     return TransportSampler(
         generator, ByFlow(found.field, of.largest), true, rho, of.k, of.std, limits, options, about
     )
+
+
+@dataclass
+class _Unkept:
+    """Log-volumes that have no bank to be kept beside."""
+
+    solve: VolumeSolver
+    solved: int = 0
+
+    def __call__(self, latents: Latents) -> np.ndarray:
+        self.solved += len(latents)
+        return self.solve(latents)
+
+    def keeping(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def _check_of(generator: Generator, bank: Bank | None, of: OfModel, path: Path, options: SamplerOptions) -> None:
