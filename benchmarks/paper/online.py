@@ -2,7 +2,7 @@
 
     python benchmarks/paper/online.py [--quick]
 
-On ``mnist:wgan`` in pixel space: five sets of 2,000 fresh draws at each tilt, each set calibrated on the first 1,000
+On ``mnist:wgan`` in pixel space: five sets of 1,000 fresh draws at each tilt, each set calibrated on the first 1,000
 rows of a bank of its own. Towards the modes the surrogate's tail is long there: at a tilt of -1 most streams would
 end without a draw. No image is repeated, so that a row is compared with the model's own prior on the same
 seeds; beside it stand as many draws of the `bank` sampler, from 10,000 rows, with their control.
@@ -21,7 +21,7 @@ from scene import Real, Scene, difference, experiment, gathered, interval, trust
 from telling import JUDGED, Results, shown, side, signed, table
 from tqdm import tqdm
 
-TILTS, DRAWS, BATCH = (-0.5, -0.25, 0.5, 1.0), 2000, 250
+TILTS, DRAWS, BATCH = (-0.5, -0.25, 0.5, 1.0), 1000, 250
 FIRST = 1 << 31
 """Seeds from here on: no row of a bank, and no draw of `rivals`."""
 
