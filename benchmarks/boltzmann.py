@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from polarprior.files import user_cache
 from polarprior_boltzmann.flow_file import FlowFile
-from polarprior_boltzmann.looking import glance, look
+from polarprior_boltzmann.looking import glances, looks
 from polarprior_boltzmann.networks import KernelMLPs
 from polarprior_boltzmann.problems import problem_named
 from polarprior_boltzmann.training import Recipe, Training
@@ -126,8 +126,6 @@ def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: f
     """
     recipe = replace(recipe, iterations=20, width=8, batch=16, steps=4) if quick else recipe
     training = Training(problem_named(energy), recipe)
-    target = training.problem.target
-    assert target is not None
     seconds, curve, reached = 0.0, [], 0
     with tqdm(total=recipe.iterations, desc=energy, mininterval=10) as bar:
         while not training.finished:
@@ -136,7 +134,7 @@ def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: f
             seconds += time.process_time() - began
             bar.update()
             if training.done % every == 0:
-                seen = glance(training, target)
+                seen = glances(training)["target"]
                 curve.append([training.done, round(seconds, 1), training.loss, seen["reverse_ess"]])
                 reached = reached + 1 if seen.get("forward_ess", 0.0) >= (until or 2.0) else 0
                 if reached == 2:
@@ -144,7 +142,7 @@ def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: f
     if until is None and not quick and recipe.seed == 0:
         kept = FlowFile(training.problem.base, training.field, asdict(recipe), energy)
         kept.save(FLOWS / f"{name_of(energy, recipe)}.safetensors")
-    found = look(training, target) if until is None else glance(training, target)
+    found = (looks if until is None else glances)(training)["target"]
     return {
         "iterations": training.done,
         "cpu_seconds": round(seconds, 1),

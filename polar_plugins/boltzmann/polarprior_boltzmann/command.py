@@ -28,7 +28,13 @@ OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "wi
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The flow's file.")
 @click.option("--largest", type=float, help="Of MODEL: the |rho| that it goes up to; 1.5 / std(l) if not given.")
-@click.option("--labels", default=LABELS, show_default=True, help="Of MODEL: latents that the surrogate labels.")
+@click.option(
+    "--labels",
+    default=LABELS,
+    type=click.IntRange(1),
+    show_default=True,
+    help="Of MODEL: latents that the surrogate labels.",
+)
 @click.option("--base-std", type=float, help="Of an energy: deviation of a normal base; the seed's own if not given.")
 @click.option("--loss", type=click.Choice(["continuity", "reverse-kl"]))
 @click.option("--interpolation", type=click.Choice(["trainable", "linear", "diffusion"]), help="Of an energy.")
@@ -85,13 +91,13 @@ def boltzmann(
 
 def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path) -> None:
     from polarprior_boltzmann.flow_file import FlowFile
-    from polarprior_boltzmann.looking import look
+    from polarprior_boltzmann.looking import looks
     from polarprior_boltzmann.problems import problem_named
 
     problem = problem_named(name, base_std)
     problem.interpolation(recipe, _noise())  # says now what would fail
     training = _trained(problem, recipe, {"energy": name, "base_std": base_std}, out)
-    metrics = look(training, problem.target)
+    metrics = looks(training)
     FlowFile(problem.base, training.field, asdict(recipe), name, metrics=metrics).save(out)
     _done(out, metrics)
 
@@ -113,7 +119,7 @@ def _of_model(
     from polarprior_boltzmann.bases import GeneralisedGaussian
     from polarprior_boltzmann.emulator import fit, labelled
     from polarprior_boltzmann.flow_file import FlowFile, OfModel
-    from polarprior_boltzmann.looking import look
+    from polarprior_boltzmann.looking import looks
     from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of
 
     generator, bank = open_model_and_bank(model, bank_path, **loading)
@@ -135,7 +141,7 @@ def _of_model(
     problem = OfPolarity(GeneralisedGaussian.normal(generator.prior.dim), emulator, largest, slope)
     about = {"model": generator.fingerprint, "bank": bank.info.digest, "k": k, "largest": largest, "labels": labels}
     training = _trained(problem, recipe, about, out)
-    metrics = {f"{rho:g}": look(training, problem.energy(rho), rho / largest) for rho in (-largest, largest)}
+    metrics = looks(training)
     estimator = bank.info.estimator
     of_model = OfModel(
         bank.info.plugin,
@@ -162,7 +168,7 @@ def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path)
     from tqdm import tqdm
 
     from polarprior_boltzmann.checkpoints import Checkpoint
-    from polarprior_boltzmann.looking import glance, told
+    from polarprior_boltzmann.looking import glances, told
     from polarprior_boltzmann.training import Training
 
     training = Training(problem, recipe)
@@ -178,8 +184,8 @@ def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path)
             bar.update()
             if training.done % EVERY == 0 and not training.finished:
                 checkpoint.keep(training)
-                metrics = {} if problem.target is None else glance(training, problem.target)
-                journal.write(iteration=training.done, loss=training.loss, **metrics)
+                metrics = glances(training)
+                journal.write(iteration=training.done, loss=training.loss, metrics=metrics)
                 bar.set_postfix_str(told(training.loss, metrics))
     checkpoint.drop()
     return training

@@ -108,27 +108,28 @@ def fit(data: Labelled, noise: torch.Generator) -> tuple[Emulator, float]:
     Adam with decoupled weight decay; the weights are those of the epoch with the least error on the rows held out.
     """
     held = max(int(HELD_OUT * data.known), 1)
+    start = data.known - held  # the last rows: the surrogate was fitted on the first
+    rows_held = slice(start, data.known)
+    learnt = torch.cat([torch.arange(start), torch.arange(data.known, len(data.z))])
     mean, std = float(data.log_volume[: data.known].mean()), float(data.log_volume[: data.known].std())
     targets = (data.log_volume - mean) / max(std, 1e-9)
     network = KernelMLPs.initial(data.z.shape[1], 1, width=WIDTH, layers=LAYERS, kernels=1, noise=noise)
     emulator = Emulator(network, mean, std)
     adam = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        adam, RATE, total_steps=EPOCHS * -(-(len(data.z) - held) // AT_ONCE)
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=EPOCHS * -(-len(learnt) // AT_ONCE))
     best, error = copy.deepcopy(network.state_dict()), float("inf")
     zero = torch.zeros(1)
     for _ in tqdm(range(EPOCHS), "emulator", unit="epoch", disable=None, delay=2, leave=False):
-        for rows in (held + torch.randperm(len(data.z) - held, generator=noise)).split(AT_ONCE):
+        for rows in learnt[torch.randperm(len(learnt), generator=noise)].split(AT_ONCE):
             loss = (network(data.z[rows], zero)[:, 0] - targets[rows]).square().mean()
             adam.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             schedule.step()
         with torch.no_grad():
-            now = float((network(data.z[:held], zero)[:, 0] - targets[:held]).square().mean())
+            now = float((network(data.z[rows_held], zero)[:, 0] - targets[rows_held]).square().mean())
         if now < error:
             best, error = copy.deepcopy(network.state_dict()), now
     network.load_state_dict(best)
     network.requires_grad_(False)
-    return emulator, 1 - error / max(float(targets[:held].var()), 1e-12)
+    return emulator, 1 - error / max(float(targets[rows_held].var()), 1e-12)

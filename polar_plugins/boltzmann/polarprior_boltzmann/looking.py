@@ -18,9 +18,14 @@ SEED = 1 << 40
 """Of these draws: always the same."""
 
 
-def glance(training: Training, target: Energy) -> dict[str, Any]:
-    """A cheap `look`."""
-    return look(training, target, draws=GLANCE_DRAWS, steps=GLANCE_STEPS)
+def looks(training: Training, draws: int = DRAWS, steps: int = STEPS) -> dict[str, dict[str, Any]]:
+    """`look` at each of the problem's goals, by name."""
+    return {name: look(training, energy, end, draws, steps) for name, (end, energy) in training.problem.goals.items()}
+
+
+def glances(training: Training) -> dict[str, dict[str, Any]]:
+    """Cheap `looks`."""
+    return looks(training, GLANCE_DRAWS, GLANCE_STEPS)
 
 
 def look(
@@ -47,11 +52,11 @@ def look(
     return found
 
 
-def told(loss: float, found: dict[str, Any]) -> str:
+def told(loss: float, found: dict[str, dict[str, Any]]) -> str:
     """Loss, ESS and shares of the modes, for a progress bar."""
     text = f"loss {loss:.3g}"
-    if "reverse_ess" in found:
-        text += f", ESS {found['reverse_ess']:.3f}"
-    if "mode_shares" in found:
-        text += ", modes " + "/".join(f"{share:.2f}" for share in found["mode_shares"])
+    for name, seen in found.items():
+        text += f", {name}: ESS {seen['reverse_ess']:.2f}"
+        if "mode_shares" in seen:
+            text += ", modes " + "/".join(f"{share:.2f}" for share in seen["mode_shares"])
     return text

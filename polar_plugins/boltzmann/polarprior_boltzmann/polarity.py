@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,6 @@ class OfPolarity:
         largest: |rho| at the times -1 and 1.
         slope: a = E grad l, [K], see `slope_of`.
         ends: both.
-        target: none: no single energy is aimed at.
     """
 
     base: GeneralisedGaussian
@@ -40,7 +39,6 @@ class OfPolarity:
     largest: float
     slope: Tensor
     ends: Sequence[float] = (-1.0, 1.0)
-    target: Energy | None = None
 
     def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
         """`OverRho`, which needs no networks: a trained one would be for one rho alone."""
@@ -50,6 +48,11 @@ class OfPolarity:
     def drift(self) -> Tensor:
         """The field of the linear part of l, which N(rho a, I) follows."""
         return self.largest * self.slope
+
+    @property
+    def goals(self) -> Mapping[str, tuple[float, Energy]]:
+        """The polarity priors at both ends, by their rho."""
+        return {f"{rho:g}": (rho / self.largest, self.energy(rho)) for rho in (-self.largest, self.largest)}
 
     def energy(self, rho: float) -> Energy:
         """f at rho."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,11 @@ class Between:
     target: Energy
     ends: Sequence[float] = (1.0,)
     drift: Tensor | None = None
+
+    @property
+    def goals(self) -> Mapping[str, tuple[float, Energy]]:
+        """The target at time 1."""
+        return {"target": (1.0, self.target)}
 
     def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
         """The one that the recipe names.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi
 from typing import Protocol
@@ -62,14 +62,18 @@ class Problem(Protocol):
     Attributes:
         base: where it starts.
         ends: the times where its ways end.
-        target: the energy at time 1; None where only a continuity loss makes sense.
+        goals: what the flow should draw, by name: the time, and the energy there.
         drift: [K], a constant that the field starts as; None for the seed's start.
     """
 
     base: GeneralisedGaussian
     ends: Sequence[float]
-    target: Energy | None
     drift: Tensor | None
+
+    @property
+    def goals(self) -> Mapping[str, tuple[float, Energy]]:
+        """See the class."""
+        ...
 
     def interpolation(self, recipe: Recipe, noise: torch.Generator) -> Interpolation:
         """The family of energies between."""
@@ -155,10 +159,8 @@ class Training:
                 recipe.form,
             )
         else:
-            assert self.problem.target is not None
-            loss = reverse_kl_loss(
-                networks.field, self.problem.base, self.problem.target, z, recipe.steps, recipe.rule
-            )
+            ((_, target),) = self.problem.goals.values()
+            loss = reverse_kl_loss(networks.field, self.problem.base, target, z, recipe.steps, recipe.rule)
         if not bool(loss.isfinite()):
             raise FloatingPointError(f"iteration {self.done}: the loss is {loss.item():g}")
         self._adam.zero_grad(set_to_none=True)
