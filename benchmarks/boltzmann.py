@@ -49,8 +49,8 @@ TABLE_1 = {
     ("two-gaussians", "trainable"): (0.045, 0.001, 0.999, 0.000, 1.000),
 }
 """The seed's figures, in the order of `METRICS`."""
-ENOUGH, MOST = 0.95, 12_000
-"""Forward ESS that the speed runs are stopped at, and iterations at most."""
+ENOUGH = 0.95
+"""Forward ESS that the speed runs are stopped at."""
 WELLS = {
     1.5: (0.678, -1.054, 0.991),
     3.0: (0.486, -1.835, 0.979),
@@ -172,6 +172,12 @@ def table_1(runs: Runs, report: Report) -> None:
         report.add(f"Table 1, {energy}, {loss}: runs", len(found), detail=f"mode shares {shares}")
         if (energy, loss) == ("two-gaussians", "trainable"):
             _goals(found, report)
+    recipe = replace(OURS, interpolation="diffusion")
+    run = runs("fig 7, two-gaussians, diffusion", lambda: trained("two-gaussians", recipe, runs.quick))
+    if run is not None:
+        seen = run["metrics"]
+        detail = f"Hausdorff {seen['hausdorff']:.3f}, mode shares {seen['mode_shares']}"
+        report.add("Fig. 7, two-gaussians, diffusion: forward ESS", seen["forward_ess"], detail=detail)
 
 
 def _goals(found: list[dict[str, Any]], report: Report) -> None:
@@ -205,7 +211,7 @@ def speed(runs: Runs, report: Report) -> None:
     run; seconds an iteration are taken of all in turns, in one run.
     """
     costs = runs("speed, seconds an iteration", lambda: _costs(runs.quick))
-    totals = []
+    totals, last = [], False
     for name, recipe, by_autograd in STEPS:
         kept = STEPS[1] if by_autograd else (name, recipe, False)
         run = runs(f"speed, {kept[0]}", lambda r=kept[1]: _to_enough(r, runs.quick))
@@ -214,18 +220,22 @@ def speed(runs: Runs, report: Report) -> None:
             continue
         seconds = run["iterations"] * costs[name]
         totals.append(seconds)
+        last = run["reached"]
         detail = f"{run['iterations']} iterations of {costs[name]:.3f} s" + (
             "" if run["reached"] else ", not reached"
         )
         report.add(f"eq. 18 to forward ESS {ENOUGH}: {name}", seconds, "CPU s", detail=detail)
     if len(totals) == len(STEPS):
         gain = totals[0] / totals[-1]
-        report.add("eq. 18: CPU time of the seed's settings to ours", gain, "times", ">= 30", gain >= 30)
+        detail = "" if last else "ours did not reach it"
+        report.add(
+            "eq. 18: CPU time of the seed's settings to ours", gain, "times", ">= 30", last and gain >= 30, detail
+        )
 
 
 def _to_enough(recipe: Recipe, quick: bool) -> dict[str, Any]:
     run = trained("two-gaussians", recipe, quick, every=100, until=ENOUGH)
-    return {**run, "reached": run["metrics"]["forward_ess"] >= ENOUGH}
+    return {**run, "reached": run["iterations"] < recipe.iterations}
 
 
 def _costs(quick: bool) -> dict[str, float]:
@@ -280,11 +290,11 @@ def well(runs: Runs, report: Report) -> None:
     for points in (4, 8, 16):
         for loss in ("continuity", "reverse-kl"):
             energy, recipe = f"double-well:{points},1.5", Recipe(loss=loss, **size)
-            run = runs(f"fig 11, {energy}, {loss}", lambda e=energy, r=recipe: trained(e, r, runs.quick))
+            run = runs(f"well, {energy}, {loss}", lambda e=energy, r=recipe: trained(e, r, runs.quick))
             _tell_well(report, f"Fig. 11, N {points}, {loss}", run, None)
     for mass, theirs in WELLS.items():
         energy = f"double-well:16,{mass:g}"
-        run = runs(f"table 2, {energy}", lambda e=energy: trained(e, Recipe(**size), runs.quick))
+        run = runs(f"well, {energy}, continuity", lambda e=energy: trained(e, Recipe(**size), runs.quick))
         _tell_well(report, f"Table 2, m {mass:g}", run, theirs)
 
 

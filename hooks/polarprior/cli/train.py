@@ -21,8 +21,8 @@ class Trained(click.Group):
     @staticmethod
     def _ask(ctx: click.Context) -> None:
         root = ctx.find_root()
-        assert isinstance(root.command, click.Group)
-        root.command.list_commands(root)
+        if isinstance(root.command, click.Group) and root is not ctx:
+            root.command.list_commands(root)
 
 
 @click.group(cls=Trained)

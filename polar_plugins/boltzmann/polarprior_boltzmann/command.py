@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from polarprior.cli.options import bank_option, k_option, loading_options
 
 if TYPE_CHECKING:
+    from polarprior_boltzmann.checkpoints import Checkpoint
     from polarprior_boltzmann.training import Problem, Recipe, Training
 
 EVERY = 250
 """Iterations between two looks at the flow, and between two checkpoints."""
 LABELS = 20_000
+NOT_OF_MODEL = ("base_std", "loss", "interpolation")
+NOT_OF_ENERGY = ("bank_path", "largest", "labels", "k", "device", "sha256")
 OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
 
@@ -66,7 +71,7 @@ def boltzmann(
     --largest, or the energy that --energy names.
 
     OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
-    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --polarity RHO`.
+    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --polarity=RHO`.
     """
     from polarprior.errors import UsageError
     from polarprior.files import check_writable
@@ -75,18 +80,35 @@ def boltzmann(
 
     if (model is None) == (energy is None):
         raise UsageError("MODEL, --energy: expected one of them", "such as --energy two-gaussians")
+    _refuse_what_has_no_meaning(
+        "MODEL" if energy is None else "--energy", NOT_OF_MODEL if energy is None else NOT_OF_ENERGY
+    )
+    if given["loss"] == "reverse-kl":
+        _refuse_what_has_no_meaning("--loss reverse-kl", ("interpolation", "form", "widen"))
+    if not out.name or out.is_dir():
+        raise UsageError(f"--out: got {str(out)!r}, expected a file", "use such as --out flow")
     out = out if out.suffix == ".safetensors" else out.with_name(out.name + ".safetensors")
+    if out.is_dir():
+        raise UsageError(f"--out: {out} is a folder", "use such as --out flow")
     check_writable(out)
     loading = {name: given.pop(name) for name in ("device", "sha256")}
     asked = {name: value for name, value in given.items() if value is not None}
     if energy is not None:
         _of_energy(energy, base_std, Recipe(**asked), out)
         return
-    for name in ("interpolation", "loss"):
-        if name in asked:
-            raise UsageError(f"--{name}: of an energy, a polarity prior has its own", "leave it out")
     recipe = Recipe(**{**OF_POLARITY, **asked})
     _of_model(str(model), bank_path, k, largest, labels, recipe, out, loading)
+
+
+def _refuse_what_has_no_meaning(where: str, names: tuple[str, ...]) -> None:
+    """UsageError where an option was typed that `where` has no use for."""
+    from polarprior.errors import UsageError
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
+        if parameter.name in names and typed:
+            raise UsageError(f"{parameter.opts[0]}: has no meaning with {where}", "leave it out")
 
 
 def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path) -> None:
@@ -96,10 +118,11 @@ def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path) -> 
 
     problem = problem_named(name, base_std)
     problem.interpolation(recipe, _noise())  # says now what would fail
-    training = _trained(problem, recipe, {"energy": name, "base_std": base_std}, out)
+    training, checkpoint = _trained(problem, recipe, {"energy": name, "base_std": base_std}, out)
     metrics = looks(training)
     FlowFile(problem.base, training.field, asdict(recipe), name, metrics=metrics).save(out)
-    _done(out, metrics)
+    checkpoint.drop()
+    click.echo(f"{out}: {json.dumps(metrics)}")
 
 
 def _of_model(
@@ -112,26 +135,24 @@ def _of_model(
     out: Path,
     loading: dict[str, Any],
 ) -> None:
-    import numpy as np
     from polarprior.cli.options import open_model_and_bank
     from polarprior.errors import UsageError
 
     from polarprior_boltzmann.bases import GeneralisedGaussian
     from polarprior_boltzmann.emulator import fit, labelled
-    from polarprior_boltzmann.flow_file import FlowFile, OfModel
+    from polarprior_boltzmann.flow_file import ESTIMATORS, FlowFile, OfModel
     from polarprior_boltzmann.looking import looks
-    from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of
+    from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of, spread_of
 
     generator, bank = open_model_and_bank(model, bank_path, **loading)
     check_normal(generator)
     if bank.info.domain != "z":
         raise UsageError(f"--bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "build one without --domain")
     k = bank.info.k if k is None else k
-    volumes = bank.log_volume(k)
-    std = float(volumes[np.isfinite(volumes)].std())
+    std = spread_of(bank, k)
     if largest is None:
         largest = float(f"{1.5 / std:.2g}")
-    if not (np.isfinite(largest) and largest > 0):
+    if not (isfinite(largest) and largest > 0):
         raise UsageError(f"--largest: got {largest}, expected a number above 0", "use such as --largest 0.2")
     noise = _noise(recipe.seed)
     slope = slope_of(bank, generator, k)
@@ -140,7 +161,7 @@ def _of_model(
     click.echo(f"emulator: explains {r2:.1%} of the variance of true log-volumes held out", err=True)
     problem = OfPolarity(GeneralisedGaussian.normal(generator.prior.dim), emulator, largest, slope)
     about = {"model": generator.fingerprint, "bank": bank.info.digest, "k": k, "largest": largest, "labels": labels}
-    training = _trained(problem, recipe, about, out)
+    training, checkpoint = _trained(problem, recipe, about, out)
     metrics = looks(training)
     estimator = bank.info.estimator
     of_model = OfModel(
@@ -153,16 +174,18 @@ def _of_model(
         largest,
         std,
         r2,
-        estimator["name"] if estimator["name"] in ("exact", "block-lanczos") else "exact",
+        estimator["name"] if estimator["name"] in ESTIMATORS else "exact",
         estimator["tolerance"] or 0.01,
         bank.info.digest,
     )
     FlowFile(problem.base, training.field, asdict(recipe), of_model=of_model, metrics=metrics).save(out)
-    _done(out, metrics)
+    checkpoint.drop()
+    click.echo(f"{out}: {json.dumps(metrics)}")
+    click.echo(f"next: polarprior sample {model} --sampler boltzmann:{out} --polarity={largest / 2:g} --seeds 0-15")
 
 
-def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> Training:
-    """Train, from the last checkpoint where there is one of the same training."""
+def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> tuple[Training, Checkpoint]:
+    """Train, from the last checkpoint where there is one of the same training; it stays until the flow is saved."""
     from polarprior.building.journal import Journal
     from polarprior.errors import PolarPriorError
     from tqdm import tqdm
@@ -182,20 +205,17 @@ def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path)
             except FloatingPointError as error:
                 raise PolarPriorError(f"training: {error}", "use a smaller --rate, or another --seed") from error
             bar.update()
-            if training.done % EVERY == 0 and not training.finished:
+            if training.finished:
+                checkpoint.keep(training)
+            elif training.done % EVERY == 0:
                 checkpoint.keep(training)
                 metrics = glances(training)
                 journal.write(iteration=training.done, loss=training.loss, metrics=metrics)
                 bar.set_postfix_str(told(training.loss, metrics))
-    checkpoint.drop()
-    return training
+    return training, checkpoint
 
 
 def _noise(seed: int = 0) -> Any:
     import torch
 
     return torch.Generator().manual_seed(seed)
-
-
-def _done(out: Path, metrics: dict[str, Any]) -> None:
-    click.echo(f"{out}: {json.dumps(metrics)}")

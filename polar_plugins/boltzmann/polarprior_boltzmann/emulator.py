@@ -21,7 +21,7 @@ from polarprior_boltzmann.networks import KernelMLPs
 WIDTH, LAYERS = 256, 2
 EPOCHS, AT_ONCE, RATE, DECAY = 60, 256, 1e-3, 1e-2
 HELD_OUT = 0.1
-"""Share of the bank's rows that decide when to stop."""
+"""Share of the bank's rows that are not learnt from: half of them say when to stop, half how good it is."""
 FURTHER = 1.5
 """Latents are labelled up to this many times the shifts that the largest rho gives."""
 
@@ -82,7 +82,6 @@ def labelled(
     Raises:
         BankError: too few rows of full rank.
     """
-    surrogate = surrogate_of(generator, bank, k)
     volumes = bank.log_volume(k)
     finite = np.isfinite(volumes)
     if finite.sum() < FEWEST:
@@ -90,6 +89,7 @@ def labelled(
             f"bank: {finite.sum()} latents of full rank, a flow is trained on {FEWEST} at least",
             "build a larger bank",
         )
+    surrogate = surrogate_of(generator, bank, k)
     rows = generator.prior.draw(bank.seeds[finite]).z.flatten(1).float()
     shifts = FURTHER * largest * (2 * torch.rand(count, 1, generator=noise) - 1) * slope
     fresh = torch.randn(count, rows.shape[1], generator=noise) + shifts
@@ -105,11 +105,13 @@ def labelled(
 def fit(data: Labelled, noise: torch.Generator) -> tuple[Emulator, float]:
     """An emulator, and the share of the variance of true log-volumes, of rows held out, that it explains.
 
-    Adam with decoupled weight decay; the weights are those of the epoch with the least error on the rows held out.
+    Adam with decoupled weight decay; the weights are those of the epoch with the least error on other rows held out.
+    Where the bank has no more rows than the surrogate was fitted on, its labels know of them, and the share is a
+    little too good.
     """
-    held = max(int(HELD_OUT * data.known), 1)
-    start = data.known - held  # the last rows: the surrogate was fitted on the first
-    rows_held = slice(start, data.known)
+    half = max(int(HELD_OUT * data.known) // 2, 2)
+    start = data.known - 2 * half  # the last rows: the surrogate was fitted on the first
+    stops, tells = slice(start, start + half), slice(start + half, data.known)
     learnt = torch.cat([torch.arange(start), torch.arange(data.known, len(data.z))])
     mean, std = float(data.log_volume[: data.known].mean()), float(data.log_volume[: data.known].std())
     targets = (data.log_volume - mean) / max(std, 1e-9)
@@ -126,10 +128,13 @@ def fit(data: Labelled, noise: torch.Generator) -> tuple[Emulator, float]:
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             schedule.step()
-        with torch.no_grad():
-            now = float((network(data.z[rows_held], zero)[:, 0] - targets[rows_held]).square().mean())
-        if now < error:
+        if (now := _error(network, data.z[stops], targets[stops])) < error:
             best, error = copy.deepcopy(network.state_dict()), now
     network.load_state_dict(best)
     network.requires_grad_(False)
-    return emulator, 1 - error / max(float(targets[rows_held].var()), 1e-12)
+    return emulator, 1 - _error(network, data.z[tells], targets[tells]) / max(float(targets[tells].var()), 1e-12)
+
+
+def _error(network: KernelMLPs, z: Tensor, targets: Tensor) -> float:
+    with torch.no_grad():
+        return float((network(z, z.new_zeros(1))[:, 0] - targets).square().mean())

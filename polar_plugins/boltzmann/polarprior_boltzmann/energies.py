@@ -16,12 +16,10 @@ class Energy(ABC):
     Attributes:
         dim: K.
         modes: [m, K], the means of the modes, for metrics that look for them; None where they are not known.
-        log_z: log of the integral of exp(-f); None where it is not known.
     """
 
     dim: int
     modes: Tensor | None = None
-    log_z: float | None = None
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
@@ -61,8 +59,6 @@ class GaussianMixture(Energy):
         std: of each.
     """
 
-    log_z = 0.0
-
     def __init__(self, means: Tensor, weights: Tensor, std: float = 1.0):
         self.modes, self.weights, self.std = means, weights, std
         self.dim = means.shape[1]
@@ -75,10 +71,6 @@ class GaussianMixture(Energy):
         terms = self._terms(x)
         shares = terms.softmax(1)
         return -terms.logsumexp(1), (x - shares @ self.means(x)) / self.std**2
-
-    def shares(self, x: Tensor) -> Tensor:
-        """The probability that x [n, K] came from each component: [n, m]."""
-        return self._terms(x).softmax(1)
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """Draws, float32 [count, K]."""

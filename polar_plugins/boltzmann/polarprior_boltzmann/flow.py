@@ -13,12 +13,19 @@ from polarprior_boltzmann.bases import GeneralisedGaussian
 
 STEPS = 50
 """Of Runge-Kutta's fourth-order rule where a flow is judged or drawn from: the seed's."""
-CHUNK = 4096
-"""Points that are carried at once."""
 
 
 class Field(Protocol):
-    """V, such as a `KernelMLPs`."""
+    """V, such as a `KernelMLPs`.
+
+    Attributes:
+        at_once: points that it should be asked for together, at most.
+    """
+
+    @property
+    def at_once(self) -> int:
+        """See the class."""
+        ...
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """V_t(x), [n, K], at x [n, K] and one time."""
@@ -122,7 +129,7 @@ class Flow(NamedTuple):
         """Points z [n, K] of the base to draws [n, K], with log q [n]."""
         parts = []
         with torch.no_grad():
-            for part in z.split(CHUNK):
+            for part in z.split(self.field.at_once):
                 there = carry(self.field, part, 0.0, self.end, self.steps)
                 parts.append((there.points, self.base.log_density(part) - there.divergence))
         points, log_q = zip(*parts, strict=True)
@@ -132,7 +139,7 @@ class Flow(NamedTuple):
         """log q of any x [n, K]: [n], by carrying them back."""
         parts = []
         with torch.no_grad():
-            for part in x.split(CHUNK):
+            for part in x.split(self.field.at_once):
                 back = carry(self.field, part, self.end, 0.0, self.steps)
                 parts.append(self.base.log_density(back.points) + back.divergence)
         return torch.cat(parts)

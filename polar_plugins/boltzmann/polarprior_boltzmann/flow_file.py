@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polarprior.errors import PolarPriorError
-from polarprior.files import writing_atomically
+from polarprior.files import sha256_of, writing_atomically
 from polarprior.settings import Settings
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -21,7 +21,21 @@ from polarprior_boltzmann.networks import KernelMLPs
 FORMAT = "polarprior-flow/1"
 KEY = "polarprior"
 LARGEST_FILE = 1 << 30
+ESTIMATORS = ("exact", "block-lanczos")
+"""That true log-volumes can be taken with."""
 HINT = "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW"
+
+FOREIGN = (
+    OSError,
+    SafetensorError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What a foreign file leads to."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,17 @@ class OfModel:
     tolerance: float
     bank: str
 
+    def check(self, dim: int) -> None:
+        """ValueError where a field can't be of a model with `dim` latent numbers."""
+        texts = ("plugin", "fingerprint", "space", "bank")
+        if not all(isinstance(getattr(self, name), str) for name in texts):
+            raise ValueError(f"one of {', '.join(texts)} is no text")
+        if type(self.k) is not int or not 1 <= self.k <= dim:
+            raise ValueError(f"k is {self.k!r}")
+        if self.domain != "z" or self.estimator not in ESTIMATORS:
+            raise ValueError(f"domain {self.domain!r}, estimator {self.estimator!r}")
+        Settings.from_dict(self.settings)
+
 
 @dataclass(frozen=True, eq=False)
 class FlowFile:
@@ -63,6 +88,7 @@ class FlowFile:
         problem: the energy's name; empty for a polarity prior.
         of_model: the polarity priors it was trained on, or None.
         metrics: as they were at the end of the training.
+        digest: sha256 of the file, as hex; empty before it is one.
     """
 
     base: GeneralisedGaussian
@@ -71,6 +97,7 @@ class FlowFile:
     problem: str = ""
     of_model: OfModel | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     def save(self, path: Path) -> None:
         """Write it, atomically; the same flow gives the same bytes."""
@@ -94,6 +121,7 @@ class FlowFile:
         Raises:
             PolarPriorError: no such file, or it holds no flow.
         """
+        path = path if path.is_file() else path.with_name(path.name + ".safetensors")
         if not path.is_file():
             raise PolarPriorError(f"flow: no file {path}", HINT)
         if path.stat().st_size > LARGEST_FILE:
@@ -113,10 +141,11 @@ class FlowFile:
                 str(about["problem"]),
                 None if about["of_model"] is None else OfModel(**about["of_model"]),
                 dict(about["metrics"]),
+                sha256_of(path),
             )
             found._check()
             return found
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except FOREIGN as error:
             reason = " ".join(str(error).split())[:150]
             raise PolarPriorError(f"flow: {path} holds no flow: {type(error).__name__}: {reason}", HINT) from error
 
@@ -129,9 +158,7 @@ class FlowFile:
         numbers = [self.base.p, self.base.sigma]
         if self.of_model is not None:
             numbers += [self.of_model.largest, self.of_model.std, self.of_model.tolerance]
-            if not isinstance(self.of_model.k, int) or not 1 <= self.of_model.k <= dim:
-                raise ValueError(f"k is {self.of_model.k!r}")
-            Settings.from_dict(self.of_model.settings)
+            self.of_model.check(dim)
             if (self.base.p, self.base.sigma) != (2.0, sqrt(2)):
                 raise ValueError("the base of a polarity prior is standard normal")
         if not all(isfinite(each) and each > 0 for each in numbers):

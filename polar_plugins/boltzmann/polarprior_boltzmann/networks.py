@@ -15,10 +15,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 SHARPNESS = 16 / 9
 """Of the kernels exp(-SHARPNESS ((t - c) / d)²), d the distance of their centres: 16 for the seed's d = 1/3, as in
 its published code."""
+
+MOST_POINTS, MOST_TANGENTS = 4096, 1 << 26
+"""At once, so that memory is bounded: points, and numbers in their tangents."""
 
 
 class _SwishWithSlope(torch.autograd.Function):
@@ -34,6 +38,7 @@ class _SwishWithSlope(torch.autograd.Function):
         return value, slope
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         s, value, slope = ctx.saved_tensors
         of_value, of_slope = gradients
@@ -60,13 +65,15 @@ class KernelMLPs(nn.Module):
 
     def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], span: tuple[float, float] = (0.0, 1.0)):
         super().__init__()
+        if len(weights) < 2 or len(weights) != len(biases) or any(each.ndim != 3 for each in [*weights, *biases]):
+            raise ValueError(f"{len(weights)} layers of weights, {len(biases)} of biases")
         kernels = len(weights[0])
         inputs = [weights[0].shape[2], *(each.shape[1] for each in weights)]
         for weight, bias, expected in zip(weights, biases, inputs, strict=False):
             if weight.shape[::2] != (kernels, expected) or bias.shape != (kernels, 1, weight.shape[1]):
                 raise ValueError(f"a layer of {tuple(weight.shape)} and {tuple(bias.shape)} behind {expected} units")
-        if len(weights) < 2 or len(weights) != len(biases):
-            raise ValueError(f"{len(weights)} layers of weights, {len(biases)} of biases")
+        if not all(each.numel() for each in weights):
+            raise ValueError("a layer without units")
         self.weights = nn.ParameterList(nn.Parameter(each) for each in weights)
         self.biases = nn.ParameterList(nn.Parameter(each) for each in biases)
         self.span = span
@@ -100,6 +107,14 @@ class KernelMLPs(nn.Module):
         pairs = list(pairwise(sizes))
         weights = [torch.randn(kernels, units, inputs, generator=noise) / sqrt(inputs) for inputs, units in pairs]
         return cls(weights, [torch.zeros(kernels, 1, units) for _, units in pairs], span)
+
+    @property
+    def at_once(self) -> int:
+        """Points whose divergence is taken at once: from three hidden layers on a point has kernels · K tangents."""
+        if len(self.weights) <= 3:
+            return MOST_POINTS
+        kernels, width, inputs = self.weights[0].shape
+        return max(1, min(MOST_POINTS, MOST_TANGENTS // (kernels * width * inputs)))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """The value at x [n, K] and times t, [n] or one for all: [n, outputs]."""

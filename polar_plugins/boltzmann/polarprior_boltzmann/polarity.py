@@ -10,7 +10,8 @@ import torch
 from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
-from polarprior.surrogate import ridge
+from polarprior.law.diagnostics import DEFICIENT_SHARE
+from polarprior.law.limits import ROUNDING
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -68,12 +69,33 @@ class _AtRho(Energy):
 
 
 def slope_of(bank: Bank, generator: Generator, k: int) -> Tensor:
-    """a = E grad l, float32 [K], which for a normal prior is Cov(z, l) (Stein's identity): by ridge regression of l
-    on z. N(rho a, I) is the polarity prior of the linear part of l."""
+    """a = E grad l, float32 [K], which for a normal prior is Cov(z, l) (Stein's identity): by least squares of l on
+    z. N(rho a, I) is the polarity prior of the linear part of l."""
     volumes = bank.log_volume(k)[:ROWS]
     finite = np.isfinite(volumes)
     z = generator.prior.draw(bank.seeds[:ROWS][finite]).z.flatten(1).double().numpy()
-    return torch.from_numpy(ridge.fit(z, volumes[finite]).slope).float()
+    known = volumes[finite] - volumes[finite].mean()
+    return torch.from_numpy(np.linalg.lstsq(z - z.mean(0), known, rcond=None)[0]).float()
+
+
+def spread_of(bank: Bank, k: int) -> float:
+    """Standard deviation of l_k over the rows of a bank, nats.
+
+    Raises:
+        UsageError: too many rows have less than k singular values, or l does not vary.
+    """
+    volumes = bank.log_volume(k)
+    finite = np.isfinite(volumes)
+    if (~finite).mean() > DEFICIENT_SHARE:
+        raise UsageError(
+            f"-k: {(~finite).sum()} of {len(volumes)} latents have less than {k} nonzero singular values, and would "
+            "never be drawn",
+            f"use a smaller one, such as -k {max(1, k // 2)}",
+        )
+    spread = float(volumes[finite].std())
+    if spread < ROUNDING * max(1.0, float(np.abs(volumes[finite]).max())):
+        raise UsageError("--bank: its log-volumes do not vary, so that polarity changes nothing", "use another k")
+    return spread
 
 
 def check_normal(generator: Generator) -> None:

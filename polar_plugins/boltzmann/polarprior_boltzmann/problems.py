@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from polarprior.errors import PolarPriorError, UsageError, nearest
@@ -74,6 +75,8 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
         UsageError: no such name.
         PolarPriorError: the function gives something else.
     """
+    if base_std is not None and not (isfinite(base_std) and base_std > 0):
+        raise UsageError(f"--base-std: got {base_std}, expected a number above 0", "use such as --base-std 2")
     if name == "four-gaussians":
         return Between(_normal(2, base_std, 1.0), four_gaussians())
     if name == "two-gaussians":
@@ -91,11 +94,26 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
                 f"--energy: {name} gave {type(target).__name__}, expected an Energy",
                 "return polarprior_boltzmann.energies.OfFunction(function, dim)",
             )
-        return Between(_normal(target.dim, base_std, 1.0), target)
+        return Between(_normal(target.dim, base_std, 1.0), _checked(target, name))
     raise UsageError(
         f"--energy: got {name!r}, expected one of {', '.join(NAMES)}",
         f"use --energy {nearest(name, ('four-gaussians', 'two-gaussians', 'double-well:16,1.5'))}",
     )
+
+
+def _checked(target: Energy, name: str) -> Energy:
+    """The energy, if it keeps its contract on two points."""
+    hint = "let it take x [n, K] to [n], each row on its own, with torch"
+    try:
+        points = torch.linspace(-1, 1, 2 * target.dim).reshape(2, target.dim)
+        value, slope = target.with_gradient(points)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise PolarPriorError(f"--energy: {name} can't be evaluated at two points: {reason}", hint) from error
+    if value.shape != (2,) or slope.shape != (2, target.dim) or not bool(value.isfinite().all()):
+        got = f"{list(value.shape)} and {list(slope.shape)}, {value.tolist()}"
+        raise PolarPriorError(f"--energy: {name} gave {got} for two points, expected [2] and [2, K], finite", hint)
+    return target
 
 
 def _normal(dim: int, asked: float | None, usual: float) -> GeneralisedGaussian:

@@ -14,7 +14,7 @@ from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
-from polarprior.law.diagnostics import Diagnostics, Spending, diagnose
+from polarprior.law.diagnostics import DEFICIENT_SHARE, Diagnostics, Spending, diagnose
 from polarprior.law.limits import Limits
 from polarprior.law.psis import TRUSTED
 from polarprior.law.weights import Weights, effective_sample_size
@@ -34,7 +34,7 @@ LEFT = 0.01
 LONGEST = 100
 """Steps of a chain, at most."""
 LEAST_ESS = 0.1
-"""Of the gate's draws, as a share, below which the flow is not trusted either."""
+"""As a share: of the gate's draws, and of the law on a bank as the transport sees it."""
 
 
 class Transport(Protocol):
@@ -56,7 +56,10 @@ class TrueLogVolumes(Protocol):
         solved: Jacobians taken so far.
     """
 
-    solved: int
+    @property
+    def solved(self) -> int:
+        """See the class."""
+        ...
 
     def __call__(self, latents: Latents) -> np.ndarray:
         """l_k, nats, float64 [n]."""
@@ -129,8 +132,8 @@ class TransportSampler(Redrawing):
 
     A chain of independence Metropolis-Hastings whose weights are at most M times their mean has forgotten its first
     state but for a share (1 - 1/M) to the power of its steps (Mengersen and Tweedie 1996, Theorem 2.1). M is that of
-    `GATE` draws, so the law is approximate, and a mode that the transport never visits stays unseen: k-hat and the
-    forward ESS on a bank, see `forward_ess_on`, are what can tell.
+    `GATE` draws, so the law is approximate. k-hat and ESS of these draws can't see a mode that the transport never
+    visits; where there is a bank, its rows are looked at as well, see `forward_ess_on`.
 
     Args:
         generator: with a standard normal prior and no classes.
@@ -142,9 +145,11 @@ class TransportSampler(Redrawing):
         limits: of rho, where the transport has some.
         options: draws, force.
         about: for metadata.
+        bank: of the generator's latents, to look at the transport from the other side.
 
     Raises:
-        PolarPriorError: rho beyond the limits, or the gate's weights can't be trusted, and `options.force` not set.
+        PolarPriorError: rho beyond the limits, or the weights can't be trusted, and `options.force` not set; or all
+            draws have less than k singular values.
     """
 
     def __init__(
@@ -158,34 +163,50 @@ class TransportSampler(Redrawing):
         limits: Limits,
         options: SamplerOptions,
         about: dict[str, Any],
+        bank: Bank | None = None,
     ):
         self._generator, self._transport, self._log_volumes = generator, transport, log_volumes
-        self._rho, self._about = rho, about
+        self._rho, self._k, self._about = rho, k, about
         self._spent, self._log_weights = Spending(), np.zeros(0)
         if rho not in limits and not options.force:
             raise PolarPriorError(
                 f"--polarity: got {rho:g}, this flow was trained for {limits}",
                 f"use --polarity={limits.lower if rho < 0 else limits.upper:g}, train another, or go on with --force",
             )
-        gate = self.draws(generator.prior.draw(range(GATE)).z) if rho else None
-        log_w = np.zeros(GATE) if gate is None else gate.log_weight
-        volumes = np.zeros(GATE) if gate is None else gate.log_volume
+        log_w, volumes = np.zeros(GATE), np.zeros(GATE)
+        if rho:
+            with log_volumes.keeping():
+                gate = self.draws(generator.prior.draw(range(GATE)).z)
+            log_w, volumes = gate.log_weight, gate.log_volume
+        if not np.isfinite(log_w).any():
+            raise PolarPriorError(
+                f"-k: none of {GATE} draws has {k} nonzero singular values", f"use a smaller one: -k {max(1, k // 2)}"
+            )
         weights = np.exp(log_w - log_w.max())
-        share = float(weights.mean())
-        self._steps = 0 if gate is None else min(LONGEST, max(1, ceil(log(LEFT) / log1p(-min(share, 1 - 1e-9)))))
+        mean = min(float(weights.mean()), 1 - 1e-9)
+        self._steps = min(LONGEST, max(1, ceil(log(LEFT) / log1p(-mean)))) if rho else 0
+        self._left = (1 - mean) ** self._steps if rho else 0.0
+        self._forward_ess = None if bank is None or not rho else self.forward_ess_on(bank)
         normal = Weights(log_w - log_w.max() - np.log(weights.sum()), weights / weights.sum())
         found = diagnose(volumes, rho, k, options.draws, None, limits, normal)
-        self._diagnostics = replace(found, std=std, tilt=abs(rho) * std)
+        self._diagnostics = replace(found, std=std, tilt=abs(rho) * std, ess_needed=LEAST_ESS * GATE)
         self._refuse_or_warn(options.force)
 
     def _refuse_or_warn(self, force: bool) -> None:
-        found = self._diagnostics
-        if found.k_hat < TRUSTED and found.ess >= LEAST_ESS * GATE:
+        found, complaints = self._diagnostics, []
+        if found.k_hat >= TRUSTED:
+            complaints.append(f"the weights of {GATE} draws have k-hat {found.k_hat:.2f} (trusted below {TRUSTED})")
+        if found.ess < found.ess_needed:
+            complaints.append(f"their ESS is {found.ess:.0f} ({found.ess_needed:.0f} needed)")
+        if self._left > LEFT * 1.001:
+            complaints.append(f"chains of {LONGEST} steps would still be {self._left:.0%} their first states")
+        if self._forward_ess is not None and self._forward_ess < LEAST_ESS:
+            complaints.append(f"the ESS of the law on the bank is {self._forward_ess:.3f} ({LEAST_ESS} needed)")
+        if found.rank_deficient > DEFICIENT_SHARE * GATE:
+            complaints.append(f"{found.rank_deficient} of {GATE} draws have less than {found.k} singular values")
+        if not complaints:
             return
-        message = (
-            f"--polarity: at {self._rho:g} the weights of {GATE} draws have k-hat {found.k_hat:.2f} (trusted below "
-            f"{TRUSTED}) and ESS {found.ess:.0f} ({LEAST_ESS * GATE:.0f} needed)"
-        )
+        message = f"--polarity: at {self._rho:g} {'; '.join(complaints)}"
         if not force:
             raise PolarPriorError(message, "use a smaller rho, or --sampler online, or go on with --force")
         warnings.warn(message, stacklevel=4)
@@ -196,8 +217,14 @@ class TransportSampler(Redrawing):
         return replace(self._diagnostics, spending=self._spent)
 
     def described(self) -> dict[str, Any]:
-        """For metadata."""
-        return {**self._about, "steps": self._steps, "gate": GATE}
+        """For metadata: the transport, steps of a chain, what may be left of its first state, and the other side."""
+        return {
+            **self._about,
+            "steps": self._steps,
+            "left": self._left,
+            "gate": GATE,
+            "forward_ess": self._forward_ess,
+        }
 
     def seeds_of(self, latents: Latents) -> list[int | None]:
         """No draw of a transport is a stock seed's."""
@@ -207,8 +234,7 @@ class TransportSampler(Redrawing):
         """The transport's own draws for stock latents z [n, *shape], with their weights; a Jacobian each."""
         x, log_q = self._transport.push(z.detach().cpu().flatten(1).float(), self._rho)
         latents = Latents(x.reshape(z.shape))
-        with self._log_volumes.keeping():
-            volumes = self._log_volumes(latents)
+        volumes = self._log_volumes(latents)
         log_p = GeneralisedGaussian.normal(x.shape[1]).log_density(x.double())
         log_q = log_q.double()
         weight = self._rho * np.where(np.isfinite(volumes), volumes, -np.inf * np.sign(self._rho))
@@ -219,27 +245,32 @@ class TransportSampler(Redrawing):
         self._generator.check(Latents(z, label))
         if not self._rho:
             return Latents(z, label)
-        keys = latent_hash(z)
-        state = self.draws(z)
-        seen = [state.log_weight]
-        for step in tqdm(range(self._steps), "chains", unit="step", disable=None, delay=2, leave=False):
-            found = [numbers(key, step, 1) for key in keys.tolist()]
-            fresh = self._generator.prior.draw(np.concatenate([each.seeds for each in found]))
-            proposed = self.draws(fresh.z)
-            seen.append(proposed.log_weight)
-            u = np.concatenate([each.u[:, 0] for each in found])
-            moves = np.log(u.clip(min=1e-300)) < proposed.log_weight - state.log_weight
-            state = Draws(
-                Latents(torch.where(_column(moves, z), proposed.latents.z, state.latents.z)),
-                *(np.where(moves, new, old) for new, old in zip(proposed[1:], state[1:], strict=True)),
-            )
-        self._count(len(z), np.concatenate(seen))
+        keys, solved = latent_hash(z), self._log_volumes.solved
+        with self._log_volumes.keeping():
+            state = self.draws(z)
+            seen = [state.log_weight]
+            for step in tqdm(range(self._steps), "chains", unit="step", disable=None, delay=2, leave=False):
+                found = [numbers(key, step, 1) for key in keys.tolist()]
+                fresh = self._generator.prior.draw(np.concatenate([each.seeds for each in found]))
+                proposed = self.draws(fresh.z)
+                seen.append(proposed.log_weight)
+                u = np.concatenate([each.u[:, 0] for each in found])
+                # A state of no volume has the weight 0, and takes any proposal that has some.
+                moves = np.isfinite(proposed.log_weight) & (
+                    np.log(u.clip(min=1e-300)) + np.nan_to_num(state.log_weight, neginf=-1e300) < proposed.log_weight
+                )
+                state = Draws(
+                    Latents(torch.where(_column(moves, z), proposed.latents.z, state.latents.z)),
+                    *(np.where(moves, new, old) for new, old in zip(proposed[1:], state[1:], strict=True)),
+                )
+        self._count(state.log_weight, np.concatenate(seen), self._log_volumes.solved - solved)
         return Latents(state.latents.z.to(device=z.device, dtype=z.dtype), label)
 
     def forward_ess_on(self, bank: Bank) -> float:
         """Effective sample size, a share of 1, of q / p over the polarity prior as the bank has it: by its rows'
-        weights. It needs no Jacobian, and sees what the transport doesn't visit, where the bank does."""
-        volumes = bank.log_volume(self._diagnostics.k)
+        weights. It needs no Jacobian, and sees what the transport doesn't visit, where the bank does; a flow has been
+        trained with the rows of its own bank."""
+        volumes = bank.log_volume(self._k)
         finite = np.isfinite(volumes)
         z = self._generator.prior.draw(bank.seeds[finite]).z.flatten(1).float()
         log_q = self._transport.log_density(z, self._rho).double().numpy()
@@ -250,16 +281,18 @@ class TransportSampler(Redrawing):
         ratio = np.exp(ratio - ratio.max())
         return float((w @ ratio) ** 2 / (w.sum() * (w @ ratio**2)))
 
-    def _count(self, drawn: int, log_weights: np.ndarray) -> None:
+    def _count(self, ends: np.ndarray, log_weights: np.ndarray, solved: int) -> None:
+        """Add up what `len(ends)` chains have spent; one that ends without a volume has not been accepted."""
         self._log_weights = np.concatenate([self._log_weights, log_weights])
         n = len(self._log_weights)
         self._spent = Spending(
-            drawn=self._spent.drawn + drawn,
+            drawn=self._spent.drawn + len(ends),
             proposals=n,
             screened=n,
             jacobians=n,
-            solved=self._log_volumes.solved,
-            ess=effective_sample_size(self._log_weights),
+            solved=self._spent.solved + solved,
+            exhausted=self._spent.exhausted + int((~np.isfinite(ends)).sum()),
+            ess=effective_sample_size(self._log_weights) if np.isfinite(self._log_weights).any() else 0.0,
         )
 
 

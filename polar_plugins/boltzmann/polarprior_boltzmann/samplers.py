@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
+from polarprior.hashing import latent_hash
 from polarprior.law.limits import Limits
 from polarprior.prior.log_volumes import LogVolumes, VolumeSolver
 from polarprior.prior.sampler import SamplerOptions
 
 from polarprior_boltzmann import NAME
 from polarprior_boltzmann.flow_file import FlowFile, OfModel
-from polarprior_boltzmann.polarity import check_normal, slope_of
+from polarprior_boltzmann.polarity import check_normal, slope_of, spread_of
 from polarprior_boltzmann.sampler import ByFlow, ByShift, TransportSampler, TrueLogVolumes
 
 SHIFT = "shift"
@@ -52,12 +53,10 @@ def _shifted(generator: Generator, bank: Bank | None, rho: float, options: Sampl
     if bank is None:
         raise BankError(f"bank: {NAME}:{SHIFT} takes its slope from one, got none", "add --bank BANK")
     k = bank.info.k if options.k is None else options.k
-    volumes = bank.log_volume(k)
-    transport = ByShift(slope_of(bank, generator, k))
-    std = float(volumes[np.isfinite(volumes)].std())
+    transport, std = ByShift(slope_of(bank, generator, k)), spread_of(bank, k)
     about = {"transport": "N(rho a, I)", "bank": bank.info.digest}
     true = LogVolumes(generator, bank, k)
-    return TransportSampler(generator, transport, true, rho, k, std, Limits(-np.inf, np.inf), options, about)
+    return TransportSampler(generator, transport, true, rho, k, std, Limits(-np.inf, np.inf), options, about, bank)
 
 
 def _flowing(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> TransportSampler:
@@ -76,22 +75,30 @@ def _flowing(generator: Generator, bank: Bank | None, rho: float, options: Sampl
     else:
         true = LogVolumes(generator, bank, of.k)
     limits = Limits(-of.largest, of.largest)
-    about = {"transport": str(path), "recipe": found.recipe, "r2": of.r2}
+    about = {"transport": f"flow {found.digest}", "recipe": found.recipe, "r2": of.r2}
     return TransportSampler(
-        generator, ByFlow(found.field, of.largest), true, rho, of.k, of.std, limits, options, about
+        generator, ByFlow(found.field, of.largest), true, rho, of.k, of.std, limits, options, about, bank
     )
 
 
-@dataclass
 class _Unkept:
-    """Log-volumes that have no bank to be kept beside."""
+    """Log-volumes that have no bank to be kept beside: remembered while the sampler is there."""
 
-    solve: VolumeSolver
-    solved: int = 0
+    def __init__(self, solve: VolumeSolver):
+        self._solve = solve
+        self._known: dict[int, float] = {}
+
+    @property
+    def solved(self) -> int:
+        return len(self._known)
 
     def __call__(self, latents: Latents) -> np.ndarray:
-        self.solved += len(latents)
-        return self.solve(latents)
+        keys = latent_hash(latents.z).tolist()
+        missing = list({key: row for row, key in enumerate(keys) if key not in self._known}.values())
+        if missing:
+            volumes = self._solve(latents[torch.tensor(missing)])
+            self._known |= {keys[row]: volume for row, volume in zip(missing, volumes.tolist(), strict=True)}
+        return np.array([self._known[key] for key in keys])
 
     def keeping(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -103,8 +110,11 @@ def _check_of(generator: Generator, bank: Bank | None, of: OfModel, path: Path, 
     if of.fingerprint != generator.fingerprint:
         raise PolarPriorError(f"--sampler: the flow {path} is of other weights, of a model of {of.plugin}", again)
     if of.settings != generator.settings.given():
+        flags = {"trunc": "--trunc", "temperature": "--temp"}
+        words = " ".join(f"{flags.get(name, name)} {value}" for name, value in of.settings.items())
         raise PolarPriorError(
-            f"--sampler: the flow {path} is for the settings {of.settings}, got {generator.settings.given()}", again
+            f"--sampler: the flow {path} is for the settings {of.settings}, got {generator.settings.given()}",
+            f"add {words}" if words else "leave them out",
         )
     if options.k not in (None, of.k):
         raise UsageError(f"-k: got {options.k}, the flow {path} was trained for {of.k}", f"use -k {of.k}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, isfinite, pi
 from typing import Protocol
 
 import torch
+from polarprior.errors import UsageError
 from torch import Tensor, nn
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -55,6 +56,14 @@ class Recipe:
     widen: float = 1.5
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise UsageError(f"--loss: got {self.loss!r}, expected {' or '.join(LOSSES)}", "use --loss continuity")
+        for name in ("rate", "widen"):
+            value = getattr(self, name)
+            if not (isfinite(value) and value > 0):
+                raise UsageError(f"--{name}: got {value}, expected a number above 0", f"leave out --{name}")
+
 
 class Problem(Protocol):
     """What a flow is trained for.
@@ -63,7 +72,7 @@ class Problem(Protocol):
         base: where it starts.
         ends: the times where its ways end.
         goals: what the flow should draw, by name: the time, and the energy there.
-        drift: [K], a constant that the field starts as; None for the seed's start.
+        drift: [K], what the field starts as, on the mean over time; None for the seed's start.
     """
 
     base: GeneralisedGaussian
@@ -96,7 +105,8 @@ class Networks(nn.Module):
         self.field = KernelMLPs.initial(dim, dim, kernels=recipe.kernels, span=span, noise=noise, **size)
         if problem.drift is not None:
             with torch.no_grad():
-                self.field.biases[-1][:, 0] = problem.drift / recipe.kernels
+                over_time = self.field.kernel(torch.linspace(*span, 101)).sum(1).mean()
+                self.field.biases[-1][:, 0] = problem.drift / over_time
                 self.field.weights[-1].mul_(START)
         if recipe.loss == "continuity":
             self.constant = OfTime(noise=noise, **size)
@@ -141,7 +151,7 @@ class Training:
         """One iteration; returns its loss.
 
         Raises:
-            FloatingPointError: the loss is not finite; nothing has been changed then.
+            FloatingPointError: the loss or a weight is not finite any more; this training is lost then.
         """
         recipe, networks = self.recipe, self._networks
         for group in self._adam.param_groups:
@@ -166,6 +176,8 @@ class Training:
         self._adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
+        if not all(bool(each.isfinite().all()) for each in self._networks.parameters()):
+            raise FloatingPointError(f"iteration {self.done}: a weight is not finite any more")
         self.done += 1
         self.loss = loss.item()
         return self.loss

@@ -12,11 +12,16 @@ import pytest
 import torch
 from polarprior.cli.main import main
 from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.law.limits import Limits
+from polarprior.prior.log_volumes import LogVolumes
+from polarprior.prior.sampler import SamplerOptions
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.emulator import fit, labelled
 from polarprior_boltzmann.energies import OfFunction
 from polarprior_boltzmann.flow_file import FlowFile, OfModel
-from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of
+from polarprior_boltzmann.looking import looks
+from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of, spread_of
+from polarprior_boltzmann.sampler import ByShift, TransportSampler
 from polarprior_boltzmann.training import Recipe, Training
 from scipy.stats import kstest, norm
 from torch import nn
@@ -81,16 +86,8 @@ def test_an_exact_flow_draws_the_law_and_knows_its_density(stretching, flow, wit
 def test_the_chain_corrects_a_wrong_transport(stretching):
     """The shift of half the slope, and of the other sign of the second number: uncorrected it fails the test that
     the corrected draws pass."""
-    from polarprior.law.limits import Limits
-    from polarprior.prior.log_volumes import LogVolumes
-    from polarprior.prior.sampler import SamplerOptions
-    from polarprior_boltzmann.sampler import ByShift, TransportSampler
-
     generator, bank = stretching
-    wrong = ByShift(torch.tensor([0.5, -0.6]))
-    sampler = TransportSampler(
-        generator, wrong, LogVolumes(generator, bank, 2), RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(), {}
-    )
+    sampler = wrong_sampler(generator, bank)
     assert sampler.described()["steps"] > 5
     seeds = range(5000, 6500)
     plain = sampler.draws(generator.prior.draw(seeds).z)
@@ -104,10 +101,24 @@ def test_the_chain_corrects_a_wrong_transport(stretching):
     np.testing.assert_allclose(mean, RHO * np.array(SCALES), atol=0.12)
     spent = sampler.diagnostics.spending
     assert (spent.drawn, spent.jacobians) == (1500, 1500 * (1 + sampler.described()["steps"]))
+    assert spent.solved <= spent.jacobians
+
+
+def wrong_sampler(generator, bank, **options):
+    """Of half the slope, and of the other sign of the second number: its chains both move and stay."""
+    transport = ByShift(torch.tensor([0.5, -0.6]))
+    true = LogVolumes(generator, bank, 2)
+    return TransportSampler(
+        generator, transport, true, RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(**options), {}, None
+    )
 
 
 def test_a_draw_depends_on_its_seed_alone(stretching, flow):
     generator, bank = stretching
+    many = wrong_sampler(generator, bank).sample(range(64)).z
+    for few in ([7], [30, 7, 2], range(63, 20, -1)):
+        again = wrong_sampler(generator, bank).sample(few).z
+        torch.testing.assert_close(again, many[list(few)], rtol=0, atol=1e-5)
     for name in (flow, "shift"):
         sampler = pp.latent_sampler(generator, bank, RHO, sampler=f"boltzmann:{name}")
         many = sampler.sample([3, 1, 2, 5]).z
@@ -132,11 +143,6 @@ def test_an_emulator_explains_a_log_volume_that_it_has_seen(stretching):
 
 def test_a_transport_that_can_not_be_trusted_is_refused(stretching, monkeypatch):
     """A shift far from the law: k-hat says so; --force goes on with a warning."""
-    from polarprior.law.limits import Limits
-    from polarprior.prior.log_volumes import LogVolumes
-    from polarprior.prior.sampler import SamplerOptions
-    from polarprior_boltzmann.sampler import ByShift, TransportSampler
-
     generator, bank = stretching
     words = (
         generator,
@@ -151,6 +157,70 @@ def test_a_transport_that_can_not_be_trusted_is_refused(stretching, monkeypatch)
         TransportSampler(*words, SamplerOptions(), {})
     with pytest.warns(UserWarning, match="k-hat"):
         TransportSampler(*words, SamplerOptions(force=True), {})
+
+
+def test_training_improves_on_its_start_at_both_ends():
+    """l = 2 sin(z_1) + z_2² / 4: no shift draws its polarity priors; the flow learns them at rho of either sign."""
+
+    def bent(z):
+        return 2 * z[:, 0].sin() + z[:, 1].square() / 4
+
+    slope = torch.tensor([2 * np.exp(-0.5), 0.0], dtype=torch.float32)  # Stein: E cos(z) = exp(-1/2)
+    problem = OfPolarity(GeneralisedGaussian.normal(2), OfFunction(bent, 2), 0.8, slope)
+    training = Training(problem, Recipe(width=24, kernels=1, iterations=400, rate=1e-2, widen=1.0, steps=6))
+    before = looks(training, 4000, 12)
+    while not training.finished:
+        training.advance()
+    after = looks(training, 4000, 12)
+    for name in ("-0.8", "0.8"):
+        assert before[name]["reverse_ess"] < 0.9
+        assert after[name]["reverse_ess"] > 0.97
+
+
+class Half(nn.Module):
+    """Where the first number is below 0.5 the second has no say: a Jacobian of rank 1."""
+
+    def forward(self, z):
+        return torch.stack([z[:, 0].exp(), z[:, 1] * (z[:, 0] - 0.5).clamp_min(0)], 1).reshape(-1, 1, 1, 2)
+
+
+def test_latents_without_volume_are_refused(tmp_path):
+    generator = pp.wrap(Half(), latent_dim=2)
+    bank = pp.build_bank(generator, 400, 2)
+    with pytest.raises(UsageError, match="have less than 2 nonzero singular values"):
+        spread_of(bank, 2)
+    with pytest.raises(UsageError, match="have less than 2 nonzero singular values"):
+        pp.latent_sampler(generator, bank, 0.1, sampler="boltzmann:shift")
+    true = LogVolumes(generator, bank, 2)
+    words = (generator, ByShift(torch.zeros(2)), true, 0.1, 2, 1.0, Limits(-1, 1))
+    with pytest.raises(PolarPriorError, match="draws have less than 2 singular values"):
+        TransportSampler(*words, SamplerOptions(), {})
+    with pytest.warns(UserWarning, match="less than 2 singular values"):
+        forced = TransportSampler(*words, SamplerOptions(force=True), {})
+    drawn = forced.sample(range(200)).z
+    assert (drawn[:, 0] < 0.5).sum() == forced.diagnostics.spending.exhausted < 10
+    nowhere = ByShift(torch.tensor([-90.0, 0.0]))
+    with pytest.raises(PolarPriorError, match="none of 200 draws has 2 nonzero singular values"):
+        TransportSampler(generator, nowhere, true, 0.1, 2, 1.0, Limits(-1, 1), SamplerOptions(), {})
+
+
+def test_the_other_side_sees_what_a_transport_does_not_visit(stretching):
+    """A transport that only draws to one side of 0 has even weights there; the bank's rows know the other side."""
+
+    class OneSided:
+        def push(self, z, rho):
+            x = z.clone()
+            x[:, 0] = x[:, 0].abs() + 3
+            return x + rho * torch.tensor(SCALES), GeneralisedGaussian.normal(2).log_density(x)
+
+        def log_density(self, x, rho):
+            return GeneralisedGaussian.normal(2).log_density(x - rho * torch.tensor(SCALES)) + 8 * (x[:, 0] - 3)
+
+    generator, bank = stretching
+    words = (generator, OneSided(), LogVolumes(generator, bank, 2), RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(), {})
+    assert TransportSampler(*words).diagnostics.ess == pytest.approx(200, rel=1e-3)
+    with pytest.raises(PolarPriorError, match="the ESS of the law on the bank"):
+        TransportSampler(*words, bank)
 
 
 def test_wrong_usage(stretching, flow, tmp_path):

@@ -109,12 +109,18 @@ def test_energies_by_name(tmp_path, monkeypatch):
     (tmp_path / "bowls.py").write_text(
         "from polarprior_boltzmann.energies import OfFunction\n\n"
         "def make():\n    return OfFunction(lambda x: x.square().sum(1), 3)\n\n"
-        "def wrong():\n    return 1\n"
+        "def wrong():\n    return 1\n\n"
+        "def column():\n    return OfFunction(lambda x: x.square().sum(1, keepdim=True), 3)\n\n"
+        "def broken():\n    return OfFunction(lambda x: x @ x, 3)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert problem_named("torch:bowls:make").base.dim == 3
     with pytest.raises(PolarPriorError, match="gave int, expected an Energy"):
         problem_named("torch:bowls:wrong")
+    with pytest.raises(PolarPriorError, match=r"expected \[2\] and \[2, K\]"):
+        problem_named("torch:bowls:column")
+    with pytest.raises(PolarPriorError, match="can't be evaluated at two points"):
+        problem_named("torch:bowls:broken")
     for name in ("three-gaussians", "double-well:1,1.5", "double-well:16", "double-well:16,0", "torch:nowhere:make"):
         with pytest.raises(PolarPriorError):
             problem_named(name)
@@ -128,7 +134,18 @@ def test_energies_by_name(tmp_path, monkeypatch):
         (["--energy", "double-well:4,1.5", "--interpolation", "diffusion"], "--interpolation: got 'diffusion'"),
         (["--energy", "two-gaussians", "--rate", "0"], "--rate"),
         (["dcgan-faces", "--largest", "-1"], "--largest: got -1"),
-        (["dcgan-faces", "--loss", "reverse-kl"], "--loss: of an energy"),
+        (["dcgan-faces", "--loss", "reverse-kl"], "--loss: has no meaning with MODEL"),
+        (["dcgan-faces", "--base-std", "2"], "--base-std: has no meaning with MODEL"),
+        (["--energy", "two-gaussians", "--bank", "b"], "--bank: has no meaning with --energy"),
+        (["--energy", "two-gaussians", "--largest", "1"], "--largest: has no meaning with --energy"),
+        (["--energy", "two-gaussians", "-k", "1"], "-k: has no meaning with --energy"),
+        (["--energy", "two-gaussians", "--sha256", "0"], "--sha256: has no meaning with --energy"),
+        (
+            ["--energy", "two-gaussians", "--loss", "reverse-kl", "--widen", "2"],
+            "--widen: has no meaning with --loss",
+        ),
+        (["--energy", "two-gaussians", "--base-std", "-1"], "--base-std: got -1"),
+        (["--energy", "two-gaussians", "--rate", "nan"], "--rate: got nan"),
     ],
 )
 def test_wrong_usage(words, said, tmp_path, capsys):
@@ -147,6 +164,21 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path, capsys):
     (tmp_path / "flow.training").write_bytes(b"no such thing")
     assert main([*COMMAND, "--out", str(tmp_path / "flow")]) == 1
     assert "is damaged" in capsys.readouterr().err
+
+
+OF_MODEL = {
+    "plugin": "torch", "fingerprint": "0", "settings": {}, "k": 1, "space": "pixel", "domain": "z", "largest": 0.1,
+    "std": 1.0, "r2": 0.5, "estimator": "exact", "tolerance": 0.01, "bank": "0",
+}  # fmt: skip
+NORMAL = {"base": {"dim": 2, "p": 2.0, "sigma": 2**0.5}}
+WRONG = {
+    "domain": {"domain": "w"},
+    "estimator": {"estimator": "bogus"},
+    "space": {"space": ["x"]},
+    "k": {"k": True},
+    "largest": {"largest": float("inf")},
+    "settings": {"settings": {"x": 1}},
+}
 
 
 def test_a_flow_s_file_says_what_it_is_and_others_are_refused(tmp_path):
@@ -175,6 +207,13 @@ def test_a_flow_s_file_says_what_it_is_and_others_are_refused(tmp_path):
         "layer": ({**tensors, "weights.1": tensors["weights.1"][:, :3].contiguous()}, about),
         "missing": ({name: each for name, each in tensors.items() if name != "biases.1"}, about),
         "of_model": (tensors, {**about, "of_model": {"plugin": "x"}}),
+        "no layers": ({"centre": torch.zeros(1)}, about),
+        "flat": ({name: each.flatten() for name, each in tensors.items()}, about),
+        "zero": (tensors, {**about, "base": {"dim": 2, "p": 0, "sigma": 1.0}}),
+        "infinite": (tensors, {**about, "base": {"dim": float("inf"), "p": 2.0, "sigma": 1.0}}),
+        "float8": ({**tensors, "biases.0": tensors["biases.0"].to(torch.float8_e4m3fn)}, about),
+        "no kernels": ({name: each[:0].clone() for name, each in tensors.items()}, about),
+        **{name: (tensors, {**about, **NORMAL, "of_model": {**OF_MODEL, **other}}) for name, other in WRONG.items()},
     }
     for name, (kept, said) in damages.items():
         other = tmp_path / f"{name}.safetensors"
@@ -183,8 +222,35 @@ def test_a_flow_s_file_says_what_it_is_and_others_are_refused(tmp_path):
             FlowFile.open(other)
 
 
-def test_every_option_has_a_meaning():
-    """The recipe's own fields and the command's options are the same."""
+def test_a_flow_that_can_not_be_saved_does_not_lose_the_training(tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise OSError(28, "No space left on device", "flow")
+
+    words = [*COMMAND, "--iterations", "3", "--out", str(tmp_path / "flow")]
+    monkeypatch.setattr(FlowFile, "save", fail)
+    assert main(words) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert (tmp_path / "flow.training").exists()
+    monkeypatch.undo()
+    assert main(words) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["flow.safetensors"]
+
+
+@pytest.mark.parametrize("out", [".", "folder"])
+def test_a_folder_is_no_flow(out, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert main([*COMMAND, "--iterations", "3", "--out", out]) == 2
+    assert "--out:" in capsys.readouterr().err
+
+
+def test_weights_that_are_not_finite_end_a_training():
+    training = Training(problem_named("two-gaussians"), Recipe(width=8, rate=1e30))
+    with pytest.raises(FloatingPointError):
+        run(training, 3)
+
+
+def test_every_setting_of_a_recipe_has_an_option():
     from dataclasses import fields
 
     from polarprior_boltzmann.command import boltzmann
@@ -193,3 +259,5 @@ def test_every_option_has_a_meaning():
     assert {field.name for field in fields(Recipe)} <= options
     with pytest.raises(UsageError):
         problem_named("two-gaussians").interpolation(Recipe(interpolation="none"), torch.Generator())
+    with pytest.raises(UsageError, match="--loss"):
+        Recipe(loss="forward")
