@@ -88,7 +88,11 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
     for row in results["rows"]:
         about = (row["hues"], f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
         figures = [(row["metrics"][space], row["effect"][space]) for space in row["metrics"]]
-        shown_as = [text for seen, effect in figures for text in (shown(seen["fid"]), signed(effect["fid"]))]
+        shown_as = [
+            text
+            for (seen, effect), digits in zip(figures, (3, 4), strict=True)
+            for text in (shown(seen["fid"], digits), signed(effect["fid"], digits))
+        ]
         cells.append((*about, *shown_as, side(row, figures[1][1]["fid"], -1)))
     heads = ("test hues", "rho", "tilt", "ESS", "FID", "effect", "FID of colours", "effect")
     bits = [

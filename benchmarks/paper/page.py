@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +53,8 @@ def main() -> None:
             results = json.loads(path.read_text())
             told = import_module(section.experiment).tell(results, pictures)
             parts.append(f"*Here* ({script}, {results['cpu_minutes']:g} CPU minutes): {told}\n")
+            if word := in_a_word(told):
+                parts.append(f"*In a word*: {word}\n")
             if "fid" in told.lower() and "halves" not in told.lower():
                 parts.append(of_halves)
         else:
@@ -58,6 +62,20 @@ def main() -> None:
         parts.append(f"*With the paper's models* (official weights and a GPU; not run here): {section.official}\n")
     (out / "paper.md").write_text("\n".join(parts).rstrip() + "\n")
     print(f"{out / 'paper.md'}: {len(SECTIONS)} parts")
+
+
+def in_a_word(told: str) -> str:
+    """A sentence that sums up the verdicts of a part, those in its tables, its list and its first words; none where
+    there are none."""
+    first, colon, _ = told.split("\n", 1)[0].partition(":")
+    lines = [first if colon else "", *(line for line in told.splitlines() if line.startswith(("|", "- ")))]
+    found = Counter(re.findall(r"\b(?:agrees|disagrees|undecided)\b", "\n".join(lines)))
+    if not found:
+        return ""
+    agree, against = found["agrees"], found["disagrees"]
+    word = "agrees" if agree and not against else "disagrees" if against and not agree else "undecided"
+    said = f"of {found.total()} verdicts {agree} agree, {against} disagree, {found['undecided']} are undecided"
+    return f"**{word}{' as a whole' if agree and against else ''}**; {said}."
 
 
 def _of_halves() -> str:
