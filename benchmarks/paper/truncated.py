@@ -40,7 +40,8 @@ def tell(results: dict[str, Any], pictures: Path) -> str:
         effect = row["effect"][JUDGED]["fid"]
         cells.append((*told_as, shown(mine), signed(change), signed(effect), side(row, change, -1)))
     heads = ("psi", "rho", "tilt", "ESS", "FID", "against rho 0", "against its control")
-    return f"on `mnist:style`, volumes of pixels; the verdict is whether the FID falls.\n\n{table((*heads, 'verdict'), cells)}"
+    said = "on `mnist:style`, volumes of pixels; the verdict is whether the FID falls."
+    return f"{said}\n\n{table((*heads, 'verdict'), cells)}"
 
 
 if __name__ == "__main__":
