@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import gamma, lgamma, log, sqrt
 
 import torch
-from polarprior_boltzmann.energies import Energy
 from scipy.special import gammaincinv
 from torch import Tensor
+
+from polarprior_boltzmann.energies import Energy
 
 
 class GeneralisedGaussian(Energy):

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from math import pi
 
 import torch
+from torch import Tensor, nn
+
 from polarprior_boltzmann.energies import Energy, GaussianMixture
 from polarprior_boltzmann.networks import KernelMLPs
-from torch import Tensor, nn
 
 
 class Interpolation(nn.Module, ABC):

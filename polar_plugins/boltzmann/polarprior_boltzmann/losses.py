@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor, nn
+
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import Energy
 from polarprior_boltzmann.flow import carry, way
 from polarprior_boltzmann.interpolations import Interpolation
 from polarprior_boltzmann.networks import KernelMLPs
-from torch import Tensor, nn
 
 FORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "absolute": lambda error: error,
