@@ -43,10 +43,11 @@ def run(quick: bool) -> dict[str, Any]:
             measured = [_distance(scene, real, index, rho) for index in range(shared.BANKS)]
             if all(each.report.within_limits for each in measured):
                 found[rho] = measured
-        chosen = [_lowest(found, [other for other in range(shared.BANKS) if other != i]) for i in range(shared.BANKS)]
+        curve = {rho: [each.drawn for each in measured] for rho, measured in found.items()}
+        chosen = _chosen(curve)
         judged = [found[rho][index] for index, rho in enumerate(chosen)]
         plain = [each.drawn for each in found[0.0]]
-        best = _lowest(found, range(shared.BANKS))
+        best = _least(curve, range(shared.BANKS))
         rows.append(
             {
                 "model": model,
@@ -58,7 +59,7 @@ def run(quick: bool) -> dict[str, Any]:
                 "at 0": interval(plain),
                 "against control": interval([each.drawn - each.control for each in judged]),
                 "against 0": interval([each.drawn - other for each, other in zip(judged, plain, strict=True)]),
-                "curve": {f"{rho:g}": [each.drawn for each in measured] for rho, measured in found.items()},
+                "curve": {f"{rho:g}": values for rho, values in curve.items()},
             }
         )
         told = rows[-1]
@@ -69,11 +70,6 @@ def run(quick: bool) -> dict[str, Any]:
             flush=True,
         )
     return {"rows": rows}
-
-
-def _lowest(found: dict[float, list[Distance]], banks: Sequence[int]) -> float:
-    """The rho of the lowest mean distance over `banks`."""
-    return _least({rho: [each.drawn for each in measured] for rho, measured in found.items()}, banks)
 
 
 class Distance(NamedTuple):
@@ -129,13 +125,19 @@ def _by_the_encoder() -> str:
     cells = []
     for (model, space), curve in found.items():
         banks = range(len(curve[0.0]))
-        chosen = [_least(curve, [other for other in banks if other != i]) for i in banks]
+        chosen = _chosen(curve)
         plain, judged = interval(curve[0.0]), interval([curve[rho][i] for i, rho in enumerate(chosen)])
         change = minus(judged, plain)
         said = verdict(change, -1) if any(chosen) else "disagrees: 0 is best on all"
         figures = (shown(plain, 4), shown(judged, 4), signed(change, 4))
         cells.append((model, space, f"{_least(curve, banks):g}", *figures, said))
     return table(("model", "space", "rho", "distance at 0", "at rho", "change", "verdict"), cells)
+
+
+def _chosen(curve: dict[float, list[float]]) -> list[float]:
+    """For each bank the rho that is best on the others."""
+    banks = range(len(curve[0.0]))
+    return [_least(curve, [other for other in banks if other != i]) for i in banks]
 
 
 def _least(curve: dict[float, list[float]], banks: Sequence[int]) -> float:

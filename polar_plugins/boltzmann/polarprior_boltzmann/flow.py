@@ -121,9 +121,9 @@ class Flow(NamedTuple):
     end: float = 1.0
     steps: int = STEPS
 
-    def sample(self, count: int, noise: torch.Generator, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    def sample(self, count: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """`count` draws [n, K] with log q [n]."""
-        return self.push(self.base.sample(count, noise).to(dtype))
+        return self.push(self.base.sample(count, noise))
 
     def push(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Points z [n, K] of the base to draws [n, K], with log q [n]."""

@@ -25,8 +25,7 @@ START = 0.1
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a flow is trained. The defaults are those that find both modes of eq. 18 on every seed tried, in two CPU
-    minutes; the seed's own are in brackets.
+    """How a flow is trained. The defaults are for the seed's eq. 18; its own settings are in brackets.
 
     Attributes:
         loss: one of `LOSSES`.
