@@ -1,18 +1,20 @@
-"""Figures 2 to 10 of the seed, drawn from flows that `boltzmann.py` has trained; docs/boltzmann.md shows them.
+"""Figures 2 to 11 of the seed, drawn from what `boltzmann.py` has trained; docs/boltzmann.md shows them.
 
     python benchmarks/boltzmann_pictures.py [--out docs/boltzmann]
 
-A picture whose flow is not there is left out, and named. A minute on one core.
+A picture whose flow or run is not there is left out, and named. A minute on one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from boltzmann import FLOWS
+from boltzmann import FLOWS, KEPT
 from matplotlib.figure import Figure
 from polarprior_boltzmann.energies import DoubleWell, four_gaussians, two_gaussians
 from polarprior_boltzmann.flow import carry, way
@@ -53,6 +55,19 @@ def main() -> None:
         _save(_histograms(there), out / "figure-10.png")
     else:
         print("figure-10: no flow of a double well: python benchmarks/boltzmann.py --full --only well")
+    runs = json.loads(KEPT.read_text())
+    losses = {
+        f"N = {points}, {loss}": runs.get(f"well, double-well:{points},1.5, {loss}")
+        for points in (4, 8, 16)
+        for loss in ("continuity", "reverse-kl")
+    }
+    masses = {f"m = {mass:g}": runs.get(f"well, double-well:16,{mass:g}, continuity") for mass in MASSES}
+    for name, curves in (("figure-11", losses), ("table-2", masses)):
+        found = {label: run["curve"] for label, run in curves.items() if run is not None}
+        for label in curves.keys() - found.keys():
+            print(f"{name}: {label} is missing: python benchmarks/boltzmann.py --full --only well")
+        if found:
+            _save(_curves(found), out / f"{name}.png")
 
 
 def _planar(found: FlowFile, title: str) -> Figure:
@@ -144,6 +159,27 @@ def _histograms(there: dict[float, Path]) -> Figure:
         panel.hist(draws.flatten().clamp(-4, 4).numpy(), bins=80, density=True, color="C1", alpha=0.6)
         panel.plot(x, density / (density.sum() * (x[1] - x[0])), lw=1)
         panel.set_title(f"m = {mass:g}", fontsize=8)
+    return figure
+
+
+def _curves(found: dict[str, list[list[Any]]]) -> Figure:
+    """Loss and reverse ESS on the way, against iterations and CPU time.
+
+    Args:
+        found: rows of (iterations, CPU seconds, loss, reverse ESS) by label.
+    """
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    panels = figure.subplots(2, 2, sharex="col", sharey="row")
+    for label, rows in found.items():
+        done, seconds, loss, ess = np.array(rows).T
+        look = {"lw": 1, "ls": "--" if label.endswith("reverse-kl") else "-", "label": label}
+        for column, along in enumerate((done, seconds / 60)):
+            (line,) = panels[0, column].plot(along, ess, **look)
+            panels[1, column].plot(along, loss, color=line.get_color(), **look)
+    panels[0, 0].set(ylabel="reverse ESS", ylim=(0, 1))
+    panels[1, 0].set(ylabel="loss", xlabel="iterations", yscale="symlog")
+    panels[1, 1].set(xlabel="CPU minutes on one core")
+    panels[0, 1].legend(fontsize=7)
     return figure
 
 

@@ -63,8 +63,13 @@ def filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Mod
 
 
 @contextmanager
-def refusing(source: str, hint: str) -> Iterator[None]:
-    """Turn whatever a foreign file leads to into an error that names `source`; a PolarPriorError goes through."""
+def refusing(complaint: str, hint: str) -> Iterator[None]:
+    """Turn whatever a foreign file leads to into an error; a PolarPriorError goes through.
+
+    Args:
+        complaint: what the error says before the reason, such as "model: FILE holds no generator".
+        hint: what to type.
+    """
     try:
         yield
     except PolarPriorError:
@@ -72,4 +77,4 @@ def refusing(source: str, hint: str) -> Iterator[None]:
     except Exception as error:
         plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # torch writes some of it in bold
         reason = f"{type(error).__name__}: {' '.join(plain.split())[:120]}"
-        raise PolarPriorError(f"model: {source} holds no generator: {reason}", hint) from error
+        raise PolarPriorError(f"{complaint}: {reason}", hint) from error

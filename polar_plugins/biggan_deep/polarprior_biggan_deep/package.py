@@ -36,7 +36,7 @@ def load(source: str | None, settings: Settings) -> Generator:
     if source is None:
         raise UsageError(f"model: got {NAME}, expected {NAME}:FOLDER", _EXAMPLE)
     config, weights = _files(source)
-    with refusing(source, _EXAMPLE):
+    with refusing(f"model: {source} holds no generator", _EXAMPLE):
         values = json.loads(config.read_text(encoding="utf-8"))
         model = filled(lambda: BigGAN(BigGANConfig.from_dict(values)), read(weights))
     return generator_of(model, settings)

@@ -50,7 +50,7 @@ def load(source: str | None, settings: Settings) -> Generator:
     """
     folder = Path(source or "")
     use_checkout([BIGGAN_PYTORCH])
-    with refusing(str(folder), _HINT):
+    with refusing(f"model: {folder} holds no generator", _HINT):
         config = read(folder / STATE, CONFIGURATION)["config"]
         if config["model"] not in MODELS:
             raise ValueError(f"its model is {str(config['model'])[:40]!r}, expected {' or '.join(MODELS)}")

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from polarprior.checkpoints import refusing
 from polarprior.errors import PolarPriorError
 from polarprior.files import writing_atomically
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from polarprior_boltzmann.training import Training
@@ -42,15 +43,11 @@ class Checkpoint:
         if not self._path.exists():
             return
         hint = f"type the command that began it, or remove {self._path}"
-        try:
-            with safe_open(self._path, framework="torch") as opened:
-                if (opened.metadata() or {}).get("about") != self._digest:
-                    raise PolarPriorError(f"--out: {self._path} is of another training", hint)
-                training.restore({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise PolarPriorError(
-                f"--out: {self._path} is damaged: {' '.join(str(error).split())[:120]}", hint
-            ) from error
+        complaint = f"--out: {self._path} is damaged"
+        with refusing(complaint, hint), safe_open(self._path, framework="torch") as opened:
+            if (opened.metadata() or {}).get("about") != self._digest:
+                raise PolarPriorError(f"--out: {self._path} is of another training", hint)
+            training.restore({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
 
     def drop(self) -> None:
         """Remove it."""

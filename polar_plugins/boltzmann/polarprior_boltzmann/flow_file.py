@@ -8,10 +8,11 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
+from polarprior.checkpoints import refusing
 from polarprior.errors import PolarPriorError
 from polarprior.files import sha256_of, writing_atomically
 from polarprior.settings import Settings
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -24,18 +25,6 @@ LARGEST_FILE = 1 << 30
 ESTIMATORS = ("exact", "block-lanczos")
 """That true log-volumes can be taken with."""
 HINT = "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW"
-
-FOREIGN = (
-    OSError,
-    SafetensorError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-)
-"""What a foreign file leads to."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +115,7 @@ class FlowFile:
             raise PolarPriorError(f"flow: no file {path}", HINT)
         if path.stat().st_size > LARGEST_FILE:
             raise PolarPriorError(f"flow: {path} has more than {LARGEST_FILE} bytes", HINT)
-        try:
+        with refusing(f"flow: {path} holds no flow", HINT):
             with safe_open(path, framework="torch") as opened:
                 about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
                 if about.get("format") != FORMAT:
@@ -145,9 +134,6 @@ class FlowFile:
             )
             found._check()
             return found
-        except FOREIGN as error:
-            reason = " ".join(str(error).split())[:150]
-            raise PolarPriorError(f"flow: {path} holds no flow: {type(error).__name__}: {reason}", HINT) from error
 
     def _check(self) -> None:
         """ValueError or TypeError where numbers are out of range or don't belong together."""

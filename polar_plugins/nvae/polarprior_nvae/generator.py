@@ -47,7 +47,8 @@ def load(source: str | None, settings: Settings) -> Generator:
     from model import AutoEncoder  # of the checkout
     from utils import get_arch_cells
 
-    with refusing(str(path), _HINT), redirect_stdout(sys.stderr):  # the stock class prints
+    complaint = f"model: {path} holds no generator"
+    with refusing(complaint, _HINT), redirect_stdout(sys.stderr):  # the stock class prints
         content = read(path, [argparse.Namespace])
         # Normalising flows are the encoder's, and can't be made without a GPU; sampling has no use for them.
         arguments = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"]), "num_nf": 0})

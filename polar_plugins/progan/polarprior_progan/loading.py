@@ -24,7 +24,7 @@ def load(source: str | None, settings: Settings) -> Generator:
         PolarPriorError: no checkout, no file, or no checkpoint of a ProGAN.
     """
     path = file_of(NAME, source, _HINT)
-    with refusing(str(path), _HINT):
+    with refusing(f"model: {path} holds no generator", _HINT):
         # The zoo's configuration is an object without behaviour; any such object does.
         content = read(path, [(SimpleNamespace, zoo.CONFIGURATION)])
         if "netG" in content:
