@@ -1,17 +1,23 @@
 # make demo: set everything up and look at what polarity does.   make test: every check and test.
+# make coverage: the tests, and the lines that none of them runs; a third slower.
 PYTHON ?= python3
 BIN := .venv/bin
 FOLDERS := . $(patsubst %/setup.cfg,%,$(wildcard polar_plugins/*/setup.cfg)) vendor_patches
 DISTRIBUTIONS := $(FOLDERS:%=-e %)
+# A file stays with one worker, whose fixtures it shares; the order of the folders puts the longest first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
 DECLARED := constraints.txt $(FOLDERS:%=%/setup.cfg)
 
-.PHONY: demo test check format clean
+.PHONY: demo test coverage check format clean
 
 demo: .venv/installed
 	$(BIN)/polarprior demo --out demo
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+	$(PYTEST)
+
+coverage: .venv/installed-for-tests
+	$(PYTEST) --cov --cov-report=term
 
 check: .venv/installed-for-tests
 	$(BIN)/ruff format --check .

@@ -126,7 +126,17 @@ def _sweep(report: Report, again: bool) -> None:
     """The command that a user types, at its defaults."""
     if again:
         with tempfile.TemporaryDirectory() as folder:
-            words = ["polarprior", "sweep", "dcgan-faces", "--reference", "prior", "--out", folder]
+            words = [
+                sys.executable,
+                "-m",
+                "polarprior.cli",
+                "sweep",
+                "dcgan-faces",
+                "--reference",
+                "prior",
+                "--out",
+                folder,
+            ]
             started = time.perf_counter()
             subprocess.run(words, check=True, capture_output=True)
             minutes = (time.perf_counter() - started) / 60
