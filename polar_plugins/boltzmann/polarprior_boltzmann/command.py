@@ -13,11 +13,10 @@ from click.core import ParameterSource
 from polarprior.cli.options import bank_option, k_option, loading_options
 
 if TYPE_CHECKING:
-    from polarprior_boltzmann.checkpoints import Checkpoint
+    from polarprior.training.checkpoint import Checkpoint
+
     from polarprior_boltzmann.training import Problem, Recipe, Training
 
-EVERY = 250
-"""Iterations between two looks at the flow, and between two checkpoints."""
 LABELS = 20_000
 NOT_OF_MODEL = ("base_std", "loss", "interpolation")
 NOT_OF_ENERGY = ("bank_path", "largest", "labels", "k", "device", "sha256")
@@ -186,32 +185,20 @@ def _of_model(
 
 def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> tuple[Training, Checkpoint]:
     """Train, from the last checkpoint where there is one of the same training; it stays until the flow is saved."""
-    from polarprior.building.journal import Journal
-    from polarprior.errors import PolarPriorError
-    from tqdm import tqdm
+    from polarprior.training.checkpoint import Checkpoint
+    from polarprior.training.loop import train
 
-    from polarprior_boltzmann.checkpoints import Checkpoint
     from polarprior_boltzmann.looking import glances, told
     from polarprior_boltzmann.training import Training
 
     training = Training(problem, recipe)
     checkpoint = Checkpoint(out.with_suffix(".training"), {**about, **asdict(recipe)})
-    checkpoint.restore(training)
-    journal = Journal(out.with_suffix(".jsonl"))
-    with tqdm(total=recipe.iterations, initial=training.done, unit="iteration", desc="train") as bar:
-        while not training.finished:
-            try:
-                training.advance()
-            except FloatingPointError as error:
-                raise PolarPriorError(f"training: {error}", "use a smaller --rate, or another --seed") from error
-            bar.update()
-            if training.finished:
-                checkpoint.keep(training)
-            elif training.done % EVERY == 0:
-                checkpoint.keep(training)
-                metrics = glances(training)
-                journal.write(iteration=training.done, loss=training.loss, metrics=metrics)
-                bar.set_postfix_str(told(training.loss, metrics))
+
+    def look() -> tuple[dict[str, Any], str]:
+        metrics = glances(training)
+        return metrics, told(training.loss, metrics)
+
+    train(training, recipe.iterations, checkpoint, out.with_suffix(".jsonl"), look)
     return training, checkpoint
 
 

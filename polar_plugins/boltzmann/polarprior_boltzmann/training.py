@@ -188,7 +188,7 @@ class Training:
             found |= {f"adam.{index}.{name}": each for name, each in kept.items()}
         return found | {"noise": self._noise.get_state(), "done": torch.tensor(self.done)}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state` was taken, to the same weights as without a break.
 
         Raises:

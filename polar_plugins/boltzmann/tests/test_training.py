@@ -13,7 +13,7 @@ import pytest
 import torch
 from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError, UsageError
-from polarprior_boltzmann.checkpoints import Checkpoint
+from polarprior.training.checkpoint import Checkpoint
 from polarprior_boltzmann.energies import OfFunction
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.problems import Between, problem_named

@@ -4,16 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from polarprior.checkpoints import refusing
 from polarprior.errors import PolarPriorError
 from polarprior.files import writing_atomically
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from polarprior_boltzmann.training import Training
+
+class Resumable(Protocol):
+    """A training that can be broken off and gone on with, to the same weights.
+
+    Attributes:
+        done: iterations so far.
+        loss: of the last one.
+        finished: whether it is over.
+    """
+
+    done: int
+    loss: float
+
+    @property
+    def finished(self) -> bool:
+        """See the class."""
+        ...
+
+    def advance(self) -> float:
+        """One iteration; returns its loss. FloatingPointError where it has failed for good."""
+        ...
+
+    def state(self) -> Mapping[str, Tensor]:
+        """All that `restore` needs, by name."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where `state` was taken."""
+        ...
 
 
 class Checkpoint:
@@ -28,13 +59,13 @@ class Checkpoint:
         self._path = path
         self._digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
-    def keep(self, training: Training) -> None:
+    def keep(self, training: Resumable) -> None:
         """Write it, atomically."""
         tensors = {name: each.detach().contiguous() for name, each in training.state().items()}
         with writing_atomically(self._path) as temporary:
             save_file(tensors, temporary, metadata={"about": self._digest})
 
-    def restore(self, training: Training) -> None:
+    def restore(self, training: Resumable) -> None:
         """Bring a training to where the last `keep` was; leave it at its start where there was none.
 
         Raises:

@@ -1,0 +1,1 @@
+"""What plugins that train something share: checkpoints that a training goes on from, and the loop around it."""
