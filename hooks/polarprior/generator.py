@@ -117,6 +117,8 @@ class Generator:
         default_bank: a bank that comes with the plugin, used where none is named.
         discriminator: (images [n, C, H, W], label int64 [n] | None) to logits [n], estimates of log p_data / p_G,
             where the model comes with one: samplers that are compared with polarity need it.
+        encode: images [n, C, H, W] in [-1, 1] to the z [n, *shape] that makes them again as nearly as the model can,
+            where it has an encoder: real images can be placed then.
         network: the loaded network, for the plugin's own hooks and for the curious.
     """
 
@@ -137,6 +139,7 @@ class Generator:
     source: str | None = None
     default_bank: Path | None = None
     discriminator: Callable[[Tensor, Tensor | None], Tensor] | None = field(default=None, repr=False)
+    encode: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
     network: nn.Module | None = field(default=None, repr=False)
 
     @property

@@ -1,4 +1,5 @@
-"""Real images: a folder, a zip, an idx file as MNIST's, or an .npz as the guided-diffusion evaluator takes."""
+"""Real images: a folder, a zip, an idx file as MNIST's, a file of CIFAR-10's, or an .npz as the guided-diffusion
+evaluator takes."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.measure.cifar import read_cifar
 from polarprior.measure.figures import as_image
 from polarprior.measure.idx import read_idx
 
@@ -152,8 +154,8 @@ def open_reference(path: str | Path) -> Reference:
     """Real images.
 
     Args:
-        path: a folder or a zip of pictures; an idx file of images (MNIST's format), or a folder with one; an .npz
-            whose first array is uint8 [n, H, W, C] (the layout of the guided-diffusion evaluator).
+        path: a folder or a zip of pictures; an idx file of images (MNIST's format), or a folder with one; a .bin of
+            CIFAR-10; an .npz whose first array is uint8 [n, H, W, C] (the layout of the guided-diffusion evaluator).
 
     Raises:
         UsageError: nothing there, or nothing of the above.
@@ -169,6 +171,8 @@ def open_reference(path: str | Path) -> Reference:
                 f"--reference: {path} has {len(arrays)} files of images", f"name one: --reference {arrays[0]}"
             )
         reference: Reference = _Array(arrays[0], _images_of_idx(arrays[0])) if arrays else _Folder(path)
+    elif path.suffix == ".bin":
+        reference = _Array(path, read_cifar(path)[0])
     elif path.suffix == ".npz":
         reference = _Array(path, _images_of_npz(path))
     elif zipfile.is_zipfile(path):

@@ -1,0 +1,145 @@
+"""``polarprior train pagan``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from polarprior_pagan.classifier import Classifier
+    from polarprior_pagan.data import Data
+    from polarprior_pagan.looking import Judge
+    from polarprior_pagan.training import Training
+
+EVERY = 500
+"""Iterations between two looks, and between two checkpoints."""
+OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
+"""Where the seed's recipe for it differs: its C.1."""
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="Images: a folder with MNIST's or CIFAR-10's files, an idx file, a folder or a zip of pictures.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The model's file.")
+@click.option("--size", type=int, help="Pixels a side: 16, 32 or 64.")
+@click.option("--channels", type=click.Choice(["1", "3"]), help="1 for grey, 3 for colour; as the images are.")
+@click.option("--space", help="Where the Frechet distance is taken; the classifier's, or pixel where there is none.")
+@click.option("--latent-dim", type=click.IntRange(1, 4096))
+@click.option("--width", type=click.IntRange(4, 4096), help="The generator's channels at the bottom.")
+@click.option("--judge-width", type=click.IntRange(4, 4096), help="The encoder's and the discriminators'.")
+@click.option("--deep", is_flag=True, default=None, help="3 x 3 convolutions between the strides, as in the seed.")
+@click.option("--pairs", help="How pairs are judged: width, channel or siamese.")
+@click.option("--matching", help="gan, saturating, wasserstein, kl, reverse-kl, pearson, hellinger, ...")
+@click.option("--reconstruction", help="pairs, judged; l1, the mean absolute difference.")
+@click.option("--l1", type=click.FloatRange(0, min_open=True), help="Weight of that difference.")
+@click.option("--augment", help="shift, flip, contrast, none, or torch:MODULE:FUNCTION.")
+@click.option("--gain", type=click.FloatRange(0, min_open=True), help="Spectral norm of the discriminators' layers.")
+@click.option("--penalty", type=click.FloatRange(0, min_open=True), help="Of Wasserstein's critics.")
+@click.option("--independent", is_flag=True, default=None, help="Of that penalty: a share for each of a pair.")
+@click.option("--judge-steps", type=click.IntRange(1), help="Steps of the discriminators an iteration.")
+@click.option("--iterations", type=click.IntRange(1))
+@click.option("--batch", type=click.IntRange(2))
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
+@click.option("--beta-1", type=click.FloatRange(0, 1, max_open=True), help="Of Adam.")
+@click.option("--beta-2", type=click.FloatRange(0, 1, max_open=True), help="Of Adam.")
+@click.option("--average", type=click.FloatRange(0, 1, max_open=True), help="What stays of the averaged weights.")
+@click.option("--patience", type=click.IntRange(0), help="End after so many iterations without a lower distance.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1))
+def pagan(data: Path, out: Path, channels: str | None, space: str | None, **given: Any) -> None:
+    """A generator with an encoder, trained on --data.
+
+    OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
+    every 500 iterations, OUT.png the last sheet of samples and reconstructions. Where the images have labels, a
+    classifier is trained first: it judges both. Use the model as pagan:OUT.
+    """
+    from polarprior.errors import UsageError
+    from polarprior.files import check_writable, write_atomically
+    from polarprior.measure.figures import png_bytes
+    from polarprior.training.checkpoint import Checkpoint
+    from polarprior.training.loop import train
+
+    from polarprior_pagan.augmentations import named
+    from polarprior_pagan.data import open_data
+    from polarprior_pagan.looking import Looks, told
+    from polarprior_pagan.model_file import model_of
+    from polarprior_pagan.training import Recipe, Training
+
+    if not out.name or out.is_dir():
+        raise UsageError(f"--out: got {str(out)!r}, expected a file", "use such as --out digits")
+    out = out if out.suffix == ".safetensors" else out.with_name(out.name + ".safetensors")
+    check_writable(out)
+    asked = {name: value for name, value in given.items() if value is not None}
+    if asked.get("matching") == "wasserstein":
+        asked = {**OF_WASSERSTEIN, **asked}
+    recipe = Recipe(**asked)
+    augment = named(recipe.augment)
+    images = open_data(data, recipe.size, None if channels is None else int(channels))
+    recipe = replace(recipe, channels=images.held.pixels.shape[-1])
+    training = Training(images.training.pixels, recipe, augment)
+    classifier = _classifier(images, recipe.seed, out.with_suffix(".classifier"))
+    looks = Looks(images.held, _judge(classifier, space, training), augment, recipe.latent_dim)
+    click.echo(f"{recipe.augment} in place of a reconstruction: {told(looks.floor)}", err=True)
+
+    def look() -> tuple[dict[str, float], str]:
+        networks = training.averaged["generator"], training.averaged["encoder"]
+        metrics = looks(*networks)
+        training.judged(metrics["fid"])
+        title = f"{out.stem}, iteration {training.done}: {told(metrics)}"
+        write_atomically(out.with_suffix(".png"), png_bytes(looks.sheet(*networks, title), title))
+        return metrics, told(metrics)
+
+    seen = hashlib.sha256(images.training.pixels).hexdigest()
+    about = {"images": seen, "space": space, **asdict(recipe)}
+    checkpoint = Checkpoint(out.with_suffix(".training"), about)
+    train(training, recipe.iterations, checkpoint, out.with_suffix(".jsonl"), look, EVERY)
+    model = model_of(training, classifier, {})
+    metrics = looks(model.generator, model.encoder)
+    replace(model, metrics={**metrics, **{f"floor_{name}": value for name, value in looks.floor.items()}}).save(out)
+    checkpoint.drop()
+    out.with_suffix(".classifier").unlink(missing_ok=True)
+    click.echo(f"{out}: {json.dumps(metrics)}")
+    click.echo(f"next: polarprior bank build pagan:{out} -n 10000 --out {out.with_suffix('')}-bank")
+
+
+def _judge(classifier: Classifier | None, space: str | None, training: Training) -> Judge:
+    """Who looks: the classifier, and where --space names one that space's features."""
+    import polarprior as pp
+    from polarprior.host import default_host
+
+    from polarprior_pagan.looking import Judge
+
+    if classifier is not None and space is None:
+        return Judge(classifier.features, classifier)
+    generator = pp.wrap(training.averaged["generator"], latent_dim=training.recipe.latent_dim)
+    return Judge(default_host().feature_map(generator, space or "pixel"), classifier)
+
+
+def _classifier(images: Data, seed: int, path: Path) -> Classifier | None:
+    """A classifier of the images' labels, kept until the model is written; None where they have none."""
+    from polarprior.checkpoints import filled, refusing
+    from polarprior.files import writing_atomically
+    from safetensors.torch import load_file, save_file
+
+    from polarprior_pagan.classifier import Classifier, accuracy, trained
+
+    labels = images.training.labels
+    if labels is None:
+        return None
+    if not path.exists():
+        with writing_atomically(path) as temporary:
+            save_file(trained(images.training, seed).state_dict(), temporary)
+    size, _, channels = images.held.pixels.shape[1:]
+    with refusing(f"--out: {path} is damaged", "remove it"):
+        network = filled(lambda: Classifier(size, channels, int(labels.max()) + 1), load_file(path))
+    assert isinstance(network, Classifier)
+    click.echo(f"classifier: {accuracy(network, images.held):.4f} of the held-out images", err=True)
+    return network

@@ -1,0 +1,98 @@
+"""Images to train on, some of them held out, and their labels where they have any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.measure.cifar import read_cifar
+from polarprior.measure.idx import read_idx
+from polarprior.measure.reference import Reference, open_reference
+
+HELD_SHARE, HELD_MOST = 0.1, 5000
+FEWEST = 100
+GREY = ("1", "L", "I", "I;16", "LA")
+"""Pillow's modes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images, uint8 [n, size, size, channels], and their labels int64 [n], or None."""
+
+    pixels: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def part(self, rows: np.ndarray) -> Images:
+        """Some of them."""
+        return Images(self.pixels[rows], None if self.labels is None else self.labels[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Images to train on, and a tenth of them (at most `HELD_MOST`), drawn at random, that no training sees."""
+
+    training: Images
+    held: Images
+
+
+def open_data(path: Path, size: int, channels: int | None = None) -> Data:
+    """What `open_images` reads, held-out images apart: always the same ones.
+
+    Raises:
+        UsageError: too few images, and what `open_images` raises.
+    """
+    images = open_images(path, size, channels)
+    if len(images) < FEWEST:
+        raise UsageError(f"--data: {path} has {len(images)} images, expected {FEWEST} or more", "name more of them")
+    order = np.random.default_rng(0).permutation(len(images))
+    held = min(HELD_MOST, int(HELD_SHARE * len(images)))
+    return Data(images.part(np.sort(order[held:])), images.part(np.sort(order[:held])))
+
+
+def open_images(path: Path, size: int, channels: int | None = None) -> Images:
+    """Images of `size` pixels a side, resized where they have another size.
+
+    Args:
+        path: a folder with MNIST's idx files (the training set is taken) or with CIFAR-10's ``data_batch_*.bin``, or
+            one such file; or any other images, without labels, see `polarprior.measure.reference.open_reference`.
+        size: pixels a side.
+        channels: 1 or 3; those of the first image if None.
+
+    Raises:
+        UsageError: nothing there, or images that are not square.
+        PolarPriorError: a file that is damaged.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(path.glob("data_batch_*.bin")) or sorted(path.glob("train-images-idx3-ubyte*")) or files
+    pixels, labels = [], []
+    for file in files:
+        reference = open_reference(file)
+        channels = channels or (1 if reference.picture(0).mode in GREY else 3)
+        pixels.append(_resized(reference, channels, size))
+        found = _labels(file)
+        if found is not None:
+            labels.append(found)
+    together = np.concatenate(labels) if labels else None
+    if together is not None and len(together) != sum(map(len, pixels)):
+        raise PolarPriorError(f"--data: {path} has {len(together)} labels for other images", "fetch both again")
+    return Images(np.concatenate(pixels), together)
+
+
+def _resized(reference: Reference, channels: int, size: int) -> np.ndarray:
+    return np.concatenate(list(reference.pixel_batches(channels, (size, size))))
+
+
+def _labels(file: Path) -> np.ndarray | None:
+    """Those of an idx file's images, in the file beside it, or of a file of CIFAR-10's."""
+    if file.suffix == ".bin":
+        return read_cifar(file)[1]
+    beside = file.with_name(file.name.replace("images-idx3", "labels-idx1"))
+    if beside == file or not beside.is_file():
+        return None
+    return read_idx(beside).astype(np.int64)

@@ -1,0 +1,107 @@
+"""What a PAGAN is like, on held-out images: metrics of its samples and reconstructions, and a sheet of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from polarprior.measure.figures import captioned_grid, to_uint8
+from polarprior.measure.metrics.frechet import Moments, frechet_distance
+from polarprior.measure.metrics.inception_score import inception_score
+from polarprior.measure.metrics.reconstruction import PARTS, reconstruction_dissimilarity
+from polarprior.measure.reference import scaled
+from torch import Tensor, nn
+
+from polarprior_pagan.augmentations import Augmentation
+from polarprior_pagan.data import Images
+from polarprior_pagan.networks import Encoder
+
+BATCH = 250
+SEED = 1 << 40
+"""Of the latents and shifts that all looks share: none of a training's."""
+COLUMNS = 12
+
+Map = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who looks at images [n, C, H, W] in [-1, 1].
+
+    Attributes:
+        features: to [n, D], for Frechet distances.
+        logits: to [n, classes], where there is a classifier: for Inception scores, RID and agreement.
+    """
+
+    features: Map
+    logits: Map | None = None
+
+
+class Looks:
+    """Looks at one PAGAN after the other, on the same images and latents.
+
+    Args:
+        held: images that no training has seen.
+        judge: who looks at them.
+        augment: the augmentation whose reconstruction metrics are the `floor`.
+        latent_dim: K.
+
+    Attributes:
+        floor: RID, agreement and RMSE of a(x) in place of a reconstruction: the seed's row AUG.
+    """
+
+    def __init__(self, held: Images, judge: Judge, augment: Augmentation, latent_dim: int):
+        self._judge = judge
+        self._real = scaled(held.pixels)
+        noise = torch.Generator().manual_seed(SEED)
+        self._z = torch.randn(len(held), latent_dim, generator=noise)
+        with torch.no_grad():
+            self._moments = Moments.of(_all(judge.features, self._real))
+            self._logits = None if judge.logits is None else _all(judge.logits, self._real)
+            self.floor = self._kept(augment(self._real, noise))
+
+    def __call__(self, generator: nn.Module, encoder: Encoder) -> dict[str, float]:
+        """fid and is of samples; rid, rid_deviation, agreement and rmse (pixels of 0 to 255) of the reconstructions
+        G(mean of E(x)); those of them that need no classifier where there is none."""
+        with torch.no_grad():
+            samples = _all(generator, self._z)
+            found = {"fid": frechet_distance(self._moments, _all(self._judge.features, samples))}
+            if self._judge.logits is not None:
+                found["is"] = inception_score(_all(self._judge.logits, samples))
+            return found | self._kept(_all(lambda x: generator(encoder(x)[0]), self._real))
+
+    def sheet(self, generator: nn.Module, encoder: Encoder, title: str) -> Image.Image:
+        """Samples; and held-out images above their reconstructions."""
+        x, z = self._real[: 2 * COLUMNS], self._z[: 2 * COLUMNS]
+        with torch.no_grad():
+            again, samples = to_uint8(generator(encoder(x)[0])), to_uint8(generator(z))
+        real = to_uint8(x)
+        rows = [samples[:COLUMNS], samples[COLUMNS:]]
+        captions = [("samples", "of the prior"), ("", "")]
+        for part in (slice(COLUMNS), slice(COLUMNS, None)):
+            rows += [real[part], again[part]]
+            captions += [("images", "held out"), ("again", "G(E(x))")]
+        return captioned_grid(rows, captions, title, [""] * COLUMNS, [np.zeros(len(row), bool) for row in rows])
+
+    def _kept(self, again: Tensor) -> dict[str, float]:
+        found = {"rmse": float(((again - self._real).double() * 127.5).square().mean().sqrt())}
+        if self._judge.logits is not None and self._logits is not None and len(again) >= PARTS:
+            of_content = reconstruction_dissimilarity(self._logits, _all(self._judge.logits, again))
+            found |= {
+                "rid": of_content.dissimilarity,
+                "rid_deviation": of_content.deviation,
+                "agreement": of_content.agreement,
+            }
+        return found
+
+
+def _all(function: Map, rows: Tensor) -> Tensor:
+    return torch.cat([function(part) for part in rows.split(BATCH)])
+
+
+def told(metrics: dict[str, float]) -> str:
+    """Metrics in a few words, for a progress bar."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in metrics.items() if name != "rid_deviation")

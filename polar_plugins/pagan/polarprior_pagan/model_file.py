@@ -1,0 +1,126 @@
+"""The file of a trained PAGAN: generator, encoder, discriminator of images, and the classifier of its data. Files of
+others are read with care."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from polarprior.checkpoints import filled, refusing
+from polarprior.errors import PolarPriorError
+from polarprior.files import writing_atomically
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from polarprior_pagan.classifier import Classifier
+from polarprior_pagan.networks import Encoder, Generator, OfImages
+from polarprior_pagan.training import Recipe, Training
+
+FORMAT = "polarprior-pagan/1"
+KEY = "polarprior"
+LARGEST_FILE = 1 << 31
+HINT = "make one: polarprior train pagan --data FOLDER --out FILE"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What a training leaves.
+
+    Attributes:
+        recipe: how it was trained.
+        generator, encoder: with averaged weights, in eval mode.
+        of_images: the discriminator of images, as it was in the end, its spectral norms taken.
+        classifier: of the images' labels; None where they had none.
+        metrics: on held-out images.
+    """
+
+    recipe: Recipe
+    generator: nn.Module
+    encoder: nn.Module
+    of_images: nn.Module
+    classifier: nn.Module | None
+    metrics: dict[str, float]
+
+    def save(self, path: Path) -> None:
+        """Write it, atomically."""
+        classes = None if self.classifier is None else self.classifier.last.out_features
+        about = {"format": FORMAT, "recipe": asdict(self.recipe), "classes": classes, "metrics": self.metrics}
+        tensors = {
+            f"{part}.{name}": each.detach().contiguous()
+            for part, network in self.networks().items()
+            for name, each in plain(network).state_dict().items()
+        }
+        with writing_atomically(path) as temporary:
+            save_file(tensors, temporary, metadata={KEY: json.dumps(about, sort_keys=True)})
+
+    def networks(self) -> dict[str, nn.Module]:
+        """All of them, by name."""
+        parts = {"generator": self.generator, "encoder": self.encoder, "of_images": self.of_images}
+        return parts if self.classifier is None else {**parts, "classifier": self.classifier}
+
+    @classmethod
+    def open(cls, path: Path) -> Model:
+        """Read one.
+
+        Raises:
+            PolarPriorError: no such file, or it holds no PAGAN.
+        """
+        path = path if path.is_file() else path.with_name(path.name + ".safetensors")
+        if not path.is_file():
+            raise PolarPriorError(f"model: no file {path}", HINT)
+        if path.stat().st_size > LARGEST_FILE:
+            raise PolarPriorError(f"model: {path} has more than {LARGEST_FILE} bytes", HINT)
+        with refusing(f"model: {path} holds no PAGAN", HINT), safe_open(path, framework="torch") as opened:
+            about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
+            if about.get("format") != FORMAT:
+                raise ValueError(f"its format is {about.get('format')!r}, expected {FORMAT!r}")
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            return _made(about, tensors)
+
+
+def _made(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
+    recipe = Recipe(**about["recipe"])
+    if not all(bool(each.isfinite().all()) for each in tensors.values()):
+        raise ValueError("tensors that are not finite")
+
+    def part(name: str, make: Any) -> nn.Module:
+        head = f"{name}."
+        return filled(make, {key[len(head) :]: each for key, each in tensors.items() if key.startswith(head)})
+
+    shape, classes = (recipe.size, recipe.channels), about["classes"]
+    return Model(
+        recipe,
+        part("generator", lambda: Generator(*shape, recipe.latent_dim, recipe.width)),
+        part("encoder", lambda: Encoder(*shape, recipe.latent_dim, recipe.judge_width, recipe.deep)),
+        part("of_images", lambda: OfImages(*shape, recipe.judge_width, recipe.deep)),
+        None if classes is None else part("classifier", lambda: Classifier(*shape, classes)),
+        dict(about["metrics"]),
+    )
+
+
+def plain(network: nn.Module) -> nn.Module:
+    """A copy whose weights are those that it works with: without parametrisations."""
+    found = copy.deepcopy(network).eval()
+    for module in found.modules():
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+    return found
+
+
+def model_of(training: Training, classifier: nn.Module | None, metrics: dict[str, float]) -> Model:
+    """What is kept of a training: the averaged weights, or where its recipe has patience those of the best look."""
+    kept = training.kept if training.recipe.patience else training.averaged
+    return Model(
+        training.recipe,
+        plain(kept["generator"]),
+        plain(kept["encoder"]),
+        plain(training.networks.of_images),
+        classifier,
+        metrics,
+    )
