@@ -53,6 +53,12 @@ def png_bytes(image: Image.Image, title: str | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def enlarged(images: np.ndarray, least: int = 56) -> np.ndarray:
+    """uint8 [n, H, W, C] with whole pixels repeated, so that the shorter side has `least` pixels at least."""
+    times = -(-least // min(images.shape[1:3]))
+    return images.repeat(times, 1).repeat(times, 2)
+
+
 def captioned_grid(
     rows: Sequence[np.ndarray],
     captions: Sequence[tuple[str, str]],

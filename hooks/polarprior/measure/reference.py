@@ -54,6 +54,10 @@ class Reference(ABC):
     def picture(self, index: int) -> Image.Image:
         """One of them."""
 
+    def name(self, index: int) -> str:
+        """What one of them is called: its file, or its number."""
+        return str(index)
+
     def pixels(self, rows: list[int], channels: int, size: tuple[int, int]) -> np.ndarray:
         """uint8 [n, *size, channels] of some of them, channels 1 or 3, resized by Pillow's bicubic where they have
         another size of the same shape. Transparency is left out; 16 bits become 8.
@@ -131,6 +135,9 @@ class _Folder(Reference):
     def picture(self, index: int) -> Image.Image:
         return _opened(self._files[index], self._files[index])
 
+    def name(self, index: int) -> str:
+        return str(self._files[index].relative_to(self.path))
+
 
 class _Zip(Reference):
     """Files of pictures in a zip, such as a data set of StyleGAN's, in the order of their names."""
@@ -148,6 +155,9 @@ class _Zip(Reference):
         name = self._names[index]
         with _reading(f"{name} of {self.path}"), self._zip.open(name) as file:
             return _opened(file, name)
+
+    def name(self, index: int) -> str:
+        return self._names[index]
 
 
 def open_reference(path: str | Path) -> Reference:

@@ -16,6 +16,48 @@ K = 30
 BATCH = 16
 
 
+class Ranking:
+    """Log-volumes of latents, and where they lie among the prior's.
+
+    Args:
+        generator: the model.
+        count: latents that will be asked for, which an estimator may be worth calibrating for.
+        label: the class, where the model has classes.
+        bank: of the model; it says where volume is measured, and its rows are known already.
+        k: singular values; all of the bank's, or without one `K`, as far as the model has them.
+        space: where volume is measured, without a bank.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        count: int,
+        label: int | None = None,
+        bank: Bank | None = None,
+        k: int | None = None,
+        space: str = "pixel",
+    ):
+        self._solve: Callable[[Latents], np.ndarray]
+        self._known = np.empty(0)
+        if bank is None:
+            k = min(K, generator.rank_bound) if k is None else k
+            self._solve = VolumeSolver(generator, k, space, "z", default_estimator(generator.prior.dim, k, count))
+        else:
+            k = bank.info.k if k is None else k
+            self._known = np.sort(bank.log_volume(k)[bank.rows_of(label)])
+            self._solve = LogVolumes(generator, bank, k)
+
+    def __call__(self, latents: Latents) -> list[tuple[float, float | None]]:
+        """Of each latent l_k, nats, and the share of the bank's rows (of the class) with a lower one; None without a
+        bank."""
+        volumes = self._solve(latents)
+        below = np.searchsorted(self._known, volumes)
+        return [
+            (volume, rank / len(self._known) if len(self._known) else None)
+            for volume, rank in zip(volumes.tolist(), below.tolist(), strict=True)
+        ]
+
+
 @dataclass(frozen=True)
 class Score:
     """One seed.
@@ -23,8 +65,7 @@ class Score:
     Attributes:
         seed: the stock seed.
         label: its class, or None.
-        log_volume: l_k, nats.
-        quantile: share of the bank's rows (of the class) with a lower log-volume; None without a bank.
+        log_volume, quantile: see `Ranking`.
     """
 
     seed: int
@@ -41,28 +82,9 @@ def scores(
     k: int | None = None,
     space: str = "pixel",
 ) -> Iterator[Score]:
-    """Score stock seeds, `BATCH` at a time.
-
-    Args:
-        generator: the model.
-        seeds: stock seeds, [n].
-        label: the class, where the model has classes.
-        bank: of the model; it says where volume is measured, and its rows are known already.
-        k: singular values; all of the bank's, or without one `K`, as far as the model has them.
-        space: where volume is measured, without a bank.
-    """
-    solve: Callable[[Latents], np.ndarray]
-    known = np.empty(0)
-    if bank is None:
-        k = min(K, generator.rank_bound) if k is None else k
-        solve = VolumeSolver(generator, k, space, "z", default_estimator(generator.prior.dim, k, len(seeds)))
-    else:
-        k = bank.info.k if k is None else k
-        known = np.sort(bank.log_volume(k)[bank.rows_of(label)])
-        solve = LogVolumes(generator, bank, k)
+    """Score stock seeds [n], `BATCH` at a time; the others as `Ranking` takes them."""
+    rank = Ranking(generator, len(seeds), label, bank, k, space)
     for start in range(0, len(seeds), BATCH):
         batch = seeds[start : start + BATCH]
-        volumes = solve(generator.prior.draw(batch, label))
-        below = np.searchsorted(known, volumes)
-        for seed, volume, rank in zip(batch, volumes.tolist(), below.tolist(), strict=True):
-            yield Score(seed, label, volume, rank / len(known) if len(known) else None)
+        for seed, found in zip(batch, rank(generator.prior.draw(batch, label)), strict=True):
+            yield Score(seed, label, *found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
-from polarprior.measure.figures import captioned_grid, to_uint8
+from polarprior.measure.figures import captioned_grid, enlarged, to_uint8
 from polarprior.measure.metrics.frechet import Moments, frechet_distance
 from polarprior.measure.metrics.inception_score import inception_score
 from polarprior.measure.metrics.reconstruction import PARTS, reconstruction_dissimilarity
@@ -77,8 +77,7 @@ class Looks:
         """Samples; and held-out images above their reconstructions."""
         x, z = self._real[: 2 * COLUMNS], self._z[: 2 * COLUMNS]
         with torch.no_grad():
-            again, samples = to_uint8(generator(encoder(x)[0])), to_uint8(generator(z))
-        real = to_uint8(x)
+            real, again, samples = (enlarged(to_uint8(each)) for each in (x, generator(encoder(x)[0]), generator(z)))
         rows = [samples[:COLUMNS], samples[COLUMNS:]]
         captions = [("samples", "of the prior"), ("", "")]
         for part in (slice(COLUMNS), slice(COLUMNS, None)):

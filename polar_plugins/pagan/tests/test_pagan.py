@@ -1,0 +1,314 @@
+"""Training that goes on to the same weights, files, the command, and real images that are ranked."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polarprior as pp
+import pytest
+import torch
+from PIL import Image
+from polarprior.cli.main import main
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.testing import GeneratorPluginTests
+from polarprior_pagan import classifier
+from polarprior_pagan.augmentations import AUGMENTATIONS
+from polarprior_pagan.data import open_data, open_images
+from polarprior_pagan.generator import SHIPPED
+from polarprior_pagan.model_file import KEY, Model, model_of
+from polarprior_pagan.training import Recipe, Training
+from safetensors.torch import load_file, save_file
+
+SMALL = Recipe(size=16, latent_dim=4, width=8, judge_width=8, batch=4, iterations=6)
+
+
+def bars(count=300, size=16, channels=1):
+    """Images of two classes: an upright bar, or a lying one; uint8 [n, size, size, channels] and labels."""
+    stream = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    pixels = np.zeros((count, size, size, channels), np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        at = stream.integers(2, size - 4)
+        bar = (slice(3, size - 3), slice(at, at + 3))
+        image[bar if label else bar[::-1]] = stream.integers(150, 256, channels)
+    return pixels, labels
+
+
+def write_idx(path, array):
+    head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
+    (gzip.open if path.suffix == ".gz" else open)(path, "wb").write(head + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture(scope="module")
+def idx(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("idx")
+    pixels, labels = bars()
+    write_idx(folder / "train-images-idx3-ubyte", pixels[..., 0])
+    write_idx(folder / "train-labels-idx1-ubyte", labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    """A file of a training that has hardly begun."""
+    pixels, labels = bars()
+    training = Training(pixels, SMALL, AUGMENTATIONS["shift"])
+    training.advance()
+    path = tmp_path_factory.mktemp("model") / "bars.safetensors"
+    network = classifier.trained(classifier.Images(pixels, labels), steps=60)
+    model_of(training, network, {"fid": 1.0}).save(path)
+    return path
+
+
+class TestPlugin(GeneratorPluginTests):
+    """The conformance suite, on the model that is shipped."""
+
+    model = "pagan"
+
+
+def run(training, until):
+    while training.done < until:
+        training.advance()
+    return training
+
+
+VARIANTS = {
+    "pagan": {},
+    "l1": {"reconstruction": "l1"},
+    "wasserstein": {"matching": "wasserstein", "pairs": "channel", "judge_steps": 3},
+    "siamese": {"pairs": "siamese", "deep": True, "matching": "jensen-shannon"},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_training_that_was_interrupted_ends_at_the_same_weights(name):
+    pixels, _ = bars()
+    recipe = Recipe(**{**SMALL.__dict__, **VARIANTS[name]})
+    whole = run(Training(pixels, recipe, AUGMENTATIONS["shift"]), 6)
+    first = run(Training(pixels, recipe, AUGMENTATIONS["shift"]), 3)
+    later = Training(pixels, recipe, AUGMENTATIONS["shift"])
+    later.restore(first.state())
+    run(first, 4)  # what was taken is a copy
+    assert later.done == 3
+    run(later, 6)
+    assert whole.state().keys() == later.state().keys()
+    for key, mine in whole.state().items():
+        assert torch.equal(mine, later.state()[key]), key
+
+
+def test_nothing_global_is_seeded():
+    pixels, _ = bars()
+    before = torch.random.get_rng_state()
+    first = run(Training(pixels, SMALL, AUGMENTATIONS["shift"]), 2)
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.rand(7)
+    again = run(Training(pixels, SMALL, AUGMENTATIONS["shift"]), 2)
+    assert first.loss == again.loss
+    other = run(Training(pixels, Recipe(**{**SMALL.__dict__, "seed": 1}), AUGMENTATIONS["shift"]), 2)
+    assert first.loss != other.loss
+
+
+def test_spectral_norms_are_the_gain():
+    """After some steps of their power iteration, the largest singular value of each layer's weight."""
+    pixels, _ = bars()
+    training = run(Training(pixels, SMALL, AUGMENTATIONS["shift"]), 6)
+    for judge in (training.networks.of_images, training.networks.of_latents, training.networks.of_pairs):
+        for layer in judge.modules():
+            if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                largest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
+                assert float(largest) == pytest.approx(2, rel=0.1)
+
+
+def test_a_batch_moves_generator_encoder_and_discriminators():
+    pixels, _ = bars()
+    training = Training(pixels, SMALL, AUGMENTATIONS["shift"])
+    before = {name: each.clone() for name, each in training.networks.named_parameters()}
+    training.advance()
+    still = [n for n, each in training.networks.named_parameters() if torch.equal(each, before[n])]
+    assert still == []
+    kept = training.averaged["generator"].state_dict()["layers.0.weight"]
+    assert not torch.equal(kept, before["generator.layers.0.weight"]), "the average moves"
+
+
+def test_patience_ends_a_training_and_keeps_the_best():
+    pixels, _ = bars()
+    training = Training(pixels, Recipe(**{**SMALL.__dict__, "patience": 2}), AUGMENTATIONS["shift"])
+    training.advance()
+    training.judged(3.0)
+    best = {name: each.clone() for name, each in training.averaged["generator"].state_dict().items()}
+    training.advance()
+    training.judged(5.0)
+    assert not training.finished
+    training.advance()
+    assert training.finished
+    kept = model_of(training, None, {}).generator.state_dict()
+    assert all(torch.equal(kept[name], best[name]) for name in best)
+
+
+def test_the_file_gives_back_what_was_saved(model_path):
+    model = Model.open(model_path)
+    assert model.recipe == SMALL
+    assert model.metrics == {"fid": 1.0}
+    generator = pp.load(f"pagan:{model_path}", "cpu")
+    latents = generator.prior.draw(range(3))
+    torch.testing.assert_close(generator(latents), model.generator(latents.z))
+    images = generator(latents)
+    assert generator.encode(images).shape == (3, 4)
+    assert generator.discriminator(images, None).shape == (3,)
+
+
+HARM = {
+    "format": lambda about, tensors: about.update(format="polarprior-pagan/9"),
+    "size": lambda about, tensors: about["recipe"].update(size=48),
+    "width": lambda about, tensors: about["recipe"].update(width=16),
+    "latents": lambda about, tensors: about["recipe"].update(latent_dim=10**12),
+    "key": lambda about, tensors: about["recipe"].update(depth=3),
+    "classes": lambda about, tensors: about.update(classes=7),
+    "missing": lambda about, tensors: tensors.pop("encoder.layers.2.weight"),
+    "nan": lambda about, tensors: tensors["generator.layers.0.weight"].fill_(torch.nan),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_files_that_are_no_model_are_refused(name, model_path, tmp_path):
+    from safetensors import safe_open
+
+    tensors = load_file(model_path)
+    with safe_open(model_path, "torch") as opened:
+        about = json.loads(opened.metadata()[KEY])
+    HARM[name](about, tensors)
+    save_file(tensors, tmp_path / "harmed.safetensors", {KEY: json.dumps(about)})
+    with pytest.raises(PolarPriorError):
+        pp.load(f"pagan:{tmp_path / 'harmed.safetensors'}", "cpu")
+
+
+def test_data_is_read_from_idx_cifar_and_pictures(idx, tmp_path):
+    found = open_data(idx, 16)
+    assert found.held.pixels.shape == (30, 16, 16, 1)
+    assert len(found.training) == 270
+    assert sorted(np.bincount(np.concatenate([found.training.labels, found.held.labels]))) == [150, 150]
+    pixels, labels = bars(200, 32, 3)
+    for part in range(2):
+        rows = slice(100 * part, 100 * part + 100)
+        records = [np.append(y, x.transpose(2, 0, 1)) for x, y in zip(pixels[rows], labels[rows], strict=True)]
+        np.array(records, np.uint8).tofile(tmp_path / f"data_batch_{part + 1}.bin")
+    cifar = open_images(tmp_path, 32)
+    np.testing.assert_array_equal(cifar.pixels, pixels)
+    np.testing.assert_array_equal(cifar.labels, labels)
+    for index, image in enumerate(pixels[:3]):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    for file in tmp_path.glob("*.bin"):
+        file.unlink()
+    folder = open_images(tmp_path, 16)
+    assert folder.pixels.shape == (3, 16, 16, 3)
+    assert folder.labels is None
+    with pytest.raises(UsageError, match="expected 100 or more"):
+        open_data(tmp_path, 16)
+
+
+def words(idx, out, *more):
+    small = {"size": 16, "latent-dim": 4, "width": 8, "judge-width": 8, "batch": 4, "iterations": 3, **dict(more)}
+    return ["train", "pagan", "--data", str(idx), "--out", str(out)] + [
+        word for name, value in small.items() for word in (f"--{name}", str(value))
+    ]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(classifier, "STEPS", 40)
+    monkeypatch.setattr(classifier.trained, "__defaults__", (0, 40))
+
+
+def test_the_command_trains_and_leaves_one_model(idx, tmp_path, capsys, quick):
+    assert main(words(idx, tmp_path / "bars")) == 0
+    told = capsys.readouterr()
+    assert "of the held-out images" in told.err
+    assert "next: polarprior bank build pagan:" in told.out
+    assert [each.name for each in sorted(tmp_path.iterdir())] == ["bars.safetensors"]
+    metrics = Model.open(tmp_path / "bars").metrics
+    assert {"fid", "is", "rid", "agreement", "rmse", "floor_rid", "floor_agreement"} <= metrics.keys()
+    first = (tmp_path / "bars.safetensors").read_bytes()
+    assert main(words(idx, tmp_path / "again")) == 0
+    assert (tmp_path / "again.safetensors").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"size": "48"},
+        {"pairs": "diagonal"},
+        {"augment": "crop"},
+        {"matching": "hinge"},
+        {"width": "6"},
+        {"reconstruction": "l2"},
+    ],
+)
+def test_the_command_refuses(bad, idx, tmp_path, capsys):
+    assert main(words(idx, tmp_path / "bars", *bad.items())) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: --")
+    assert "hint: " in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_and_typed_again_it_ends_at_the_same_bytes(idx, tmp_path):
+    more = {"iterations": 1100, "seed": 3}.items()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(out):
+        command = [sys.executable, "-m", "polarprior.cli", *words(idx, out, *more)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole").wait() == 0
+    killed = start(tmp_path / "killed")
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "killed.training").exists():
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed.safetensors").exists()
+    assert start(tmp_path / "killed").wait() == 0
+    assert (tmp_path / "killed.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert (tmp_path / "whole.png").exists(), "a sheet on the way"
+    assert not (tmp_path / "killed.training").exists()
+
+
+def test_real_images_are_ranked(model_path, idx, tmp_path, capsys):
+    """By the log-volume of their latents; the first line by hand."""
+    sheet = tmp_path / "extremes.png"
+    assert main(["score", f"pagan:{model_path}", str(idx), "--most", "40", "-k", "3", "--sheet", str(sheet)]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 40
+    assert list(rows[0]) == ["image", "log_volume", "quantile", "rmse", "agrees"]
+    generator = pp.load(f"pagan:{model_path}", "cpu")
+    x = torch.from_numpy(bars()[0][:1].astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    z = generator.encode(x)
+    jacobian = torch.autograd.functional.jacobian(lambda at: generator.synthesize(at, None).flatten(), z)
+    by_hand = torch.linalg.svdvals(jacobian.reshape(-1, 4).double()).log()[:3].sum()
+    assert float(rows[0]["log_volume"]) == pytest.approx(float(by_hand), abs=1e-3)
+    error = (generator.synthesize(z, None) - x).mul(127.5).square().mean().sqrt()
+    assert float(rows[0]["rmse"]) == pytest.approx(float(error), abs=1)
+    assert rows[0]["agrees"] in ("0", "1")
+    assert Image.open(sheet).size[0] > 500
+
+
+def test_a_model_without_an_encoder_ranks_no_images(idx, capsys):
+    assert main(["score", "dcgan-faces", str(idx)]) == 2
+    assert "has no encoder" in capsys.readouterr().err
+    assert main(["score", "dcgan-faces"]) == 2
+    assert main(["score", "dcgan-faces", str(idx), "--seeds", "0"]) == 2
+
+
+@pytest.mark.skipif(not SHIPPED.exists(), reason="no digits are shipped yet")
+def test_the_shipped_digits_keep_their_class():
+    assert Model.open(SHIPPED).metrics["agreement"] >= 0.9
