@@ -21,6 +21,8 @@ from scipy.stats import ks_2samp
 
 MODEL, K, LARGEST = "dcgan-faces", 30, 0.25
 CALIBRATION, DRAWS = 1000, 192
+FEWEST, JACOBIANS = 32, 6000
+"""Draws of a sampler whose chains are long, and what it may spend."""
 FRESH = 2**31
 """Seeds from here on: no row of a bank."""
 LEVEL = 0.01
@@ -79,11 +81,14 @@ def _drawn(
         began = time.process_time()
         sampler: Any = pp.latent_sampler(generator, bank, rho, sampler=name, force=True)
         before, unpaid = time.process_time() - began, _jacobians(sampler)
+        if name != "online":
+            draws = min(draws, max(FEWEST, JACOBIANS // (1 + sampler.described()["steps"])))
         began = time.process_time()
         latents = sampler.sample(range(FRESH, FRESH + draws))
     seconds = (time.process_time() - began) / draws
     spent, report = sampler.diagnostics.spending, sampler.diagnostics
     found = {
+        "draws": draws,
         "cpu_seconds_before": round(before, 1),
         "cpu_seconds_a_draw": round(seconds, 3),
         "jacobians_a_draw": (spent.jacobians - unpaid) / draws,
@@ -113,12 +118,13 @@ def tell(run: dict[str, Any] | None, rho: float, report: Report) -> None:
     for name in ("flow", "shift"):
         found = run[name]
         detail = (
-            f"k-hat {found['k_hat']:.2f}, forward ESS on the bank {found['forward_ess']:.2f}, "
+            f"k-hat {found['k_hat']:.2f}, forward ESS on the bank {found['forward_ess']:.2f}, chains of "
+            f"{found['steps']} with {found['left']:.1%} of their first state left, "
             f"{found['jacobians_a_draw']:.0f} Jacobians and {found['cpu_seconds_a_draw']:.2f} CPU s a draw"
         )
         report.add(f"{where}, {name}: ESS, share", found["ess"] / found["gate"], detail=detail)
         same = found["p_against_online"] > LEVEL
-        detail = "mean log-volume {:.1f}, online's {:.1f}".format(*found["means"])
+        detail = f"{found['draws']} draws, mean log-volume {{:.1f}}, online's {{:.1f}}".format(*found["means"])
         detail += f"; the prior itself: p {run['p_of_the_prior']:.2g}"
         if same and run["p_of_the_prior"] > LEVEL:
             same, detail = None, detail + ", so this test sees nothing"

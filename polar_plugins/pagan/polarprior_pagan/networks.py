@@ -14,6 +14,8 @@ BOTTOM = 4
 """Pixels a side where a generator begins and a discriminator ends."""
 SLOPE = 0.2
 OF_LATENTS = (512, 256)
+OF_PAIRS = 128
+"""Units of the hidden layers."""
 LOG_SCALES = (-6.0, 2.0)
 """Bounds of the encoder's log sigma."""
 
@@ -137,20 +139,27 @@ class OfPairs(nn.Module):
         size, channels, width, deep: see `downwards`.
         pairs: ``width``, beside each other; ``channel``, on top of each other; ``siamese``, one trunk for both, whose
             features' products and differences are judged.
+
+    Of images beside each other strides alone see one at a time, so that a sum over their features could compare
+    nothing: unless `deep`, whose 3 x 3 convolutions cross the middle, there is a hidden layer in the end.
     """
 
     def __init__(self, size: int, channels: int, width: int, deep: bool, pairs: str):
         super().__init__()
-        self._pairs = pairs
+        self._siamese, self._axis = pairs == "siamese", 1 if pairs == "channel" else 3
         self.trunk = downwards(size, 2 * channels if pairs == "channel" else channels, width, deep)
-        self.last = nn.Linear(width * BOTTOM**2 * (1 if pairs == "channel" else 2), 1)
+        features = width * BOTTOM**2 * (1 if pairs == "channel" else 2)
+        hidden: list[nn.Module] = []
+        if not deep:
+            hidden = [nn.Linear(features, OF_PAIRS), nn.LeakyReLU(SLOPE)]
+            features = OF_PAIRS
+        self.last = nn.Sequential(*hidden, nn.Linear(features, 1))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        if self._pairs == "siamese":
+        if self._siamese:
             a, b = self.trunk(torch.cat([x, y])).flatten(1).chunk(2)
             return self.last(torch.cat([a * b, a - b], 1))[:, 0]
-        both = torch.cat([x, y], 1 if self._pairs == "channel" else 3)
-        return self.last(self.trunk(both).flatten(1))[:, 0]
+        return self.last(self.trunk(torch.cat([x, y], self._axis)).flatten(1))[:, 0]
 
 
 class _Gain(nn.Module):
