@@ -60,41 +60,40 @@ class Trainable(Linear):
 class Diffusion(Interpolation):
     """The energies along the diffusion of a Gaussian mixture, eq. 19, which are those of mixtures as well.
 
-    At time t the means are sqrt(t) times those of the mixture, and the variance is t std² + (1 - t) base_std². Its
-    derivative in time has a pole at 0, where the means start at infinite speed: times below `FIRST` are taken for
-    `FIRST`.
+    The diffusion's own time is t² here: the means are t times those of the mixture, and the variance is
+    t² std² + (1 - t²) base_std². In that time, where they are sqrt(t) times as large, they would start at infinite
+    speed.
 
     Args:
         target: the mixture.
         base_std: deviation of the normal base.
     """
 
-    FIRST = 1e-3
-
     def __init__(self, target: GaussianMixture, base_std: float):
         super().__init__()
         self.target, self.base_std = target, base_std
+        self._gap = target.std**2 - base_std**2
 
     def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """See `Interpolation`."""
-        t = t.clamp_min(self.FIRST)[:, None]
-        speed = self.target.std**2 - self.base_std**2
-        variance = self.base_std**2 + t * speed
-        means = self.target.means(x)
-        away = x[:, None] - t.sqrt()[..., None] * means
+        away, variance = self._at(x, t)
+        growth = 2 * t[:, None] * self._gap
         squares = away.square().sum(2)
         shares = (self.target.weights.to(x.dtype).log() - squares / (2 * variance)).softmax(1)
-        moving = (away * means).sum(2) / (2 * t.sqrt() * variance)
-        change = self.target.dim * speed / (2 * variance) - moving - squares * speed / (2 * variance.square())
+        moving = (away * self.target.means(x)).sum(2) / variance
+        change = self.target.dim * growth / (2 * variance) - moving - squares * growth / (2 * variance.square())
         return (shares * change).sum(1), (shares[..., None] * away).sum(1) / variance
 
     def energy(self, x: Tensor, t: Tensor) -> Tensor:
         """f_t(x) [n] at t [n], normalised: its Boltzmann density integrates to 1."""
-        t = t.clamp_min(self.FIRST)[:, None]
-        variance = self.base_std**2 + t * (self.target.std**2 - self.base_std**2)
-        squares = (x[:, None] - t.sqrt()[..., None] * self.target.means(x)).square().sum(2)
-        terms = self.target.weights.to(x.dtype).log() - squares / (2 * variance)
+        away, variance = self._at(x, t)
+        terms = self.target.weights.to(x.dtype).log() - away.square().sum(2) / (2 * variance)
         return self.target.dim / 2 * (2 * pi * variance[:, 0]).log() - terms.logsumexp(1)
+
+    def _at(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """x less each mean, [n, m, K], and the variance, [n, 1], at t [n]."""
+        away = x[:, None] - t[:, None, None] * self.target.means(x)
+        return away, self.base_std**2 + t.square()[:, None] * self._gap
 
 
 class OverRho(Interpolation):

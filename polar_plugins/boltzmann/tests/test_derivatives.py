@@ -156,7 +156,7 @@ def test_a_diffusion_starts_at_the_base_and_ends_at_the_target(points):
     torch.testing.assert_close(family.energy(x, torch.ones(10, dtype=torch.float64)), target(x), rtol=1e-9, atol=1e-9)
     base = GeneralisedGaussian.normal(2, 2.0)
     start = family.energy(x, torch.zeros(10, dtype=torch.float64))
-    torch.testing.assert_close(start, -base.log_density(x), rtol=0.1, atol=0.3)  # taken at FIRST
+    torch.testing.assert_close(start, -base.log_density(x), rtol=1e-7, atol=1e-7)
     grid = torch.linspace(-14, 14, 561, dtype=torch.float64)
     plane = torch.cartesian_prod(grid, grid)
     total = (-family.energy(plane, torch.full((len(plane),), 0.4, dtype=torch.float64))).exp().sum()
