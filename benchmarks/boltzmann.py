@@ -11,8 +11,6 @@ are told; --quick makes tiny ones and keeps nothing.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -21,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from kept_runs import Runs, interval, rounded
 from polarprior.files import user_cache
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.looking import glances, looks
@@ -28,7 +27,6 @@ from polarprior_boltzmann.networks import KernelMLPs
 from polarprior_boltzmann.problems import problem_named
 from polarprior_boltzmann.training import Recipe, Training
 from reporting import Report
-from scipy.stats import t as student
 from tqdm import tqdm
 
 KEPT = Path(__file__).parent / "results" / "boltzmann.json"
@@ -69,7 +67,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    runs, report = Runs(asked.quick, asked.full), Report()
+    runs, report = Runs(KEPT, asked.quick, asked.full), Report()
     for part in asked.only.split(","):
         PARTS[part](runs, report)
     report.write(asked.json, threads=1)
@@ -79,37 +77,6 @@ def name_of(energy: str, recipe: Recipe) -> str:
     """Of a flow's file."""
     how = recipe.loss if recipe.loss == "reverse-kl" else recipe.interpolation
     return f"{energy.replace(':', '-').replace(',', '-')}-{how}"
-
-
-class Runs:
-    """Runs by name, made once.
-
-    Args:
-        quick: make all of them, tiny, and keep none.
-        full: make those that are missing.
-    """
-
-    def __init__(self, quick: bool, full: bool):
-        self.quick, self._full = quick, full
-        self._kept: dict[str, Any] = {} if quick or not KEPT.exists() else json.loads(KEPT.read_text())
-
-    def __call__(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-        """What a run gave; None where it has not been made and is not asked for."""
-        if name not in self._kept and (self.quick or self._full):
-            self._kept[name] = make()
-            print(f"  {name}: {json.dumps(self._kept[name])[:200]}", flush=True)
-            if not self.quick:
-                self._keep()
-        return self._kept.get(name)
-
-    def _keep(self) -> None:
-        """A run a line, with those that another process has made meanwhile."""
-        if KEPT.exists():
-            self._kept = {**json.loads(KEPT.read_text()), **self._kept}
-        lines = [f"{json.dumps(name)}: {json.dumps(self._kept[name])}" for name in sorted(self._kept)]
-        temporary = KEPT.with_suffix(f".{os.getpid()}")
-        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-        temporary.replace(KEPT)
 
 
 def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: float | None = None) -> dict[str, Any]:
@@ -146,7 +113,7 @@ def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: f
     return {
         "iterations": training.done,
         "cpu_seconds": round(seconds, 1),
-        "metrics": _rounded(found),
+        "metrics": rounded(found),
         "curve": [[done, spent, float(f"{loss:.4g}"), round(ess, 4)] for done, spent, loss, ess in curve],
         "recipe": asdict(recipe),
     }
@@ -166,7 +133,7 @@ def table_1(runs: Runs, report: Report) -> None:
             report.add(f"Table 1, {energy}, {loss}", "not run", detail="--full")
             continue
         for name, theirs in zip(METRICS, seeds_own, strict=True):
-            mean, half = _interval([run["metrics"][name] for run in found])
+            mean, half = interval([run["metrics"][name] for run in found])
             report.add(f"Table 1, {energy}, {loss}: {name}", mean, detail=f"± {half:.3g} (95%), seed's {theirs:g}")
         shares = [[round(share, 3) for share in run["metrics"]["mode_shares"]] for run in found]
         report.add(f"Table 1, {energy}, {loss}: runs", len(found), detail=f"mode shares {shares}")
@@ -318,20 +285,6 @@ def faces(runs: Runs, report: Report) -> None:
 
 
 PARTS: dict[str, Callable[[Runs, Report], None]] = {"table1": table_1, "speed": speed, "well": well, "faces": faces}
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    """Mean and half width of its 95% interval (Student's)."""
-    n = len(values)
-    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5) if n > 1 else float("nan")
-    return float(np.mean(values)), half
-
-
-def _rounded(found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: [round(each, 4) for each in value] if isinstance(value, list) else float(f"{value:.4g}")
-        for name, value in found.items()
-    }
 
 
 if __name__ == "__main__":

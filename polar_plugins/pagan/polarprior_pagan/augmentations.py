@@ -24,7 +24,7 @@ def shift(images: Tensor, noise: torch.Generator, share: float = SHARE) -> Tenso
         share: of the side that is padded on each side.
     """
     height, width = images.shape[2:]
-    pads = [max(1, round(share * side)) for side in (height, width)]
+    pads = [max(1, int(share * side)) for side in (height, width)]
     padded = torch.nn.functional.pad(images, (pads[1], pads[1], pads[0], pads[0]), mode="reflect")
     rows, columns = (
         torch.randint(0, 2 * pad + 1, (len(images), 1), generator=noise).to(images.device)

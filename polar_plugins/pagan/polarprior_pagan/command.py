@@ -42,7 +42,7 @@ OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
 @click.option("--reconstruction", help="pairs, judged; l1, the mean absolute difference.")
 @click.option("--l1", type=click.FloatRange(0, min_open=True), help="Weight of that difference.")
 @click.option("--augment", help="shift, flip, contrast, none, or torch:MODULE:FUNCTION.")
-@click.option("--gain", type=click.FloatRange(0, min_open=True), help="Spectral norm of the discriminators' layers.")
+@click.option("--gain", type=click.FloatRange(0), help="Spectral norm of the discriminators' layers; 0 for none.")
 @click.option("--penalty", type=click.FloatRange(0, min_open=True), help="Of Wasserstein's critics.")
 @click.option("--independent", is_flag=True, default=None, help="Of that penalty: a share for each of a pair.")
 @click.option("--judge-steps", type=click.IntRange(1), help="Steps of the discriminators an iteration.")

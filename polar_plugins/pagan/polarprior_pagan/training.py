@@ -38,7 +38,7 @@ class Recipe:
         reconstruction: ``pairs``, judged; ``l1``, the mean absolute difference times `l1`.
         l1: that factor.
         augment: one of `polarprior_pagan.augmentations.AUGMENTATIONS`, or ``torch:MODULE:FUNCTION``.
-        gain: spectral norm of each layer of the discriminators (1).
+        gain: spectral norm of each layer of the discriminators (1); 0 for none.
         penalty: weight of the gradient penalties of ``wasserstein``.
         independent: these draw a share for each of a pair, eq. 39, in place of one for both, eq. 38.
         judge_steps: steps of the discriminators an iteration (1; 10 for Wasserstein).
@@ -53,8 +53,8 @@ class Recipe:
     size: int = 32
     channels: int = 1
     latent_dim: int = 16
-    width: int = 128
-    judge_width: int = 64
+    width: int = 64
+    judge_width: int = 32
     deep: bool = False
     pairs: str = "width"
     matching: str = "gan"
@@ -92,10 +92,10 @@ class Recipe:
                 f"{self.size // 4} for {self.size} pixels",
                 "use such as --width 128 --judge-width 64",
             )
-        for name in ("gain", "rate", "l1", "penalty"):
+        for name, least in (("gain", "0 or more"), ("rate", "above 0"), ("l1", "above 0"), ("penalty", "above 0")):
             value = getattr(self, name)
-            if not (isfinite(value) and value > 0):
-                raise UsageError(f"--{name}: got {value}, expected a number above 0", f"leave out --{name}")
+            if not isfinite(value) or value < 0 or (value == 0 and least == "above 0"):
+                raise UsageError(f"--{name}: got {value}, expected a number {least}", f"leave out --{name}")
 
 
 class Networks(nn.Module):
@@ -118,7 +118,7 @@ class Networks(nn.Module):
             self.of_pairs = OfPairs(*shape, recipe.judge_width, recipe.deep, recipe.pairs)
             judges.append(self.of_pairs)
         for judge in judges:
-            if recipe.matching != "wasserstein":
+            if recipe.gain and recipe.matching != "wasserstein":
                 normalise(judge, recipe.gain)
 
     def makers(self) -> list[nn.Parameter]:

@@ -1,0 +1,59 @@
+"""Runs of a benchmark that take long: each is kept as soon as it is done, and made once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+
+class Runs:
+    """Runs by name, made once.
+
+    Args:
+        path: the JSON file where they are kept.
+        quick: make all of them, tiny, and keep none.
+        full: make those that are missing.
+    """
+
+    def __init__(self, path: Path, quick: bool, full: bool):
+        self.quick, self._full, self._path = quick, full, path
+        self._kept: dict[str, Any] = {} if quick or not path.exists() else json.loads(path.read_text())
+
+    def __call__(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """What a run gave; None where it has not been made and is not asked for."""
+        if name not in self._kept and (self.quick or self._full):
+            self._kept[name] = make()
+            print(f"  {name}: {json.dumps(self._kept[name])[:200]}", flush=True)
+            if not self.quick:
+                self._keep()
+        return self._kept.get(name)
+
+    def _keep(self) -> None:
+        """A run a line, with those that another process has made meanwhile."""
+        if self._path.exists():
+            self._kept = {**json.loads(self._path.read_text()), **self._kept}
+        lines = [f"{json.dumps(name)}: {json.dumps(self._kept[name])}" for name in sorted(self._kept)]
+        temporary = self._path.with_suffix(f".{os.getpid()}")
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        temporary.replace(self._path)
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean and half width of its 95% interval (Student's)."""
+    n = len(values)
+    half = float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5) if n > 1 else float("nan")
+    return float(np.mean(values)), half
+
+
+def rounded(found: dict[str, Any]) -> dict[str, Any]:
+    """Numbers to four digits."""
+    return {
+        name: [round(each, 4) for each in value] if isinstance(value, list) else float(f"{value:.4g}")
+        for name, value in found.items()
+    }
