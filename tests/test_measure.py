@@ -127,6 +127,18 @@ def test_real_images_in_every_form(stored, name):
     assert reference.pixels([2, 0], 3, (8, 12)).shape == (2, 8, 12, 3)
 
 
+def test_files_of_cifar_hold_planes(tmp_path):
+    """A label, then the red plane, the green and the blue, each row by row."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    records = [
+        bytes([label]) + image.transpose(2, 0, 1).tobytes() for label, image in zip((3, 9), images, strict=True)
+    ]
+    (tmp_path / "test_batch.bin").write_bytes(b"".join(records))
+    reference = open_reference(tmp_path / "test_batch.bin")
+    assert (reference.pixels([0, 1], 3, (32, 32)) == images).all()
+    assert reference.name(1) == "1"
+
+
 def test_what_is_no_reference_is_refused(stored, tmp_path):
     _, folder = stored
     with pytest.raises(UsageError, match=r"no .*nothing"):
@@ -148,6 +160,8 @@ def test_what_is_no_reference_is_refused(stored, tmp_path):
         "long": whole + b"0",
         "huge": whole[:4] + b"\xff" * 12,
         "text": b"hello",
+        "torn.bin": bytes(2 * 3073 - 1),
+        "labels.bin": bytes([12]) * 2 * 3073,
     }.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(PolarPriorError):

@@ -19,7 +19,10 @@ from polarprior.measure.metrics.kernel import kernel_distance
 from polarprior.measure.metrics.manifold import fidelity
 from polarprior.measure.metrics.nearest import nearest
 from polarprior.measure.metrics.path_length import path_lengths, shift_lengths
+from polarprior.measure.metrics.reconstruction import reconstruction_dissimilarity
 from polarprior.stock.shims.vision import import_torchvision_without_operators
+from scipy.special import softmax
+from scipy.stats import entropy
 from torch import nn
 
 RELATIVE = 1e-6
@@ -212,6 +215,24 @@ def test_memory_does_not_grow_with_all_pairs():
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "precision=1.0, recall=1.0" in told
     assert int(told.split()[-1]) * 1024 < 250 << 20
+
+
+def test_dissimilarity_is_that_of_equation_18():
+    """By scipy's relative entropy, part by part; which of the two is the image is told apart."""
+    stream = np.random.default_rng(0)
+    logits, again = 2 * stream.standard_normal((2, 57, 5))
+    found = reconstruction_dissimilarity(torch.from_numpy(logits), torch.from_numpy(again))
+    of_images = entropy(softmax(logits, 1), softmax(again, 1), axis=1)
+    of_parts = [np.exp(part.mean()) for part in np.array_split(of_images, 10)]
+    assert found.dissimilarity == pytest.approx(np.mean(of_parts), rel=1e-12)
+    assert found.deviation == pytest.approx(np.std(of_parts), rel=1e-12)
+    assert found.agreement == pytest.approx(np.mean(logits.argmax(1) == again.argmax(1)))
+    turned = reconstruction_dissimilarity(torch.from_numpy(again), torch.from_numpy(logits))
+    assert abs(turned.dissimilarity - found.dissimilarity) > 0.1
+    same = reconstruction_dissimilarity(torch.from_numpy(logits), torch.from_numpy(logits))
+    assert same == (1, 0, 1)
+    with pytest.raises(UsageError, match="expected twice"):
+        reconstruction_dissimilarity(torch.from_numpy(logits), torch.from_numpy(again[1:]))
 
 
 def test_numbers_that_are_none_are_refused_wherever_they_come_in():
