@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import torch
+
     from polarprior_pagan.classifier import Classifier
     from polarprior_pagan.data import Data
     from polarprior_pagan.looking import Judge
@@ -54,7 +56,8 @@ OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
 @click.option("--average", type=click.FloatRange(0, 1, max_open=True), help="What stays of the averaged weights.")
 @click.option("--patience", type=click.IntRange(0), help="End after so many iterations without a lower distance.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1))
-def pagan(data: Path, out: Path, channels: str | None, space: str | None, **given: Any) -> None:
+@click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
+def pagan(data: Path, out: Path, channels: str | None, space: str | None, device: str | None, **given: Any) -> None:
     """A generator with an encoder, trained on --data.
 
     OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
@@ -63,6 +66,7 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, **give
     """
     from polarprior.errors import UsageError
     from polarprior.files import check_writable, write_atomically
+    from polarprior.host import torch_device
     from polarprior.measure.figures import png_bytes
     from polarprior.training.checkpoint import Checkpoint
     from polarprior.training.loop import train
@@ -84,9 +88,11 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, **give
     augment = named(recipe.augment)
     images = open_data(data, recipe.size, None if channels is None else int(channels))
     recipe = replace(recipe, channels=images.held.pixels.shape[-1])
-    training = Training(images.training.pixels, recipe, augment)
-    classifier = _classifier(images, recipe.seed, out.with_suffix(".classifier"))
-    looks = Looks(images.held, _judge(classifier, space, training), augment, recipe.latent_dim)
+    where = torch_device(device)
+    training = Training(images.training.pixels, recipe, augment, where)
+    seen = hashlib.sha256(images.training.pixels).hexdigest()
+    classifier = _classifier(images, seen, recipe.seed, out.with_suffix(".classifier"), where)
+    looks = Looks(images.held, _judge(classifier, space, training), augment, recipe.latent_dim, where)
     click.echo(f"{recipe.augment} in place of a reconstruction: {told(looks.floor)}", err=True)
 
     def look() -> tuple[dict[str, float], str]:
@@ -97,7 +103,6 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, **give
         write_atomically(out.with_suffix(".png"), png_bytes(looks.sheet(*networks, title), title))
         return metrics, told(metrics)
 
-    seen = hashlib.sha256(images.training.pixels).hexdigest()
     about = {"images": seen, "space": space, **asdict(recipe)}
     checkpoint = Checkpoint(out.with_suffix(".training"), about)
     train(training, recipe.iterations, checkpoint, out.with_suffix(".jsonl"), look, EVERY)
@@ -123,23 +128,32 @@ def _judge(classifier: Classifier | None, space: str | None, training: Training)
     return Judge(default_host().feature_map(generator, space or "pixel"), classifier)
 
 
-def _classifier(images: Data, seed: int, path: Path) -> Classifier | None:
-    """A classifier of the images' labels, kept until the model is written; None where they have none."""
-    from polarprior.checkpoints import filled, refusing
+def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.device) -> Classifier | None:
+    """A classifier of the labels of the images whose digest is `seen`, kept at `path` until the model is written;
+    None where they have none."""
+    from polarprior.checkpoints import filled
     from polarprior.files import writing_atomically
-    from safetensors.torch import load_file, save_file
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save_file
 
     from polarprior_pagan.classifier import Classifier, accuracy, trained
 
     labels = images.training.labels
     if labels is None:
         return None
-    if not path.exists():
-        with writing_atomically(path) as temporary:
-            save_file(trained(images.training, seed).state_dict(), temporary)
     size, _, channels = images.held.pixels.shape[1:]
-    with refusing(f"--out: {path} is damaged", "remove it"):
-        network = filled(lambda: Classifier(size, channels, int(labels.max()) + 1), load_file(path))
+    of = f"{seen} {seed}"
+    try:
+        with safe_open(path, framework="torch") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            found = (opened.metadata() or {}).get("of")
+    except (OSError, SafetensorError):
+        found = None
+    if found != of:
+        tensors = trained(images.training, seed, device=device).state_dict()
+        with writing_atomically(path) as temporary:
+            save_file(tensors, temporary, metadata={"of": of})
+    network = filled(lambda: Classifier(size, channels, int(labels.max()) + 1), tensors)
     assert isinstance(network, Classifier)
     click.echo(f"classifier: {accuracy(network, images.held):.4f} of the held-out images", err=True)
-    return network
+    return network.to(device)

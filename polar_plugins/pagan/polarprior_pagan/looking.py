@@ -48,36 +48,45 @@ class Looks:
         judge: who looks at them.
         augment: the augmentation whose reconstruction metrics are the `floor`.
         latent_dim: K.
+        device: of the networks.
 
     Attributes:
         floor: RID, agreement and RMSE of a(x) in place of a reconstruction: the seed's row AUG.
     """
 
-    def __init__(self, held: Images, judge: Judge, augment: Augmentation, latent_dim: int):
-        self._judge = judge
+    def __init__(
+        self,
+        held: Images,
+        judge: Judge,
+        augment: Augmentation,
+        latent_dim: int,
+        device: torch.device | str = "cpu",
+    ):
+        self._judge, self._device = judge, device
         self._real = scaled(held.pixels)
         noise = torch.Generator().manual_seed(SEED)
         self._z = torch.randn(len(held), latent_dim, generator=noise)
         with torch.no_grad():
-            self._moments = Moments.of(_all(judge.features, self._real))
-            self._logits = None if judge.logits is None else _all(judge.logits, self._real)
+            self._moments = Moments.of(self._all(judge.features, self._real))
+            self._logits = None if judge.logits is None else self._all(judge.logits, self._real)
             self.floor = self._kept(augment(self._real, noise))
 
     def __call__(self, generator: nn.Module, encoder: Encoder) -> dict[str, float]:
         """fid and is of samples; rid, rid_deviation, agreement and rmse (pixels of 0 to 255) of the reconstructions
         G(mean of E(x)); those of them that need no classifier where there is none."""
         with torch.no_grad():
-            samples = _all(generator, self._z)
-            found = {"fid": frechet_distance(self._moments, _all(self._judge.features, samples))}
+            samples = self._all(generator, self._z)
+            found = {"fid": frechet_distance(self._moments, self._all(self._judge.features, samples))}
             if self._judge.logits is not None:
-                found["is"] = inception_score(_all(self._judge.logits, samples))
-            return found | self._kept(_all(lambda x: generator(encoder(x)[0]), self._real))
+                found["is"] = inception_score(self._all(self._judge.logits, samples))
+            return found | self._kept(self._all(lambda x: generator(encoder(x)[0]), self._real))
 
     def sheet(self, generator: nn.Module, encoder: Encoder, title: str) -> Image.Image:
         """Samples; and held-out images above their reconstructions."""
         x, z = self._real[: 2 * COLUMNS], self._z[: 2 * COLUMNS]
         with torch.no_grad():
-            real, again, samples = (enlarged(to_uint8(each)) for each in (x, generator(encoder(x)[0]), generator(z)))
+            again, samples = self._all(lambda each: generator(encoder(each)[0]), x), self._all(generator, z)
+        real, again, samples = (enlarged(to_uint8(each)) for each in (x, again, samples))
         rows = [samples[:COLUMNS], samples[COLUMNS:]]
         captions = [("samples", "of the prior"), ("", "")]
         for part in (slice(COLUMNS), slice(COLUMNS, None)):
@@ -85,20 +94,19 @@ class Looks:
             captions += [("images", "held out"), ("again", "G(E(x))")]
         return captioned_grid(rows, captions, title, [""] * COLUMNS, [np.zeros(len(row), bool) for row in rows])
 
+    def _all(self, function: Map, rows: Tensor) -> Tensor:
+        return torch.cat([function(part.to(self._device)).cpu() for part in rows.split(BATCH)])
+
     def _kept(self, again: Tensor) -> dict[str, float]:
         found = {"rmse": float(((again - self._real).double() * 127.5).square().mean().sqrt())}
         if self._judge.logits is not None and self._logits is not None and len(again) >= PARTS:
-            of_content = reconstruction_dissimilarity(self._logits, _all(self._judge.logits, again))
+            of_content = reconstruction_dissimilarity(self._logits, self._all(self._judge.logits, again))
             found |= {
                 "rid": of_content.dissimilarity,
                 "rid_deviation": of_content.deviation,
                 "agreement": of_content.agreement,
             }
         return found
-
-
-def _all(function: Map, rows: Tensor) -> Tensor:
-    return torch.cat([function(part) for part in rows.split(BATCH)])
 
 
 def told(metrics: dict[str, float]) -> str:

@@ -138,6 +138,7 @@ class Training:
         images: uint8 [n, size, size, channels], to train on.
         recipe: how.
         augment: what its `augment` names, see `polarprior_pagan.augmentations.named`.
+        device: where; all that is random is drawn on the CPU.
 
     Attributes:
         done: iterations so far.
@@ -147,14 +148,14 @@ class Training:
         best, best_at: the lowest distance that `judged` was told, and when; infinity and 0 before.
     """
 
-    def __init__(self, images: Any, recipe: Recipe, augment: Augmentation):
-        self.recipe = recipe
+    def __init__(self, images: Any, recipe: Recipe, augment: Augmentation, device: torch.device | str = "cpu"):
+        self.recipe, self.device = recipe, device
         self._images = images
         self._augment = augment
         self._noise = torch.Generator().manual_seed(recipe.seed)
         with torch.random.fork_rng(devices=[]):  # the starting weights: torch's layers know no other stream
             torch.manual_seed(recipe.seed)
-            self.networks = Networks(recipe)
+            self.networks = Networks(recipe).to(device)
         self.averaged = nn.ModuleDict(
             {name: copy.deepcopy(getattr(self.networks, name)).eval() for name in ("generator", "encoder")}
         ).requires_grad_(False)
@@ -195,7 +196,7 @@ class Training:
         taken before anything moves, as in Algorithm 1."""
         networks, recipe = self.networks, self.recipe
         rows = torch.randint(len(self._images), (recipe.batch,), generator=self._noise)
-        x = scaled(self._images[rows.numpy()])
+        x = scaled(self._images[rows.numpy()]).to(self.device)
         with parametrize.cached():  # a spectral norm is taken once a step
             of_judges, of_makers = losses(networks, recipe, x, self._augment, self._noise)
         for loss in (of_judges, of_makers):
@@ -232,7 +233,7 @@ class Training:
         for part, adam in self._adams():
             for index, kept in adam.state_dict()["state"].items():
                 found |= {f"{part}.{index}.{name}": each for name, each in kept.items()}
-        return {name: each.clone() for name, each in found.items()}
+        return {name: each.detach().cpu().clone() for name, each in found.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state` was taken, to the same weights as without a break.
