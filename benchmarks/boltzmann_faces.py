@@ -21,7 +21,7 @@ from scipy.stats import ks_2samp
 
 MODEL, K, LARGEST = "dcgan-faces", 30, 0.25
 CALIBRATION, DRAWS = 1000, 192
-FEWEST, JACOBIANS = 32, 6000
+FEWEST, JACOBIANS = 16, 1000
 """Draws of a sampler whose chains are long, and what it may spend."""
 FRESH = 2**31
 """Seeds from here on: no row of a bank."""
