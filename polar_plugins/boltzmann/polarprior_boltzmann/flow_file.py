@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
 from polarprior.checkpoints import refusing
-from polarprior.errors import PolarPriorError
-from polarprior.files import sha256_of, writing_atomically
+from polarprior.files import sha256_of
 from polarprior.settings import Settings
-from safetensors import safe_open
-from safetensors.torch import save_file
+from polarprior.training.described_file import found_file, open_described, save_described
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.networks import KernelMLPs
 
 FORMAT = "polarprior-flow/1"
-KEY = "polarprior"
-LARGEST_FILE = 1 << 30
 ESTIMATORS = ("exact", "block-lanczos")
 """That true log-volumes can be taken with."""
 HINT = "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW"
@@ -91,7 +86,6 @@ class FlowFile:
     def save(self, path: Path) -> None:
         """Write it, atomically; the same flow gives the same bytes."""
         about = {
-            "format": FORMAT,
             "base": {"dim": self.base.dim, "p": self.base.p, "sigma": self.base.sigma},
             "span": list(self.field.span),
             "recipe": self.recipe,
@@ -99,9 +93,7 @@ class FlowFile:
             "of_model": None if self.of_model is None else asdict(self.of_model),
             "metrics": self.metrics,
         }
-        tensors = {name: each.detach().contiguous() for name, each in self.field.state_dict().items()}
-        with writing_atomically(path) as temporary:
-            save_file(tensors, temporary, metadata={KEY: json.dumps(about, sort_keys=True)})
+        save_described(path, FORMAT, about, self.field.state_dict())
 
     @classmethod
     def open(cls, path: Path) -> FlowFile:
@@ -110,17 +102,9 @@ class FlowFile:
         Raises:
             PolarPriorError: no such file, or it holds no flow.
         """
-        path = path if path.is_file() else path.with_name(path.name + ".safetensors")
-        if not path.is_file():
-            raise PolarPriorError(f"flow: no file {path}", HINT)
-        if path.stat().st_size > LARGEST_FILE:
-            raise PolarPriorError(f"flow: {path} has more than {LARGEST_FILE} bytes", HINT)
+        path = found_file(path, "flow", HINT)
+        about, tensors = open_described(path, FORMAT, "flow", HINT)
         with refusing(f"flow: {path} holds no flow", HINT):
-            with safe_open(path, framework="torch") as opened:
-                about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
-                if about.get("format") != FORMAT:
-                    raise ValueError(f"its format is {about.get('format')!r}, expected {FORMAT!r}")
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             found = cls(
                 GeneralisedGaussian(
                     int(about["base"]["dim"]), float(about["base"]["p"]), float(about["base"]["sigma"])
@@ -153,8 +137,8 @@ class FlowFile:
 
 def _field(tensors: dict[str, Tensor], span: tuple[float, ...]) -> KernelMLPs:
     count = sum(name.startswith("weights.") for name in tensors)
-    if any(not bool(each.isfinite().all()) or not each.is_floating_point() for each in tensors.values()):
-        raise ValueError("tensors that are not finite")
+    if not all(each.is_floating_point() for each in tensors.values()):
+        raise ValueError("tensors that hold whole numbers")
     if len(span) != 2 or not (-1 <= span[0] <= 0 < span[1] <= 1):
         raise ValueError(f"a span of {span}")
     weights, biases = ([tensors[f"{kind}.{i}"].float() for i in range(count)] for kind in ("weights", "biases"))

@@ -4,17 +4,13 @@ others are read with care."""
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from polarprior.checkpoints import filled, refusing
-from polarprior.errors import PolarPriorError
-from polarprior.files import writing_atomically
-from safetensors import safe_open
-from safetensors.torch import save_file
+from polarprior.training.described_file import found_file, open_described, save_described
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -23,8 +19,6 @@ from polarprior_pagan.networks import Encoder, Generator, OfImages
 from polarprior_pagan.training import Recipe, Training
 
 FORMAT = "polarprior-pagan/1"
-KEY = "polarprior"
-LARGEST_FILE = 1 << 31
 HINT = "make one: polarprior train pagan --data FOLDER --out FILE"
 
 
@@ -50,14 +44,13 @@ class Model:
     def save(self, path: Path) -> None:
         """Write it, atomically."""
         classes = None if self.classifier is None else self.classifier.last.out_features
-        about = {"format": FORMAT, "recipe": asdict(self.recipe), "classes": classes, "metrics": self.metrics}
+        about = {"recipe": asdict(self.recipe), "classes": classes, "metrics": self.metrics}
         tensors = {
-            f"{part}.{name}": each.detach().contiguous()
+            f"{part}.{name}": each
             for part, network in self.networks().items()
             for name, each in plain(network).state_dict().items()
         }
-        with writing_atomically(path) as temporary:
-            save_file(tensors, temporary, metadata={KEY: json.dumps(about, sort_keys=True)})
+        save_described(path, FORMAT, about, tensors)
 
     def networks(self) -> dict[str, nn.Module]:
         """All of them, by name."""
@@ -71,23 +64,14 @@ class Model:
         Raises:
             PolarPriorError: no such file, or it holds no PAGAN.
         """
-        path = path if path.is_file() else path.with_name(path.name + ".safetensors")
-        if not path.is_file():
-            raise PolarPriorError(f"model: no file {path}", HINT)
-        if path.stat().st_size > LARGEST_FILE:
-            raise PolarPriorError(f"model: {path} has more than {LARGEST_FILE} bytes", HINT)
-        with refusing(f"model: {path} holds no PAGAN", HINT), safe_open(path, framework="torch") as opened:
-            about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
-            if about.get("format") != FORMAT:
-                raise ValueError(f"its format is {about.get('format')!r}, expected {FORMAT!r}")
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        path = found_file(path, "model", HINT)
+        about, tensors = open_described(path, FORMAT, "model", HINT)
+        with refusing(f"model: {path} holds no PAGAN", HINT):
             return _made(about, tensors)
 
 
 def _made(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
     recipe = Recipe(**about["recipe"])
-    if not all(bool(each.isfinite().all()) for each in tensors.values()):
-        raise ValueError("tensors that are not finite")
 
     def part(name: str, make: Any) -> nn.Module:
         head = f"{name}."

@@ -19,11 +19,12 @@ from PIL import Image
 from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.testing import GeneratorPluginTests
+from polarprior.training.described_file import KEY
 from polarprior_pagan import classifier
 from polarprior_pagan.augmentations import AUGMENTATIONS
 from polarprior_pagan.data import open_data, open_images
 from polarprior_pagan.generator import SHIPPED
-from polarprior_pagan.model_file import KEY, Model, model_of
+from polarprior_pagan.model_file import Model, model_of
 from polarprior_pagan.training import Recipe, Training
 from safetensors.torch import load_file, save_file
 

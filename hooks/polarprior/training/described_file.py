@@ -1,0 +1,71 @@
+"""What a training leaves: one safetensors file, with a description in its metadata. Files of others are read with
+care."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from polarprior.checkpoints import refusing
+from polarprior.errors import PolarPriorError
+from polarprior.files import writing_atomically
+
+KEY = "polarprior"
+LARGEST = 1 << 31
+"""Bytes."""
+
+
+def save_described(path: Path, kind: str, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors with what is said about them, atomically.
+
+    Args:
+        path: the file.
+        kind: of file, with its version, such as ``polarprior-flow/1``.
+        about: anything that JSON holds.
+        tensors: by name.
+    """
+    whole = {name: each.detach().cpu().contiguous() for name, each in tensors.items()}
+    described = json.dumps({"format": kind, **about}, sort_keys=True)
+    with writing_atomically(path) as temporary:
+        save_file(whole, temporary, metadata={KEY: described})
+
+
+def found_file(path: Path, what: str, hint: str) -> Path:
+    """`path`, or the same with ``.safetensors`` behind it.
+
+    Args:
+        path: as it was typed.
+        what: what the file should be, for errors, such as ``flow``.
+        hint: what to type to have one.
+
+    Raises:
+        PolarPriorError: no such file, or one that is too large.
+    """
+    path = path if path.is_file() else path.with_name(path.name + ".safetensors")
+    if not path.is_file():
+        raise PolarPriorError(f"{what}: no file {path}", hint)
+    if path.stat().st_size > LARGEST:
+        raise PolarPriorError(f"{what}: {path} has more than {LARGEST} bytes", hint)
+    return path
+
+
+def open_described(path: Path, kind: str, what: str, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `save_described` wrote: about, tensors. Nothing is known of either but that the tensors are finite.
+
+    Raises:
+        PolarPriorError: the file is of another kind, or damaged.
+    """
+    with refusing(f"{what}: {path} can't be read", hint), safe_open(path, framework="torch") as opened:
+        about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
+        if about.pop("format", None) != kind:
+            raise ValueError(f"it is no {kind}")
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        if not all(bool(each.isfinite().all()) for each in tensors.values()):
+            raise ValueError("tensors that are not finite")
+        return about, tensors
