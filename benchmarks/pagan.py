@@ -29,7 +29,8 @@ from polarprior_pagan.classifier import trained as trained_classifier
 from polarprior_pagan.data import Images, open_images
 from polarprior_pagan.looking import Judge, Looks
 from polarprior_pagan.networks import Encoder, Generator
-from polarprior_pagan.training import Recipe, Training
+from polarprior_pagan.recipe import Recipe
+from polarprior_pagan.training import Training
 from reporting import Report
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, interpolate

@@ -75,7 +75,8 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     from polarprior_pagan.data import open_data
     from polarprior_pagan.looking import Looks, told
     from polarprior_pagan.model_file import model_of
-    from polarprior_pagan.training import Recipe, Training
+    from polarprior_pagan.recipe import Recipe
+    from polarprior_pagan.training import Training
 
     if not out.name or out.is_dir():
         raise UsageError(f"--out: got {str(out)!r}, expected a file", "use such as --out digits")

@@ -16,7 +16,8 @@ from torch.nn.utils import parametrize
 
 from polarprior_pagan.classifier import Classifier
 from polarprior_pagan.networks import Encoder, Generator, OfImages
-from polarprior_pagan.training import Recipe, Training
+from polarprior_pagan.recipe import Recipe
+from polarprior_pagan.training import Training
 
 FORMAT = "polarprior-pagan/1"
 HINT = "make one: polarprior train pagan --data FOLDER --out FILE"

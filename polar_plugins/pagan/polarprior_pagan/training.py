@@ -1,134 +1,19 @@
-"""Training of a PAGAN: a recipe, and Algorithm 1 of the seed one iteration after the other."""
+"""Training of a PAGAN: Algorithm 1 of the seed, one iteration after the other."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import torch
-from polarprior.errors import UsageError
 from polarprior.measure.reference import scaled
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from polarprior_pagan.augmentations import Augmentation
-from polarprior_pagan.matching import MATCHINGS
-from polarprior_pagan.networks import PAIRS, SIZES, Encoder, Generator, OfImages, OfLatents, OfPairs, normalise
-from polarprior_pagan.penalty import gradient_penalty
-
-RECONSTRUCTIONS = ("pairs", "l1")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a PAGAN is trained. The defaults are for digits on a CPU; the seed's own settings are in brackets.
-
-    Attributes:
-        size, channels: of the images.
-        latent_dim: K (128).
-        width: the generator's channels at the bottom (512).
-        judge_width: those of the encoder and the discriminators (512).
-        deep: 3 x 3 convolutions between the strides of the encoder and the discriminators (yes).
-        pairs: how the discriminator of pairs sees them, one of `PAIRS`.
-        matching: one of `polarprior_pagan.matching.MATCHINGS`; ``wasserstein`` has gradient penalties in place of
-            spectral norms.
-        reconstruction: ``pairs``, judged; ``l1``, the mean absolute difference times `l1`.
-        l1: that factor.
-        augment: one of `polarprior_pagan.augmentations.AUGMENTATIONS`, or ``torch:MODULE:FUNCTION``.
-        gain: spectral norm of each layer of the discriminators (1); 0 for none.
-        penalty: weight of the gradient penalties of ``wasserstein``.
-        independent: these draw a share for each of a pair, eq. 39, in place of one for both, eq. 38.
-        judge_steps: steps of the discriminators an iteration (1; 10 for Wasserstein).
-        iterations, batch: how many, and images in each (100,000 of 64).
-        rate, beta_1, beta_2: of Adam (2e-4, 0 and 0.9).
-        average: what an iteration leaves of the averaged weights, which are those that are kept.
-        patience: end after so many iterations without a lower Frechet distance, and keep the weights that had the
-            lowest; 0 for neither.
-        seed: of all that is random.
-    """
-
-    size: int = 32
-    channels: int = 1
-    latent_dim: int = 16
-    width: int = 64
-    judge_width: int = 32
-    deep: bool = False
-    pairs: str = "width"
-    matching: str = "gan"
-    reconstruction: str = "pairs"
-    l1: float = 10.0
-    augment: str = "shift"
-    gain: float = 2.0
-    penalty: float = 10.0
-    independent: bool = False
-    judge_steps: int = 1
-    iterations: int = 12_000
-    batch: int = 64
-    rate: float = 4e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.999
-    average: float = 0.999
-    patience: int = 0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for option, value, known in (
-            ("--size", self.size, SIZES),
-            ("--pairs", self.pairs, PAIRS),
-            ("--matching", self.matching, tuple(MATCHINGS)),
-            ("--reconstruction", self.reconstruction, RECONSTRUCTIONS),
-        ):
-            if value not in known:
-                raise UsageError(
-                    f"{option}: got {value!r}, expected one of {', '.join(map(str, known))}",
-                    f"use {option} {known[0]}",
-                )
-        if self.width % (self.size // 4) or self.judge_width % (self.size // 4):
-            raise UsageError(
-                f"--width, --judge-width: got {self.width} and {self.judge_width}, expected multiples of "
-                f"{self.size // 4} for {self.size} pixels",
-                "use such as --width 128 --judge-width 64",
-            )
-        for name, least in (("gain", "0 or more"), ("rate", "above 0"), ("l1", "above 0"), ("penalty", "above 0")):
-            value = getattr(self, name)
-            if not isfinite(value) or value < 0 or (value == 0 and least == "above 0"):
-                raise UsageError(f"--{name}: got {value}, expected a number {least}", f"leave out --{name}")
-
-
-class Networks(nn.Module):
-    """All that is trained.
-
-    Attributes:
-        generator, encoder: G and E.
-        of_images, of_latents, of_pairs: discriminators; the last where reconstructions are judged.
-    """
-
-    def __init__(self, recipe: Recipe):
-        super().__init__()
-        shape = (recipe.size, recipe.channels)
-        self.generator = Generator(*shape, recipe.latent_dim, recipe.width)
-        self.encoder = Encoder(*shape, recipe.latent_dim, recipe.judge_width, recipe.deep)
-        self.of_images = OfImages(*shape, recipe.judge_width, recipe.deep)
-        self.of_latents = OfLatents(recipe.latent_dim)
-        judges: list[nn.Module] = [self.of_images, self.of_latents]
-        if recipe.reconstruction == "pairs":
-            self.of_pairs = OfPairs(*shape, recipe.judge_width, recipe.deep, recipe.pairs)
-            judges.append(self.of_pairs)
-        for judge in judges:
-            if recipe.gain and recipe.matching != "wasserstein":
-                normalise(judge, recipe.gain)
-
-    def makers(self) -> list[nn.Parameter]:
-        """Parameters of generator and encoder."""
-        return [*self.generator.parameters(), *self.encoder.parameters()]
-
-    def judges(self) -> list[nn.Parameter]:
-        """Parameters of the discriminators."""
-        makers = {id(each) for each in self.makers()}
-        return [each for each in self.parameters() if id(each) not in makers]
+from polarprior_pagan.losses import Networks, losses
+from polarprior_pagan.recipe import Recipe
 
 
 class Training:
@@ -260,34 +145,3 @@ class Training:
 
     def _adams(self) -> tuple[tuple[str, torch.optim.Adam], ...]:
         return (("of_makers", self._of_makers), ("of_judges", self._of_judges))
-
-
-def losses(
-    networks: Networks, recipe: Recipe, x: Tensor, augment: Augmentation, noise: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """The loss of the discriminators, and that of generator and encoder, on real images x [n, C, H, W].
-
-    Algorithm 1 writes a loss for G and one for E. They share the term of the pairs, and their others depend on one of
-    the two alone: their sum, with that term once, has the same gradients.
-    """
-    matching = MATCHINGS[recipe.matching]
-    z = torch.randn(len(x), recipe.latent_dim, generator=noise).to(x)
-    encoded = networks.encoder.draw(x, noise)
-    made, again = networks.generator(torch.cat([z, encoded])).chunk(2)
-    games: list[tuple[nn.Module, tuple[Tensor, ...], tuple[Tensor, ...]]] = [
-        (networks.of_images, (x,), (made,)),
-        (networks.of_latents, (z,), (encoded,)),
-    ]
-    of_judges, of_makers = x.new_zeros(()), x.new_zeros(())
-    if recipe.reconstruction == "pairs":
-        games.append((networks.of_pairs, (x, augment(x, noise)), (x, again)))
-    else:
-        of_makers = of_makers + recipe.l1 * (again - x).abs().mean()
-    for judge, real, fake in games:
-        of_fake = judge(*fake)
-        of_judges = of_judges + matching.judge(judge(*real), of_fake)
-        of_makers = of_makers + matching.maker(of_fake)
-        if recipe.matching == "wasserstein":
-            penalty = gradient_penalty(judge, real, fake, noise, recipe.independent)
-            of_judges = of_judges + recipe.penalty * penalty
-    return of_judges, of_makers

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from polarprior_pagan.augmentations import AUGMENTATIONS, flip, shift
+from polarprior_pagan.losses import Networks, losses
 from polarprior_pagan.matching import DIVERGENCES, MATCHINGS
 from polarprior_pagan.penalty import gradient_penalty
-from polarprior_pagan.training import Networks, Recipe, losses
+from polarprior_pagan.recipe import Recipe
 from scipy.optimize import minimize_scalar
 
 

@@ -25,7 +25,8 @@ from polarprior_pagan.augmentations import AUGMENTATIONS
 from polarprior_pagan.data import open_data, open_images
 from polarprior_pagan.generator import SHIPPED
 from polarprior_pagan.model_file import Model, model_of
-from polarprior_pagan.training import Recipe, Training
+from polarprior_pagan.recipe import Recipe
+from polarprior_pagan.training import Training
 from safetensors.torch import load_file, save_file
 
 SMALL = Recipe(size=16, latent_dim=4, width=8, judge_width=8, batch=4, iterations=6)
