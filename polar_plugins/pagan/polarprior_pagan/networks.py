@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-SIZES = (16, 32, 64)
-PAIRS = ("width", "channel", "siamese")
 BOTTOM = 4
 """Pixels a side where a generator begins and a discriminator ends."""
 SLOPE = 0.2
@@ -29,7 +27,7 @@ class Generator(nn.Module):
     """z [n, K] to images [n, channels, size, size] in [-1, 1]: Radford et al. 2016, batch norms and ReLUs.
 
     Args:
-        size: pixels a side, one of `SIZES`.
+        size: pixels a side, 16, 32 or 64.
         channels: 1 or 3.
         latent_dim: K.
         width: channels at the bottom; each doubling of the side halves them.
