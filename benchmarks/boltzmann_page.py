@@ -1,0 +1,135 @@
+"""Writes the tables of docs/boltzmann.md from the runs that `boltzmann.py` has kept.
+
+    python benchmarks/boltzmann_page.py
+
+Each stands between two comments that name it; the text around them is nobody's but the page's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from boltzmann import ENOUGH, KEPT, METRICS, SEEDS, STEPS, TABLE_1, WELLS
+from kept_runs import interval
+
+PAGE = Path(__file__).parents[1] / "docs" / "boltzmann.md"
+NAMES = {"four-gaussians": "eq. 2", "two-gaussians": "eq. 18"}
+RHOS = (0.05, -0.05, 0.1, -0.1, 0.2)
+Runs = dict[str, Any]
+Rows = Iterator[tuple[str, ...]]
+
+
+def main() -> None:
+    """Write them all."""
+    runs = json.loads(KEPT.read_text())
+    page = PAGE.read_text()
+    for name, make in TABLES.items():
+        head, *rows = make(runs)
+        lines = [head, ("---",) * len(head), *rows]
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        page, found = re.subn(
+            f"(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", page, flags=re.S
+        )
+        assert found == 1, name
+    PAGE.write_text(page)
+
+
+def table_1(runs: Runs) -> Rows:
+    """Means over seeds, the worst seed, and the seed's figures below."""
+    yield ("target, loss", "seeds", "Hausdorff", "reverse KL", "reverse ESS", "forward KL", "forward ESS", "CPU s")
+    for (energy, loss), theirs in TABLE_1.items():
+        names = [f"table 1, {energy}, {loss}, seed {seed}" for seed in SEEDS]
+        found = [runs[name] for name in names if name in runs]
+        what = f"{NAMES[energy]}, {loss}"
+        if not found:
+            yield (what, "0", *["not run yet"] * (len(METRICS) + 1))
+        else:
+            means = [_mean([run["metrics"][name] for run in found]) for name in METRICS]
+            seconds = f"{sum(run['cpu_seconds'] for run in found) / len(found):.0f}"
+            yield (what, str(len(found)), *means, seconds)
+        yield ("*the paper's*", "5", *(f"*{value:g}*" for value in theirs), "")
+
+
+def speed(runs: Runs) -> Rows:
+    """Iterations, seconds each, and their product."""
+    yield ("settings", "iterations", "CPU s each", "CPU s", "times faster")
+    costs, first = runs.get("speed, seconds an iteration"), None
+    for name, _, by_autograd in STEPS:
+        run = runs.get(f"speed, {STEPS[1][0] if by_autograd else name}")
+        if run is None or costs is None:
+            yield (name, *["not run yet"] * 4)
+            continue
+        seconds = run["iterations"] * costs[name]
+        first = first or seconds
+        short = "" if run["reached"] else f", {ENOUGH} not reached"
+        yield (name, f"{run['iterations']}{short}", f"{costs[name]:.3f}", f"{seconds:.0f}", f"{first / seconds:.1f}")
+
+
+def faces(runs: Runs) -> Rows:
+    """Each rho by each sampler."""
+    yield (
+        "rho",
+        "sampler",
+        "ESS, share",
+        "k-hat",
+        "ESS on the bank",
+        "Jacobians a draw",
+        "CPU s a draw",
+        "draws, p against `online`",
+    )
+    for rho in RHOS:
+        run = runs.get(f"faces, rho {rho:g}")
+        if run is None:
+            yield (f"{rho:g}", *["not run yet"] * 7)
+            continue
+        for name in ("flow", "shift"):
+            found = run[name]
+            yield (
+                f"{rho:g}",
+                f"`boltzmann:{name if name == 'shift' else 'FLOW'}`",
+                f"{found['ess'] / found['gate']:.2f}",
+                f"{found['k_hat']:.2f}",
+                f"{found['forward_ess']:.2f}",
+                f"{found['jacobians_a_draw']:.0f}",
+                f"{found['cpu_seconds_a_draw']:.1f}",
+                f"{found['draws']}, {found['p_against_online']:.2g}",
+            )
+        online, bank = run["online"], run["bank"]
+        spent = (f"{online['jacobians_a_draw']:.1f}", f"{online['cpu_seconds_a_draw']:.1f}")
+        yield (f"{rho:g}", "`online`", "", "", "", *spent, f"{online['draws']}")
+        yield (f"{rho:g}", "`bank`", f"{bank['ess'] / bank['rows']:.2f}", f"{bank['k_hat']:.2f}", "", "0", "0.0", "")
+
+
+def wells(runs: Runs) -> Rows:
+    """Fig. 11 and Table 2, where they have ended."""
+    yield ("double well", "loss", "iterations", "CPU min", "reverse ESS", "reverse KL", "Hausdorff", "*the paper's*")
+    cases = [(points, 1.5, loss) for points in (4, 8, 16) for loss in ("continuity", "reverse-kl")]
+    cases += [(16, mass, "continuity") for mass in WELLS if mass != 1.5]
+    for points, mass, loss in cases:
+        run = runs.get(f"well, double-well:{points},{mass:g}, {loss}")
+        what = (f"N = {points}, m = {mass:g}", loss)
+        theirs = (
+            ", ".join(f"*{each:g}*" for each in WELLS[mass][::-1]) if (points, loss) == (16, "continuity") else ""
+        )
+        if run is None:
+            yield (*what, *["not run yet"] * 5, theirs)
+            continue
+        seen = run["metrics"]
+        numbers = (f"{seen['reverse_ess']:.3f}", f"{seen['reverse_kl']:.2f}", f"{seen['hausdorff']:.3f}")
+        yield (*what, str(run["iterations"]), f"{run['cpu_seconds'] / 60:.0f}", *numbers, theirs)
+
+
+TABLES: dict[str, Callable[[Runs], Rows]] = {"table 1": table_1, "speed": speed, "faces": faces, "wells": wells}
+
+
+def _mean(values: list[float]) -> str:
+    mean, half = interval(values)
+    return f"{mean:.3g}" if len(values) < 2 else f"{mean:.3g} ± {half:.2g}"
+
+
+if __name__ == "__main__":
+    main()
