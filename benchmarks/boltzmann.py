@@ -25,7 +25,8 @@ from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.looking import glances, looks
 from polarprior_boltzmann.networks import KernelMLPs
 from polarprior_boltzmann.problems import problem_named
-from polarprior_boltzmann.training import Recipe, Training
+from polarprior_boltzmann.recipe import Recipe
+from polarprior_boltzmann.training import Training
 from reporting import Report
 from tqdm import tqdm
 

@@ -111,6 +111,23 @@ def loading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return device(pin(command))
 
 
+def recipe_options(recipe: type, elsewhere: dict[str, str] | None = None) -> Callable[..., Any]:
+    """`click.option` for the fields of a recipe, a dataclass: their defaults are shown, and None is given where
+    nothing was typed.
+
+    Args:
+        recipe: the class.
+        elsewhere: by field, words behind its default, where another holds in some cases.
+    """
+
+    def option(name: str, **kept: Any) -> Callable[..., Any]:
+        field = name.strip("-").replace("-", "_")
+        shown = f"{getattr(recipe, field)}{(elsewhere or {}).get(field, '')}"
+        return click.option(name, default=None, show_default=False if kept.get("is_flag") else shown, **kept)
+
+    return option
+
+
 def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--sampler``, ``--support`` and ``--hold``: what is drawn, and how."""
     for option in (

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from polarprior.cli.options import bank_option, k_option, loading_options
+from polarprior.cli.options import bank_option, k_option, loading_options, recipe_options
+
+from polarprior_boltzmann.recipe import Recipe
 
 if TYPE_CHECKING:
     from polarprior.training.checkpoint import Checkpoint
 
-    from polarprior_boltzmann.training import Problem, Recipe, Training
+    from polarprior_boltzmann.training import Problem, Training
 
 LABELS = 20_000
 NOT_OF_MODEL = ("base_std", "loss", "interpolation")
 NOT_OF_ENERGY = ("bank_path", "largest", "labels", "k", "device", "sha256")
 OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
+
+
+_of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, value in OF_POLARITY.items()})
 
 
 @click.command()
@@ -39,20 +44,22 @@ OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "wi
     show_default=True,
     help="Of MODEL: latents that the surrogate labels.",
 )
-@click.option("--base-std", type=float, help="Of an energy: deviation of a normal base; the seed's own if not given.")
-@click.option("--loss", type=click.Choice(["continuity", "reverse-kl"]))
-@click.option("--interpolation", type=click.Choice(["trainable", "linear", "diffusion"]), help="Of an energy.")
-@click.option("--form", type=click.Choice(["absolute", "square", "both", "log"]), help="L of the continuity loss.")
-@click.option("--width", type=click.IntRange(1, 4096), help="Units of a hidden layer.")
-@click.option("--layers", type=click.IntRange(1, 8), help="Hidden layers.")
-@click.option("--kernels", type=click.IntRange(1, 64), help="MLPs, each with its kernel in time.")
-@click.option("--iterations", type=click.IntRange(1))
-@click.option("--batch", type=click.IntRange(2), help="Starting points an iteration.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
-@click.option("--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at.")
-@click.option("--rule", type=click.Choice(["midpoint", "runge-kutta"]))
-@click.option("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1))
+@click.option(
+    "--base-std", type=float, help="Of an energy: deviation of a normal base; the paper's own if not given."
+)
+@_of_recipe("--loss", type=click.Choice(["continuity", "reverse-kl"]))
+@_of_recipe("--interpolation", type=click.Choice(["trainable", "linear", "diffusion"]), help="Of an energy.")
+@_of_recipe("--form", type=click.Choice(["absolute", "square", "both", "log"]), help="L of the continuity loss.")
+@_of_recipe("--width", type=click.IntRange(1, 4096), help="Units of a hidden layer.")
+@_of_recipe("--layers", type=click.IntRange(1, 8), help="Hidden layers.")
+@_of_recipe("--kernels", type=click.IntRange(1, 64), help="MLPs, each with its kernel in time.")
+@_of_recipe("--iterations", type=click.IntRange(1))
+@_of_recipe("--batch", type=click.IntRange(2), help="Starting points an iteration.")
+@_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
+@_of_recipe("--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at.")
+@_of_recipe("--rule", type=click.Choice(["midpoint", "runge-kutta"]))
+@_of_recipe("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
+@_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))
 @k_option
 @loading_options
 def boltzmann(
@@ -74,8 +81,6 @@ def boltzmann(
     """
     from polarprior.errors import UsageError
     from polarprior.files import check_writable
-
-    from polarprior_boltzmann.training import Recipe
 
     if (model is None) == (energy is None):
         raise UsageError("MODEL, --energy: expected one of them", "such as --energy two-gaussians")

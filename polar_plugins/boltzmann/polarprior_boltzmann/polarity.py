@@ -17,7 +17,7 @@ from torch import Tensor
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import Energy
 from polarprior_boltzmann.interpolations import Interpolation, OverRho
-from polarprior_boltzmann.training import Recipe
+from polarprior_boltzmann.recipe import Recipe
 
 ROWS = 20_000
 """Of a bank, at most, that the slope is fitted on."""

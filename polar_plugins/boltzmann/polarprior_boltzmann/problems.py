@@ -16,7 +16,7 @@ from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import DoubleWell, Energy, GaussianMixture, four_gaussians, two_gaussians
 from polarprior_boltzmann.interpolations import Diffusion, Interpolation, Linear, Trainable
 from polarprior_boltzmann.networks import KernelMLPs
-from polarprior_boltzmann.training import Recipe
+from polarprior_boltzmann.recipe import Recipe
 
 INTERPOLATIONS = ("trainable", "linear", "diffusion")
 NAMES = ("four-gaussians", "two-gaussians", "double-well:N,M", "torch:MODULE:FUNCTION")

@@ -1,14 +1,12 @@
-"""Training of a flow: a recipe, one iteration after the other, and checkpoints that go on where they ended."""
+"""Training of a flow, one iteration after the other, and its state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import cos, isfinite, pi
+from math import cos, pi
 from typing import Protocol
 
 import torch
-from polarprior.errors import UsageError
 from torch import Tensor, nn
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -17,51 +15,10 @@ from polarprior_boltzmann.flow import Flow
 from polarprior_boltzmann.interpolations import Interpolation
 from polarprior_boltzmann.losses import continuity_loss, reverse_kl_loss
 from polarprior_boltzmann.networks import KernelMLPs, OfTime
+from polarprior_boltzmann.recipe import Recipe
 
-LOSSES = ("continuity", "reverse-kl")
 START = 0.1
 """What the last layer's weights are shrunk to where the field has a drift to start from."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a flow is trained. The defaults are for the seed's eq. 18; its own settings are in brackets.
-
-    Attributes:
-        loss: one of `LOSSES`.
-        interpolation: trainable, linear or diffusion.
-        form: L of the continuity loss, one of `polarprior_boltzmann.losses.FORMS`.
-        width, layers, kernels: of the networks, see `KernelMLPs` (64 and 2; 128 and 3 for the double well; 4).
-        iterations: (10,000).
-        batch: starting points an iteration (256).
-        rate: of Adam, at first (3e-3); it falls like a quarter of a cosine to 0.
-        steps, rule: that follow the field (50, runge-kutta).
-        widen: starting points of the continuity loss are drawn so many times wider than the base, so that no mode
-            goes unseen (1).
-        seed: of all that is random.
-    """
-
-    loss: str = "continuity"
-    interpolation: str = "trainable"
-    form: str = "both"
-    width: int = 64
-    layers: int = 2
-    kernels: int = 4
-    iterations: int = 4000
-    batch: int = 64
-    rate: float = 1e-2
-    steps: int = 10
-    rule: str = "midpoint"
-    widen: float = 1.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise UsageError(f"--loss: got {self.loss!r}, expected {' or '.join(LOSSES)}", "use --loss continuity")
-        for name in ("rate", "widen"):
-            value = getattr(self, name)
-            if not (isfinite(value) and value > 0):
-                raise UsageError(f"--{name}: got {value}, expected a number above 0", f"leave out --{name}")
 
 
 class Problem(Protocol):

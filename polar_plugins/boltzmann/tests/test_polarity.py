@@ -21,8 +21,9 @@ from polarprior_boltzmann.energies import OfFunction
 from polarprior_boltzmann.flow_file import FlowFile, OfModel
 from polarprior_boltzmann.looking import looks
 from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of, spread_of
+from polarprior_boltzmann.recipe import Recipe
 from polarprior_boltzmann.sampler import ByShift, TransportSampler
-from polarprior_boltzmann.training import Recipe, Training
+from polarprior_boltzmann.training import Training
 from scipy.stats import kstest, norm
 from torch import nn
 

@@ -17,7 +17,8 @@ from polarprior.training.checkpoint import Checkpoint
 from polarprior_boltzmann.energies import OfFunction
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.problems import Between, problem_named
-from polarprior_boltzmann.training import Recipe, Training
+from polarprior_boltzmann.recipe import Recipe
+from polarprior_boltzmann.training import Training
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from polarprior.cli.options import recipe_options
 
 from polarprior_pagan.recipe import Recipe
 
@@ -26,10 +27,7 @@ OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
 """Where the seed's recipe for it differs: its C.1."""
 
 
-def _of_recipe(name: str, kind: Any = None, text: str | None = None, *, is_flag: bool = False) -> Any:
-    """An option for a field of the recipe, whose default is shown, and is None where it was not typed."""
-    shown = False if is_flag else str(getattr(Recipe, name.strip("-").replace("-", "_")))
-    return click.option(name, type=kind, help=text, is_flag=is_flag, default=None, show_default=shown)
+_of_recipe = recipe_options(Recipe)
 
 
 @click.command()
@@ -40,30 +38,30 @@ def _of_recipe(name: str, kind: Any = None, text: str | None = None, *, is_flag:
     help="Images: a folder with MNIST's or CIFAR-10's files, an idx file, a folder or a zip of pictures.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The model's file.")
-@_of_recipe("--size", int, "Pixels a side: 16, 32 or 64.")
+@_of_recipe("--size", type=int, help="Pixels a side: 16, 32 or 64.")
 @click.option("--channels", type=click.Choice(["1", "3"]), help="1 for grey, 3 for colour; as the images are.")
 @click.option("--space", help="Where the Frechet distance is taken; the classifier's, or pixel where there is none.")
-@_of_recipe("--latent-dim", click.IntRange(1, 4096), "Numbers in a latent.")
-@_of_recipe("--width", click.IntRange(4, 4096), "The generator's channels at the bottom.")
-@_of_recipe("--judge-width", click.IntRange(4, 4096), "The encoder's and the discriminators'.")
-@_of_recipe("--deep", text="3 x 3 convolutions between the strides, as in the paper.", is_flag=True)
-@_of_recipe("--pairs", str, "How pairs are judged: width, channel or siamese.")
-@_of_recipe("--matching", str, "gan, saturating, wasserstein, kl, reverse-kl, pearson, hellinger, ...")
-@_of_recipe("--reconstruction", str, "pairs, judged; l1, the mean absolute difference.")
-@_of_recipe("--l1", click.FloatRange(0, min_open=True), "Weight of that difference.")
-@_of_recipe("--augment", str, "shift, flip, contrast, none, or torch:MODULE:FUNCTION.")
-@_of_recipe("--gain", click.FloatRange(0), "Spectral norm of the discriminators' layers; 0 for none.")
-@_of_recipe("--penalty", click.FloatRange(0, min_open=True), "Of Wasserstein's critics.")
-@_of_recipe("--independent", text="Of that penalty: a share for each of a pair.", is_flag=True)
-@_of_recipe("--judge-steps", click.IntRange(1), "Steps of the discriminators an iteration; 10 for Wasserstein.")
-@_of_recipe("--iterations", click.IntRange(1))
-@_of_recipe("--batch", click.IntRange(2), "Images an iteration.")
-@_of_recipe("--rate", click.FloatRange(0, min_open=True), "Of Adam.")
-@_of_recipe("--beta-1", click.FloatRange(0, 1, max_open=True), "Of Adam.")
-@_of_recipe("--beta-2", click.FloatRange(0, 1, max_open=True), "Of Adam.")
-@_of_recipe("--average", click.FloatRange(0, 1, max_open=True), "What an iteration leaves of the averaged weights.")
-@_of_recipe("--patience", click.IntRange(0), "End after so many iterations without a lower distance; 0 for never.")
-@_of_recipe("--seed", click.IntRange(0, 2**63 - 1))
+@_of_recipe("--latent-dim", type=click.IntRange(1, 4096), help="Numbers in a latent.")
+@_of_recipe("--width", type=click.IntRange(4, 4096), help="The generator's channels at the bottom.")
+@_of_recipe("--judge-width", type=click.IntRange(4, 4096), help="The encoder's and the discriminators'.")
+@_of_recipe("--deep", help="3 x 3 convolutions between the strides, as in the paper.", is_flag=True)
+@_of_recipe("--pairs", type=str, help="How pairs are judged: width, channel or siamese.")
+@_of_recipe("--matching", type=str, help="gan, saturating, wasserstein, kl, reverse-kl, pearson, hellinger, ...")
+@_of_recipe("--reconstruction", type=str, help="pairs, judged; l1, the mean absolute difference.")
+@_of_recipe("--l1", type=click.FloatRange(0, min_open=True), help="Weight of that difference.")
+@_of_recipe("--augment", type=str, help="shift, flip, contrast, none, or torch:MODULE:FUNCTION.")
+@_of_recipe("--gain", type=click.FloatRange(0), help="Spectral norm of the discriminators' layers; 0 for none.")
+@_of_recipe("--penalty", type=click.FloatRange(0, min_open=True), help="Of Wasserstein's critics.")
+@_of_recipe("--independent", help="Of that penalty: a share for each of a pair.", is_flag=True)
+@_of_recipe("--judge-steps", type=click.IntRange(1), help="Of the discriminators an iteration; 10 for Wasserstein.")
+@_of_recipe("--iterations", type=click.IntRange(1))
+@_of_recipe("--batch", type=click.IntRange(2), help="Images an iteration.")
+@_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
+@_of_recipe("--beta-1", type=click.FloatRange(0, 1, max_open=True), help="Of Adam.")
+@_of_recipe("--beta-2", type=click.FloatRange(0, 1, max_open=True), help="Of Adam.")
+@_of_recipe("--average", type=click.FloatRange(0, 1, max_open=True), help="What stays of the averaged weights.")
+@_of_recipe("--patience", type=click.IntRange(0), help="Iterations without a lower distance that end it; 0: none do.")
+@_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))
 @click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
 def pagan(data: Path, out: Path, channels: str | None, space: str | None, device: str | None, **given: Any) -> None:
     """A generator with an encoder, trained on --data.
