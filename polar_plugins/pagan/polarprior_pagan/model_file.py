@@ -99,8 +99,9 @@ def plain(network: nn.Module) -> nn.Module:
 
 
 def model_of(training: Training, classifier: nn.Module | None, metrics: dict[str, float]) -> Model:
-    """What is kept of a training: the averaged weights, or where its recipe has patience those of the best look."""
-    kept = training.kept if training.recipe.patience else training.averaged
+    """What is kept of a training: the averaged weights, or where its recipe has patience those of the best look, if
+    there was any."""
+    kept = training.kept if training.recipe.patience and training.best_at else training.averaged
     return Model(
         training.recipe,
         plain(kept["generator"]),
