@@ -1,10 +1,10 @@
 # make demo: set everything up and look at what polarity does.   make test: every check and test.
-# make coverage: the tests, and the lines that none of them runs; a third slower.
+# make coverage: the tests, and the lines that none of them runs; slower.
 PYTHON ?= python3
 BIN := .venv/bin
 FOLDERS := . $(patsubst %/setup.cfg,%,$(wildcard polar_plugins/*/setup.cfg)) vendor_patches
 DISTRIBUTIONS := $(FOLDERS:%=-e %)
-# A file stays with one worker, whose fixtures it shares; the order of the folders puts the longest first.
+# A file stays with one worker, whose fixtures it shares; in the order of the folders the longest don't come last.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
 DECLARED := constraints.txt $(FOLDERS:%=%/setup.cfg)
 

@@ -10,16 +10,14 @@ are told; --quick makes tiny ones and keeps nothing.
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from kept_runs import Runs, interval, rounded
+from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.files import user_cache
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.looking import glances, looks
@@ -57,21 +55,6 @@ WELLS = {
     6.0: (0.300, -23.19, 0.963),
 }
 """Table 2, the continuity loss: Hausdorff, reverse KL, reverse ESS by mass."""
-
-
-def main() -> None:
-    """Run, and tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="Tiny runs, in a minute; nothing is kept.")
-    parser.add_argument("--full", action="store_true", help="Make the runs that are missing.")
-    parser.add_argument("--only", default="table1,speed,well,faces", help="Some of these.")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
-    runs, report = Runs(KEPT, asked.quick, asked.full), Report()
-    for part in asked.only.split(","):
-        PARTS[part](runs, report)
-    report.write(asked.json, threads=1)
 
 
 def name_of(energy: str, recipe: Recipe) -> str:
@@ -252,18 +235,29 @@ class ByAutograd(KernelMLPs):
         return value, slope, change
 
 
+FIG_11 = [(points, 1.5, loss) for points in (4, 8, 16) for loss in ("continuity", "reverse-kl")]
+TABLE_2 = [(16, mass, "continuity") for mass in WELLS]
+"""Points, mass and loss of each run; one is in both."""
+RHOS = (0.05, -0.05, 0.1, -0.1, 0.2)
+
+
+def name_of_well(points: int, mass: float, loss: str) -> str:
+    """Of a run."""
+    return f"well, double-well:{points},{mass:g}, {loss}"
+
+
 def well(runs: Runs, report: Report) -> None:
     """Fig. 11, N = 4, 8, 16 at m = 1.5 for both losses; Table 2, N = 16 at four masses."""
     size = {"width": 128, "layers": 3, "rate": 3e-3, "batch": 64, "widen": 1.0, "iterations": 10_000}
-    for points in (4, 8, 16):
-        for loss in ("continuity", "reverse-kl"):
-            energy, recipe = f"double-well:{points},1.5", Recipe(loss=loss, **size)
-            run = runs(f"well, {energy}, {loss}", lambda e=energy, r=recipe: trained(e, r, runs.quick))
-            _tell_well(report, f"Fig. 11, N {points}, {loss}", run, None)
-    for mass, theirs in WELLS.items():
-        energy = f"double-well:16,{mass:g}"
-        run = runs(f"well, {energy}, continuity", lambda e=energy: trained(e, Recipe(**size), runs.quick))
-        _tell_well(report, f"Table 2, m {mass:g}", run, theirs)
+
+    def found(points: int, mass: float, loss: str) -> dict[str, Any] | None:
+        energy, recipe = f"double-well:{points},{mass:g}", Recipe(loss=loss, **size)
+        return runs(name_of_well(points, mass, loss), lambda: trained(energy, recipe, runs.quick))
+
+    for points, mass, loss in FIG_11:
+        _tell_well(report, f"Fig. 11, N {points}, {loss}", found(points, mass, loss), None)
+    for points, mass, loss in TABLE_2:
+        _tell_well(report, f"Table 2, m {mass:g}", found(points, mass, loss), WELLS[mass])
 
 
 def _tell_well(report: Report, what: str, run: dict[str, Any] | None, theirs: tuple[float, ...] | None) -> None:
@@ -281,12 +275,12 @@ def faces(runs: Runs, report: Report) -> None:
     """Polarity priors of the face generator: the flow, its free baseline, `bank` and `online`."""
     from boltzmann_faces import compare, tell
 
-    for rho in (0.05, -0.05, 0.1, -0.1, 0.2):
+    for rho in RHOS:
         tell(runs(f"faces, rho {rho:g}", lambda r=rho: compare(r, runs.quick)), rho, report)
 
 
-PARTS: dict[str, Callable[[Runs, Report], None]] = {"table1": table_1, "speed": speed, "well": well, "faces": faces}
+PARTS: Parts = {"table1": table_1, "speed": speed, "well": well, "faces": faces}
 
 
 if __name__ == "__main__":
-    main()
+    main(str(__doc__), KEPT, PARTS)

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from boltzmann import ENOUGH, KEPT, METRICS, SEEDS, STEPS, TABLE_1, WELLS
+from boltzmann import ENOUGH, FIG_11, KEPT, METRICS, RHOS, SEEDS, STEPS, TABLE_1, TABLE_2, WELLS, name_of_well
 from kept_runs import interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "boltzmann.md"
 NAMES = {"four-gaussians": "eq. 2", "two-gaussians": "eq. 18"}
-RHOS = (0.05, -0.05, 0.1, -0.1, 0.2)
 Runs = dict[str, Any]
 Rows = Iterator[tuple[str, ...]]
 
@@ -39,7 +38,7 @@ def main() -> None:
 
 
 def table_1(runs: Runs) -> Rows:
-    """Means over seeds, the worst seed, and the seed's figures below."""
+    """Means over seeds, and the seed's figures below."""
     yield ("target, loss", "seeds", "Hausdorff", "reverse KL", "reverse ESS", "forward KL", "forward ESS", "CPU s")
     for (energy, loss), theirs in TABLE_1.items():
         names = [f"table 1, {energy}, {loss}, seed {seed}" for seed in SEEDS]
@@ -107,14 +106,11 @@ def faces(runs: Runs) -> Rows:
 def wells(runs: Runs) -> Rows:
     """Fig. 11 and Table 2, where they have ended."""
     yield ("double well", "loss", "iterations", "CPU min", "reverse ESS", "reverse KL", "Hausdorff", "*the paper's*")
-    cases = [(points, 1.5, loss) for points in (4, 8, 16) for loss in ("continuity", "reverse-kl")]
-    cases += [(16, mass, "continuity") for mass in WELLS if mass != 1.5]
-    for points, mass, loss in cases:
-        run = runs.get(f"well, double-well:{points},{mass:g}, {loss}")
+    for case in dict.fromkeys([*FIG_11, *TABLE_2]):
+        points, mass, loss = case
+        run = runs.get(name_of_well(*case))
         what = (f"N = {points}, m = {mass:g}", loss)
-        theirs = (
-            ", ".join(f"*{each:g}*" for each in WELLS[mass][::-1]) if (points, loss) == (16, "continuity") else ""
-        )
+        theirs = ", ".join(f"*{each:g}*" for each in WELLS[mass][::-1]) if case in TABLE_2 else ""
         if run is None:
             yield (*what, *["not run yet"] * 5, theirs)
             continue

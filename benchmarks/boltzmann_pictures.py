@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from boltzmann import FLOWS, KEPT
+from boltzmann import FIG_11, FLOWS, KEPT, TABLE_2, WELLS, name_of_well
 from matplotlib.figure import Figure
 from polarprior_boltzmann.energies import DoubleWell, four_gaussians, two_gaussians
 from polarprior_boltzmann.flow import carry, way
@@ -23,7 +23,6 @@ from polarprior_boltzmann.flow_file import FlowFile
 TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 POINTS, STEPS = 1500, 40
 SIDE = 13.0
-MASSES = (1.5, 3.0, 4.5, 6.0)
 
 
 def main() -> None:
@@ -49,19 +48,15 @@ def main() -> None:
     _save(_on_a_line(3.0, -3.0, 0.5, 2.0, "Fig. 5: modes at equal distance and weight"), out / "figure-5.png")
     _save(_on_a_line(1.0, -4.0, 1 / 3, 2.0, "Fig. 6: a near mode and a far one"), out / "figure-6.png")
     _save(_potentials(), out / "figure-9.png")
-    wells = {mass: FLOWS / f"double-well-16-{mass:g}-trainable.safetensors" for mass in MASSES}
+    wells = {mass: FLOWS / f"double-well-16-{mass:g}-trainable.safetensors" for mass in WELLS}
     there = {mass: path for mass, path in wells.items() if path.exists()}
     if there:
         _save(_histograms(there), out / "figure-10.png")
     else:
         print("figure-10: no flow of a double well: python benchmarks/boltzmann.py --full --only well")
     runs = json.loads(KEPT.read_text())
-    losses = {
-        f"N = {points}, {loss}": runs.get(f"well, double-well:{points},1.5, {loss}")
-        for points in (4, 8, 16)
-        for loss in ("continuity", "reverse-kl")
-    }
-    masses = {f"m = {mass:g}": runs.get(f"well, double-well:16,{mass:g}, continuity") for mass in MASSES}
+    losses = {f"N = {points}, {loss}": runs.get(name_of_well(points, mass, loss)) for points, mass, loss in FIG_11}
+    masses = {f"m = {case[1]:g}": runs.get(name_of_well(*case)) for case in TABLE_2}
     for name, curves in (("figure-11", losses), ("table-2", masses)):
         found = {label: run["curve"] for label, run in curves.items() if run is not None}
         for label in curves.keys() - found.keys():
@@ -135,7 +130,7 @@ def _potentials() -> Figure:
     x = torch.linspace(-4, 4, 400)
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for mass in MASSES:
+    for mass in WELLS:
         potential = DoubleWell(16, mass).potential(x)
         left.plot(x, potential, lw=1, label=f"m = {mass:g}")
         density = (-potential).exp()

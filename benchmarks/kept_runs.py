@@ -1,14 +1,17 @@
-"""Runs of a benchmark that take long: each is kept as soon as it is done, and made once."""
+"""Runs of a benchmark that take long: each is kept as soon as it is done, and made once; and its command line."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from reporting import Report
 from scipy.stats import t as student
 
 
@@ -42,6 +45,30 @@ class Runs:
         temporary = self._path.with_suffix(f".{os.getpid()}")
         temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
         temporary.replace(self._path)
+
+
+Parts = Mapping[str, Callable[[Runs, Report], None]]
+
+
+def main(about: str, kept: Path, parts: Parts) -> None:
+    """The command line of such a benchmark, on one thread.
+
+    Args:
+        about: its docstring.
+        kept: see `Runs`.
+        parts: by the names that --only knows.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="Tiny runs; nothing is kept.")
+    parser.add_argument("--full", action="store_true", help="Make the runs that are missing.")
+    parser.add_argument("--only", default=",".join(parts), help="Some of these.")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    runs, report = Runs(kept, asked.quick, asked.full), Report()
+    for part in asked.only.split(","):
+        parts[part](runs, report)
+    report.write(asked.json, threads=1)
 
 
 def interval(values: list[float]) -> tuple[float, float]:

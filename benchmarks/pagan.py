@@ -11,29 +11,26 @@ done; --full makes those that are missing: about five CPU hours. Without --full 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from kept_runs import Runs, interval, rounded
+from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.measure.reference import scaled
+from polarprior_mnist.autoencoders import Autoencoder
 from polarprior_pagan.augmentations import AUGMENTATIONS, shift
 from polarprior_pagan.classifier import accuracy
 from polarprior_pagan.classifier import trained as trained_classifier
 from polarprior_pagan.data import Images, open_images
 from polarprior_pagan.looking import Judge, Looks
-from polarprior_pagan.networks import Encoder, Generator
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
 from reporting import Report
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, interpolate
+from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
@@ -54,21 +51,6 @@ TABLE_3 = {"PAGAN": (32.84, 6.56, 13.01), "PAGAN-L1": (76.73, 4.46, 30.94), "PAG
 TABLE_2 = {"AUG": (8.89, 1.57), "VAE": (5.85, 44.33), "PAGAN": (8.12, 13.01)}
 """The seed's RMSE and RID, on CIFAR-10."""
 METRICS = ("fid", "is", "rid", "agreement", "rmse")
-
-
-def main() -> None:
-    """Run, and tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="Tiny runs, in some minutes; nothing is kept.")
-    parser.add_argument("--full", action="store_true", help="Make the runs that are missing.")
-    parser.add_argument("--only", default="table3,why,table2", help="Some of these.")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
-    runs, report = Runs(KEPT, asked.quick, asked.full), Report()
-    for part in asked.only.split(","):
-        PARTS[part](runs, report)
-    report.write(asked.json, threads=1)
 
 
 @cache
@@ -125,15 +107,13 @@ def trained(kind: str, changes: dict[str, Any], seed: int, quick: bool) -> dict[
     }
 
 
-def _told(
-    runs: Runs, report: Report, kind: str, model: str, changes: dict[str, Any], seeds: range
-) -> list[dict[str, Any]]:
+def _told(runs: Runs, report: Report, kind: str, model: str, changes: dict[str, Any]) -> list[dict[str, Any]]:
     """Runs of a model over seeds, told as means with their 95% intervals."""
     changes = {**MODELS[model], **changes}
     of = "".join(f", {name} {value:g}" for name, value in changes.items() if name == "gain")
     what = f"{kind} digits, {model}{of}"
     found = []
-    for seed in seeds[:1] if runs.quick else seeds:
+    for seed in SEEDS[:1] if runs.quick else SEEDS:
         run = runs(f"{what}, seed {seed}", lambda s=seed: trained(kind, changes, s, runs.quick))
         if run is not None:
             found.append(run)
@@ -150,7 +130,7 @@ def _told(
 
 def table_3(runs: Runs, report: Report) -> None:
     """PAGAN, L1 and NOAUG on grey digits, at equal iterations; the label agreement that a PAGAN reaches."""
-    found = {model: _told(runs, report, "grey", model, {}, SEEDS) for model in MODELS}
+    found = {model: _told(runs, report, "grey", model, {}) for model in MODELS}
     _ordering(report, "grey", found)
     if found["PAGAN"]:
         worst = min(run["metrics"]["agreement"] for run in found["PAGAN"])
@@ -177,8 +157,8 @@ def why(runs: Runs, report: Report) -> None:
     """What the ordering depends on: spectral norms, and the data. Budgets are in the curves of each run."""
     for gain in (1.0, 0.0):
         for model in ("PAGAN", "PAGAN-NOAUG"):
-            _told(runs, report, "grey", model, {"gain": gain}, SEEDS)
-    _ordering(report, "coloured", {model: _told(runs, report, "coloured", model, {}, SEEDS) for model in MODELS})
+            _told(runs, report, "grey", model, {"gain": gain})
+    _ordering(report, "coloured", {model: _told(runs, report, "coloured", model, {}) for model in MODELS})
 
 
 def table_2(runs: Runs, report: Report) -> None:
@@ -200,34 +180,26 @@ def table_2(runs: Runs, report: Report) -> None:
 
 
 def autoencoder(quick: bool) -> dict[str, Any]:
-    """A VAE (Kingma and Welling 2014) of the same two networks, with Bernoulli pixels."""
+    """A VAE with Bernoulli pixels, `polarprior_mnist`'s, of the same two networks."""
     images, looks, recipe = digits("grey")[0], judged_by("grey", quick), Recipe(size=SIZE)
-    torch.manual_seed(0)  # the starting weights: this script's process is its own
-    shape = (SIZE, 1, recipe.latent_dim)
-    generator, encoder = Generator(*shape, recipe.width), Encoder(*shape, recipe.judge_width, recipe.deep)
+    networks = Training(images.pixels, recipe, AUGMENTATIONS["none"]).networks
+    model = Autoencoder(recipe.latent_dim)
+    model.encoder, model.decoder = networks.encoder.layers, networks.generator
     noise = torch.Generator().manual_seed(0)
-    adam = torch.optim.Adam([*generator.parameters(), *encoder.parameters()], 1e-3)
+    adam = torch.optim.Adam(model.parameters(), 1e-3)
     began = time.process_time()
     for _ in tqdm(range(20 if quick else ITERATIONS), mininterval=10):
         rows = torch.randint(len(images), (recipe.batch,), generator=noise)
-        loss = evidence_loss(generator, encoder, scaled(images.pixels[rows.numpy()]), noise)
+        loss = model.loss(scaled(images.pixels[rows.numpy()]), noise)
         adam.zero_grad()
         loss.backward()
         adam.step()
     spent = time.process_time() - began
-    return {"cpu_seconds": round(spent, 1), "metrics": rounded(looks(generator.eval(), encoder.eval()))}
+    found = looks(networks.generator.eval(), networks.encoder.eval())
+    return {"cpu_seconds": round(spent, 1), "metrics": rounded(found)}
 
 
-def evidence_loss(generator: Generator, encoder: Encoder, x: Tensor, noise: torch.Generator) -> Tensor:
-    """The negative evidence lower bound, nats an image."""
-    mean, log_scale = encoder(x)
-    z = mean + log_scale.exp() * torch.randn(mean.shape, generator=noise)
-    shown = ((generator(z) + 1) / 2).clamp(1e-6, 1 - 1e-6)
-    of_pixels = binary_cross_entropy(shown, (x + 1) / 2, reduction="sum") / len(x)
-    return of_pixels + (mean.square() + (2 * log_scale).exp() - 1 - 2 * log_scale).sum() / 2 / len(x)
-
-
-PARTS: dict[str, Callable[[Runs, Report], None]] = {"table3": table_3, "why": why, "table2": table_2}
+PARTS: Parts = {"table3": table_3, "why": why, "table2": table_2}
 
 if __name__ == "__main__":
-    main()
+    main(str(__doc__), KEPT, PARTS)

@@ -105,16 +105,14 @@ def _score_images(
     model: str, generator: Generator, images: str, most: int | None, sheet: Path | None, ranked_by: tuple[Any, ...]
 ) -> None:
     from polarprior.cli.measuring import shape_of
-    from polarprior.errors import UsageError
     from polarprior.files import check_writable, write_atomically
     from polarprior.host import default_host
     from polarprior.measure.figures import png_bytes
-    from polarprior.measure.placing import extremes_picture, placed
+    from polarprior.measure.placing import encoder_of, extremes_picture, placed
     from polarprior.measure.reference import open_reference
     from polarprior.prior.scores import Ranking
 
-    if generator.encode is None:
-        raise UsageError(f"model: {model} has no encoder to place images with", "use --seeds 0-99, or pagan")
+    encoder_of(generator)
     if sheet is not None:
         check_writable(sheet)
     reference = open_reference(images)

@@ -38,6 +38,15 @@ class Placed:
     again: np.ndarray
 
 
+def encoder_of(generator: Generator) -> Callable[[Tensor], Tensor]:
+    """Its encoder; UsageError where it has none."""
+    if generator.encode is None:
+        raise UsageError(
+            f"model: {generator.plugin} has no encoder to place images with", "use --seeds 0-99, or such as pagan"
+        )
+    return generator.encode
+
+
 def placed(
     generator: Generator,
     reference: Reference,
@@ -62,14 +71,13 @@ def placed(
     Raises:
         UsageError: the generator has no encoder.
     """
-    if generator.encode is None:
-        raise UsageError(f"model: {generator.plugin} has no encoder to place images with", "use such as pagan:FILE")
+    encode = encoder_of(generator)
     for start in range(0, count, BATCH):
         rows = list(range(start, min(start + BATCH, count)))
         pixels = reference.pixels(rows, *shape)
         images = scaled(pixels).to(generator.device, generator.dtype)
         with torch.no_grad():
-            latents = Latents(generator.encode(images).reshape(-1, *generator.prior.shape))
+            latents = Latents(encode(images).reshape(-1, *generator.prior.shape))
             again = to_uint8(generator(latents))
             classes = (
                 [logits(each.to(images)).argmax(1).cpu() for each in (images, scaled(again))] if logits else None

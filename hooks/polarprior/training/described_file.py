@@ -13,12 +13,35 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from polarprior.checkpoints import refusing
-from polarprior.errors import PolarPriorError
-from polarprior.files import writing_atomically
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.files import check_writable, writing_atomically
 
 KEY = "polarprior"
-LARGEST = 1 << 31
+LARGEST = 1 << 30
 """Bytes."""
+
+
+SUFFIX = ".safetensors"
+
+
+def file_to_write(out: Path, example: str) -> Path:
+    """The file that ``--out`` names, with its suffix; it can be written.
+
+    Args:
+        out: as it was typed.
+        example: what could have been typed.
+
+    Raises:
+        UsageError: a folder, or nothing.
+        PolarPriorError: it can't be written.
+    """
+    if not out.name or out.is_dir():
+        raise UsageError(f"--out: got {str(out)!r}, expected a file", f"use such as --out {example}")
+    out = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    if out.is_dir():
+        raise UsageError(f"--out: {out} is a folder", f"use such as --out {example}")
+    check_writable(out)
+    return out
 
 
 def save_described(path: Path, kind: str, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -47,7 +70,7 @@ def found_file(path: Path, what: str, hint: str) -> Path:
     Raises:
         PolarPriorError: no such file, or one that is too large.
     """
-    path = path if path.is_file() else path.with_name(path.name + ".safetensors")
+    path = path if path.is_file() else path.with_name(path.name + SUFFIX)
     if not path.is_file():
         raise PolarPriorError(f"{what}: no file {path}", hint)
     if path.stat().st_size > LARGEST:
@@ -55,16 +78,17 @@ def found_file(path: Path, what: str, hint: str) -> Path:
     return path
 
 
-def open_described(path: Path, kind: str, what: str, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def open_described(path: Path, kind: str, complaint: str, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What `save_described` wrote: about, tensors. Nothing is known of either but that the tensors are finite.
 
     Raises:
-        PolarPriorError: the file is of another kind, or damaged.
+        PolarPriorError: the file is of another kind, or damaged; it begins with `complaint`, see `refusing`.
     """
-    with refusing(f"{what}: {path} can't be read", hint), safe_open(path, framework="torch") as opened:
+    with refusing(complaint, hint), safe_open(path, framework="torch") as opened:
         about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
-        if about.pop("format", None) != kind:
-            raise ValueError(f"it is no {kind}")
+        found = about.pop("format", None)
+        if found != kind:
+            raise ValueError(f"its format is {found!r}, expected {kind!r}")
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         if not all(bool(each.isfinite().all()) for each in tensors.values()):
             raise ValueError("tensors that are not finite")

@@ -50,5 +50,5 @@ def train(
                 metrics, words = look()
                 lines.write(iteration=training.done, loss=training.loss, metrics=metrics)
                 bar.set_postfix_str(words)
+            if training.finished or training.done % every == 0:
                 checkpoint.keep(training)
-    checkpoint.keep(training)

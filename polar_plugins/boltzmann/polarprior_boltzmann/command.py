@@ -80,7 +80,7 @@ def boltzmann(
     every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --polarity=RHO`.
     """
     from polarprior.errors import UsageError
-    from polarprior.files import check_writable
+    from polarprior.training.described_file import file_to_write
 
     if (model is None) == (energy is None):
         raise UsageError("MODEL, --energy: expected one of them", "such as --energy two-gaussians")
@@ -89,12 +89,7 @@ def boltzmann(
     )
     if given["loss"] == "reverse-kl":
         _refuse_what_has_no_meaning("--loss reverse-kl", ("interpolation", "form", "widen"))
-    if not out.name or out.is_dir():
-        raise UsageError(f"--out: got {str(out)!r}, expected a file", "use such as --out flow")
-    out = out if out.suffix == ".safetensors" else out.with_name(out.name + ".safetensors")
-    if out.is_dir():
-        raise UsageError(f"--out: {out} is a folder", "use such as --out flow")
-    check_writable(out)
+    out = file_to_write(out, "flow")
     loading = {name: given.pop(name) for name in ("device", "sha256")}
     asked = {name: value for name, value in given.items() if value is not None}
     if energy is not None:

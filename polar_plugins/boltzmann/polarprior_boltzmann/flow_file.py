@@ -103,8 +103,9 @@ class FlowFile:
             PolarPriorError: no such file, or it holds no flow.
         """
         path = found_file(path, "flow", HINT)
-        about, tensors = open_described(path, FORMAT, "flow", HINT)
-        with refusing(f"flow: {path} holds no flow", HINT):
+        complaint = f"flow: {path} holds no flow"
+        about, tensors = open_described(path, FORMAT, complaint, HINT)
+        with refusing(complaint, HINT):
             found = cls(
                 GeneralisedGaussian(
                     int(about["base"]["dim"]), float(about["base"]["p"]), float(about["base"]["sigma"])

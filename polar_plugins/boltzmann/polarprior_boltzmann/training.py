@@ -7,6 +7,7 @@ from math import cos, pi
 from typing import Protocol
 
 import torch
+from polarprior.training.state import Part, gathered, scattered
 from torch import Tensor, nn
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -140,10 +141,7 @@ class Training:
 
     def state(self) -> dict[str, Tensor]:
         """All that `restore` needs, by name."""
-        found = {f"networks.{name}": each for name, each in self._networks.state_dict().items()}
-        for index, kept in self._adam.state_dict()["state"].items():
-            found |= {f"adam.{index}.{name}": each for name, each in kept.items()}
-        return found | {"noise": self._noise.get_state(), "done": torch.tensor(self.done)}
+        return gathered(self._parts()) | {"noise": self._noise.get_state(), "done": torch.tensor(self.done)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on where `state` was taken, to the same weights as without a break.
@@ -151,14 +149,9 @@ class Training:
         Raises:
             KeyError, RuntimeError, ValueError: it is of another problem or recipe.
         """
-        names = self._networks.state_dict().keys()
-        self._networks.load_state_dict({name: state[f"networks.{name}"] for name in names})
-        adam = self._adam.state_dict()
-        if int(state["done"]):
-            adam["state"] = {
-                index: {name: state[f"adam.{index}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
-                for index, _ in enumerate(self._networks.parameters())
-            }
-            self._adam.load_state_dict(adam)
+        scattered(self._parts(), state, begun=int(state["done"]) > 0)
         self._noise.set_state(state["noise"])
         self.done = int(state["done"])
+
+    def _parts(self) -> dict[str, Part]:
+        return {"networks": self._networks, "adam": self._adam}

@@ -219,7 +219,7 @@ def test_a_flow_s_file_says_what_it_is_and_others_are_refused(tmp_path):
     for name, (kept, said) in damages.items():
         other = tmp_path / f"{name}.safetensors"
         save_file(kept, other, metadata=None if said is None else {"polarprior": json.dumps(said)})
-        with pytest.raises(PolarPriorError, match=r"holds no flow|can't be read"):
+        with pytest.raises(PolarPriorError, match="holds no flow"):
             FlowFile.open(other)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EVERY = 500
 """Iterations between two looks, and between two checkpoints."""
+OF_CLASSIFIER = "polarprior-pagan-classifier/1"
 OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
 """Where the seed's recipe for it differs: its C.1."""
 
@@ -70,11 +71,11 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     every 500 iterations, OUT.png the last sheet of samples and reconstructions. Where the images have labels, a
     classifier is trained first: it judges both. Use the model as pagan:OUT.
     """
-    from polarprior.errors import UsageError
-    from polarprior.files import check_writable, write_atomically
+    from polarprior.files import write_atomically
     from polarprior.host import torch_device
     from polarprior.measure.figures import png_bytes
     from polarprior.training.checkpoint import Checkpoint
+    from polarprior.training.described_file import file_to_write
     from polarprior.training.loop import train
 
     from polarprior_pagan.augmentations import named
@@ -83,10 +84,7 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     from polarprior_pagan.model_file import model_of
     from polarprior_pagan.training import Training
 
-    if not out.name or out.is_dir():
-        raise UsageError(f"--out: got {str(out)!r}, expected a file", "use such as --out digits")
-    out = out if out.suffix == ".safetensors" else out.with_name(out.name + ".safetensors")
-    check_writable(out)
+    out = file_to_write(out, "digits")
     asked = {name: value for name, value in given.items() if value is not None}
     if asked.get("matching") == "wasserstein":
         asked = {**OF_WASSERSTEIN, **asked}
@@ -138,9 +136,8 @@ def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.de
     """A classifier of the labels of the images whose digest is `seen`, kept at `path` until the model is written;
     None where they have none."""
     from polarprior.checkpoints import filled
-    from polarprior.files import writing_atomically
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import save_file
+    from polarprior.errors import PolarPriorError
+    from polarprior.training.described_file import open_described, save_described
 
     from polarprior_pagan.classifier import Classifier, accuracy, trained
 
@@ -148,17 +145,14 @@ def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.de
     if labels is None:
         return None
     size, _, channels = images.held.pixels.shape[1:]
-    of = f"{seen} {seed}"
+    about, tensors = {"images": seen, "seed": seed}, {}
     try:
-        with safe_open(path, framework="torch") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            found = (opened.metadata() or {}).get("of")
-    except (OSError, SafetensorError):
-        found = None
-    if found != of:
+        found, tensors = open_described(path, OF_CLASSIFIER, "--out", "")
+    except PolarPriorError:  # none, or a damaged one: it is made again
+        found = {}
+    if found != about:
         tensors = trained(images.training, seed, device=device).state_dict()
-        with writing_atomically(path) as temporary:
-            save_file(tensors, temporary, metadata={"of": of})
+        save_described(path, OF_CLASSIFIER, about, tensors)
     network = filled(lambda: Classifier(size, channels, int(labels.max()) + 1), tensors)
     assert isinstance(network, Classifier)
     click.echo(f"classifier: {accuracy(network, images.held):.4f} of the held-out images", err=True)

@@ -49,7 +49,7 @@ class Model:
         tensors = {
             f"{part}.{name}": each
             for part, network in self.networks().items()
-            for name, each in plain(network).state_dict().items()
+            for name, each in network.state_dict().items()
         }
         save_described(path, FORMAT, about, tensors)
 
@@ -66,8 +66,9 @@ class Model:
             PolarPriorError: no such file, or it holds no PAGAN.
         """
         path = found_file(path, "model", HINT)
-        about, tensors = open_described(path, FORMAT, "model", HINT)
-        with refusing(f"model: {path} holds no PAGAN", HINT):
+        complaint = f"model: {path} holds no PAGAN"
+        about, tensors = open_described(path, FORMAT, complaint, HINT)
+        with refusing(complaint, HINT):
             return _made(about, tensors)
 
 
@@ -104,8 +105,8 @@ def model_of(training: Training, classifier: nn.Module | None, metrics: dict[str
     kept = training.kept if training.recipe.patience and training.best_at else training.averaged
     return Model(
         training.recipe,
-        plain(kept["generator"]),
-        plain(kept["encoder"]),
+        kept["generator"],
+        kept["encoder"],
         plain(training.networks.of_images),
         classifier,
         metrics,

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from polarprior.measure.reference import scaled
+from polarprior.training.state import Part, gathered, scattered
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -103,21 +104,19 @@ class Training:
             for name, network in self.averaged.items():
                 now = getattr(self.networks, name).state_dict()
                 for key, kept in network.state_dict().items():
-                    kept.copy_(kept.lerp(now[key], share) if kept.is_floating_point() else now[key])
+                    if kept.is_floating_point():
+                        kept.lerp_(now[key], share)
+                    else:
+                        kept.copy_(now[key])
 
     def state(self) -> dict[str, Tensor]:
         """All that `restore` needs, by name."""
-        found = {
+        found = gathered(self._parts()) | {
             "noise": self._noise.get_state(),
             "done": torch.tensor(self.done),
             "best": torch.tensor(self.best, dtype=torch.float64),
             "best_at": torch.tensor(self.best_at),
         }
-        for part, module in self._modules():
-            found |= {f"{part}.{name}": each for name, each in module.state_dict().items()}
-        for part, adam in self._adams():
-            for index, kept in adam.state_dict()["state"].items():
-                found |= {f"{part}.{index}.{name}": each for name, each in kept.items()}
         return {name: each.detach().cpu().clone() for name, each in found.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -126,22 +125,16 @@ class Training:
         Raises:
             KeyError, RuntimeError, ValueError: it is of another recipe.
         """
-        for part, module in self._modules():
-            module.load_state_dict({name: state[f"{part}.{name}"] for name in module.state_dict()})
-        for part, adam in self._adams():
-            whole = adam.state_dict()
-            if int(state["done"]):
-                whole["state"] = {
-                    index: {name: state[f"{part}.{index}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
-                    for index in whole["param_groups"][0]["params"]
-                }
-                adam.load_state_dict(whole)
+        scattered(self._parts(), state, begun=int(state["done"]) > 0)
         self._noise.set_state(state["noise"])
         self.done, self.best_at = int(state["done"]), int(state["best_at"])
         self.best = float(state["best"])
 
-    def _modules(self) -> tuple[tuple[str, nn.Module], ...]:
-        return (("networks", self.networks), ("averaged", self.averaged), ("kept", self.kept))
-
-    def _adams(self) -> tuple[tuple[str, torch.optim.Adam], ...]:
-        return (("of_makers", self._of_makers), ("of_judges", self._of_judges))
+    def _parts(self) -> dict[str, Part]:
+        return {
+            "networks": self.networks,
+            "averaged": self.averaged,
+            "kept": self.kept,
+            "of_makers": self._of_makers,
+            "of_judges": self._of_judges,
+        }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from polarprior.errors import UsageError
+from polarprior.measure.metrics.probabilities import log_probabilities
 
 
 def inception_score(logits: Tensor) -> float:
@@ -22,10 +22,6 @@ def inception_score(logits: Tensor) -> float:
     Raises:
         UsageError: logits that aren't finite, [n, classes].
     """
-    if logits.ndim != 2 or not len(logits):
-        raise UsageError(f"logits: got {list(logits.shape)}, expected [n, classes]", "give a classifier's logits")
-    if not bool(logits.isfinite().all()):
-        raise UsageError("logits: some are NaN or infinite", "look at the images that gave them")
-    log_p = logits.double().log_softmax(1)
+    log_p = log_probabilities(logits)
     p = log_p.exp()
     return float((p * (log_p - p.mean(0).log())).nansum(1).mean().exp())

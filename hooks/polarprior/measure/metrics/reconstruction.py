@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from polarprior.errors import UsageError
+from polarprior.measure.metrics.probabilities import log_probabilities
 
 PARTS = 10
 
@@ -39,17 +41,13 @@ def reconstruction_dissimilarity(logits: Tensor, again: Tensor) -> Reconstructio
     Raises:
         UsageError: logits that aren't finite, or of different shapes.
     """
-    if logits.shape != again.shape or logits.ndim != 2 or len(logits) < PARTS:
+    if logits.shape != again.shape or len(logits) < PARTS:
         raise UsageError(
             f"logits: got {list(logits.shape)} and {list(again.shape)}, expected twice [{PARTS} or more, classes]",
             "give those of each image and of its reconstruction",
         )
-    if not bool(logits.isfinite().all() and again.isfinite().all()):
-        raise UsageError("logits: some are NaN or infinite", "look at the images that gave them")
-    log_p, log_q = (each.double().log_softmax(1) for each in (logits, again))
+    log_p, log_q = log_probabilities(logits), log_probabilities(again)
     divergence = (log_p.exp() * (log_p - log_q)).sum(1)
     of_parts = [float(part.mean().exp()) for part in divergence.tensor_split(PARTS)]
-    mean = sum(of_parts) / PARTS
-    deviation = (sum((each - mean) ** 2 for each in of_parts) / PARTS) ** 0.5
     agreement = float((logits.argmax(1) == again.argmax(1)).double().mean())
-    return Reconstruction(mean, deviation, agreement)
+    return Reconstruction(float(np.mean(of_parts)), float(np.std(of_parts)), agreement)
