@@ -248,7 +248,7 @@ def name_of_well(points: int, mass: float, loss: str) -> str:
 
 def well(runs: Runs, report: Report) -> None:
     """Fig. 11, N = 4, 8, 16 at m = 1.5 for both losses; Table 2, N = 16 at four masses."""
-    size = {"width": 128, "layers": 3, "rate": 3e-3, "batch": 64, "widen": 1.0, "iterations": 10_000}
+    size = {"width": 128, "layers": 3, "rate": 3e-3, "batch": 64, "thin": 3, "widen": 1.0, "iterations": 10_000}
 
     def found(points: int, mass: float, loss: str) -> dict[str, Any] | None:
         energy, recipe = f"double-well:{points},{mass:g}", Recipe(loss=loss, **size)

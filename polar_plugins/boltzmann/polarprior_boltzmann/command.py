@@ -58,6 +58,7 @@ _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, val
 @_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
 @_of_recipe("--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at.")
 @_of_recipe("--rule", type=click.Choice(["midpoint", "runge-kutta"]))
+@_of_recipe("--thin", type=click.IntRange(1), help="Look at one in so many of these times.")
 @_of_recipe("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
 @_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))
 @k_option

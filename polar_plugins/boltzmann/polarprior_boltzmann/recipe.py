@@ -23,6 +23,7 @@ class Recipe:
         batch: starting points an iteration (256).
         rate: of Adam, at first (3e-3); it falls like a quarter of a cosine to 0.
         steps, rule: that follow the field (50, runge-kutta).
+        thin: the continuity loss looks at one in so many of the times on a way, and each way has its own (1).
         widen: starting points of the continuity loss are drawn so many times wider than the base, so that no mode
             goes unseen (1).
         seed: of all that is random.
@@ -39,6 +40,7 @@ class Recipe:
     rate: float = 1e-2
     steps: int = 10
     rule: str = "midpoint"
+    thin: int = 1
     widen: float = 1.5
     seed: int = 0
 
@@ -49,3 +51,6 @@ class Recipe:
             value = getattr(self, name)
             if not (isfinite(value) and value > 0):
                 raise UsageError(f"--{name}: got {value}, expected a number above 0", f"leave out --{name}")
+        most = min(self.steps + 1, self.batch // 2)
+        if self.thin > most:
+            raise UsageError(f"--thin: got {self.thin}, expected {most} or less", "use more --steps")

@@ -124,6 +124,7 @@ class Training:
                 self.problem.ends,
                 recipe.rule,
                 recipe.form,
+                recipe.thin,
             )
         else:
             ((_, target),) = self.problem.goals.values()

@@ -9,7 +9,7 @@ from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import DoubleWell, OfFunction, four_gaussians, two_gaussians
 from polarprior_boltzmann.flow import Flow, way
 from polarprior_boltzmann.interpolations import Diffusion, Linear, OverRho, Trainable
-from polarprior_boltzmann.losses import FORMS, continuity_loss, reverse_kl_loss
+from polarprior_boltzmann.losses import FORMS, continuity_error, continuity_loss, reverse_kl_loss
 from polarprior_boltzmann.networks import KernelMLPs, OfTime, swish_with_slope
 from torch.autograd.functional import jacobian
 
@@ -192,6 +192,19 @@ def test_the_continuity_loss_against_autograd(points, mlps):
             strict=True,
         ):
             torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-9)
+
+
+def test_a_thinned_loss_looks_at_every_time_and_every_way(points, mlps):
+    """One time in three of each way, and all times among three neighbouring ways."""
+    field, constant = mlps(2, 2, 2), OfTime(width=8, layers=2, noise=noise()).double()
+    family, z = Linear(GeneralisedGaussian.normal(2, 2.0), two_gaussians()), 2 * points(6, 2)
+    along = way(field, z, 5).detach()
+    times = torch.linspace(0, 1, 6, dtype=z.dtype)
+    whole = torch.stack([continuity_error(field, constant, family, along[i], times[i].repeat(6)) for i in range(6)])
+    seen = torch.tensor([[(i - j) % 3 == 0 for j in range(6)] for i in range(6)])
+    thinned = continuity_loss(field, constant, family, z, 5, form="absolute", thin=3)
+    torch.testing.assert_close(thinned, whole[seen].mean())
+    assert bool(seen.any(0).all() and seen.any(1).all())
 
 
 def test_the_reverse_kl_loss_is_its_own_mean(points, mlps):

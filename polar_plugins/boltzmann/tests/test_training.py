@@ -134,6 +134,7 @@ def test_energies_by_name(tmp_path, monkeypatch):
         ([], "MODEL, --energy: expected one of them"),
         (["--energy", "double-well:4,1.5", "--interpolation", "diffusion"], "--interpolation: got 'diffusion'"),
         (["--energy", "two-gaussians", "--rate", "0"], "--rate"),
+        (["--energy", "two-gaussians", "--steps", "4", "--thin", "6"], "--thin: got 6, expected 5 or less"),
         (["dcgan-faces", "--largest", "-1"], "--largest: got -1"),
         (["dcgan-faces", "--loss", "reverse-kl"], "--loss: has no meaning with MODEL"),
         (["dcgan-faces", "--base-std", "2"], "--base-std: has no meaning with MODEL"),
