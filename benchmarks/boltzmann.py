@@ -34,8 +34,9 @@ SEEDS = range(5)
 SEED_S_OWN = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="runge-kutta", widen=1.0)
 """The settings that the seed states."""
 OURS = Recipe()
-REVERSE = replace(SEED_S_OWN, loss="reverse-kl", steps=10, rule="midpoint")
-"""The seed's iterations, batch and rate; ways of ten midpoint steps, which keep the run at a quarter of an hour."""
+REVERSE = replace(SEED_S_OWN, loss="reverse-kl", steps=25, batch=64)
+"""The seed's iterations, rate and rule. Ways of ten midpoint steps will not do: training finds fields whose divergence
+they misjudge, until the loss is below 0, which no reverse KL of this normalised target is."""
 METRICS = ("hausdorff", "reverse_kl", "reverse_ess", "forward_kl", "forward_ess")
 TABLE_1 = {
     ("four-gaussians", "reverse-kl"): (19.26, 1.387, 0.999, 110.6, 0.254),
@@ -46,6 +47,7 @@ TABLE_1 = {
     ("two-gaussians", "trainable"): (0.045, 0.001, 0.999, 0.000, 1.000),
 }
 """The seed's figures, in the order of `METRICS`."""
+WIDTH_TO_COMPILE = 64
 ENOUGH = 0.95
 """Forward ESS that the speed runs are stopped at."""
 WELLS = {
@@ -77,6 +79,8 @@ def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: f
     """
     recipe = replace(recipe, iterations=20, width=8, batch=16, steps=4) if quick else recipe
     training = Training(problem_named(energy), recipe)
+    if recipe.loss == "reverse-kl" and recipe.width <= WIDTH_TO_COMPILE and not quick:
+        training.field.__class__ = Compiled
     seconds, curve, reached = 0.0, [], 0
     with tqdm(total=recipe.iterations, desc=energy, mininterval=10) as bar:
         while not training.finished:
@@ -101,6 +105,12 @@ def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: f
         "curve": [[done, spent, float(f"{loss:.4g}"), round(ess, 4)] for done, spent, loss, ess in curve],
         "recipe": asdict(recipe),
     }
+
+
+class Compiled(KernelMLPs):
+    """The same numbers in half the time, where most of it goes into starting small operations."""
+
+    with_divergence = torch.compile(KernelMLPs.with_divergence)
 
 
 def table_1(runs: Runs, report: Report) -> None:

@@ -127,8 +127,8 @@ def test_every_picture_is_that_of_a_bank_row(checkout, stock, check_patch):
     if checkout.repo is GENFORCE:  # it makes one picture at a time, as the reference does
         assert set(drawn) <= set(stock[1])
     rows = np.stack([pixels(row) for row in stock[1]])
-    for picture in map(pixels, drawn):
-        assert np.abs(rows - picture).reshape(len(rows), -1).max(1).min() <= 1
+    for picture in map(pixels, drawn):  # a value rounded the other way is several in a JPEG; others differ by 100
+        assert np.abs(rows - picture).reshape(len(rows), -1).max(1).min() <= 4
 
     def patched():
         assert checkout.drawn(RHO, launcher=False)[1] == drawn
