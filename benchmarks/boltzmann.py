@@ -35,8 +35,8 @@ SEED_S_OWN = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="run
 """The settings that the seed states."""
 OURS = Recipe()
 REVERSE = replace(SEED_S_OWN, loss="reverse-kl", steps=25, batch=64)
-"""The seed's iterations, rate and rule. Ways of ten midpoint steps will not do: training finds fields whose divergence
-they misjudge, until the loss is below 0, which no reverse KL of this normalised target is."""
+"""The seed's iterations, rate and rule. Ways of ten midpoint steps will not do: training finds fields whose
+divergence they misjudge, until the loss is below 0, which no reverse KL of this normalised target is."""
 METRICS = ("hausdorff", "reverse_kl", "reverse_ess", "forward_kl", "forward_ess")
 TABLE_1 = {
     ("four-gaussians", "reverse-kl"): (19.26, 1.387, 0.999, 110.6, 0.254),

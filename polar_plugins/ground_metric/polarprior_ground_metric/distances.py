@@ -1,0 +1,122 @@
+"""Smoothed Wasserstein distances between signatures under Mahalanobis ground distances, thousands at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from polarprior.measure.metrics.transport import entropic_transport
+from torch import Tensor
+from tqdm import tqdm
+
+from polarprior_ground_metric.signatures import Signatures
+
+AT_ONCE = 1 << 21
+"""Numbers in the costs of the problems that are solved together: what stays in the caches of a processor."""
+TOLERANCE, MOST = 1e-3, 200
+"""Of `entropic_transport`, where distances are compared."""
+
+
+class Solved(NamedTuple):
+    """Pairs of signatures, transported.
+
+    Attributes:
+        value: W of each pair, [b], eq. 11.
+        plan: F, [b, m, n].
+        columns: dual variables of the second ones, [b, n].
+    """
+
+    value: Tensor
+    plan: Tensor
+    columns: Tensor
+
+
+def ground_costs(p: Signatures, q: Signatures) -> Tensor:
+    """Squared Euclidean distances between the points of p_i and those of q_i: [b, m, n], eq. 8 for M = I."""
+    squares = p.points.square().sum(2)[:, :, None] + q.points.square().sum(2)[:, None]
+    return torch.baddbmm(squares, p.points, q.points.mT, alpha=-2).clamp_(min=0)
+
+
+def solve(
+    p: Signatures,
+    q: Signatures,
+    gamma: float,
+    columns: Tensor | None = None,
+    tolerance: float = TOLERANCE,
+    most: int = MOST,
+) -> Solved:
+    """W between p_i and q_i, as many of one as of the other, in the space where the ground distance is Euclidean.
+
+    Args:
+        p, q: the pairs.
+        gamma: weight of the entropy.
+        columns: dual variables to start from, such as those of a metric a step ago.
+        tolerance, most: see `entropic_transport`.
+    """
+    if not len(p):
+        empty = p.points.new_zeros(0, p.points.shape[1], q.points.shape[1])
+        return Solved(empty.sum((1, 2)), empty, empty.sum(1))
+    parts = []
+    for rows in _parts(len(p), p.points.shape[1] * q.points.shape[1]):
+        start = None if columns is None else columns[rows]
+        found = entropic_transport(
+            ground_costs(p[rows], q[rows]),
+            p.weights[rows],
+            q.weights[rows],
+            gamma,
+            columns=start,
+            tolerance=tolerance,
+            most=most,
+        )
+        parts.append(Solved(found.value, found.plan, found.columns))
+    return Solved(*(torch.cat(each) for each in zip(*parts, strict=True)))
+
+
+def all_pairs(
+    p: Signatures, q: Signatures, gamma: float, tolerance: float = TOLERANCE, progress: str | None = None
+) -> Tensor:
+    """W between each of p and each of q: [len(p), len(q)].
+
+    Args:
+        p, q, gamma, tolerance: see `solve`.
+        progress: what a bar is for; None for no bar.
+    """
+    values = p.points.new_empty(len(p) * len(q))
+    numbers = p.points.shape[1] * q.points.shape[1]
+    with tqdm(total=len(values), desc=progress, disable=progress is None, unit="pair", unit_scale=True) as bar:
+        for rows in _parts(len(values), numbers):
+            index = torch.arange(rows.start, rows.stop)
+            left, right = index // len(q), index % len(q)
+            values[rows] = solve(p[left], q[right], gamma, tolerance=tolerance).value
+            bar.update(len(index))
+    return values.reshape(len(p), len(q))
+
+
+def debiased(p: Signatures, q: Signatures, gamma: float, tolerance: float = 1e-6) -> Tensor:
+    """W(P, Q) - W(P, P) / 2 - W(Q, Q) / 2 of each pair: 0 between a signature and itself, and never below."""
+    values = [solve(*pair, gamma, tolerance=tolerance, most=2000).value for pair in ((p, q), (p, p), (q, q))]
+    return values[0] - (values[1] + values[2]) / 2
+
+
+def moments(p: Signatures, q: Signatures, plan: Tensor, shares: Tensor) -> Tensor:
+    """sum over pairs of share times G = sum_ij F_ij (p_i - q_j)(p_i - q_j)': [d, d], G of eq. 15.
+
+    G is the gradient of W in M, entropy and all, since the plan is the only one that is best (Danskin).
+
+    Args:
+        p, q: b pairs.
+        plan: F of each.
+        shares: [b].
+    """
+    weighted = shares[:, None, None] * plan
+    moved = torch.bmm(weighted, q.points)
+    of_p = (weighted.sum(2)[:, :, None] * p.points - moved).flatten(0, 1)
+    of_q = (weighted.sum(1)[:, :, None] * q.points).flatten(0, 1)
+    cross = p.points.flatten(0, 1).T @ moved.flatten(0, 1)
+    return p.points.flatten(0, 1).T @ of_p + q.points.flatten(0, 1).T @ of_q - cross.T
+
+
+def _parts(count: int, numbers: int) -> Iterator[slice]:
+    step = max(1, AT_ONCE // numbers)
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))

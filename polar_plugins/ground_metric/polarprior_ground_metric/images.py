@@ -1,0 +1,129 @@
+"""Signatures of images and videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from polarprior.errors import PolarPriorError, UsageError
+from torch import Tensor
+
+from polarprior_ground_metric.signatures import Signatures
+
+
+def ink_patches(images: Tensor | np.ndarray, size: int = 3, most: int = 12, position: float = 1.0) -> Signatures:
+    """Of each grey image the patches with most ink, each with its place, weighted by its ink.
+
+    Args:
+        images: [n, H, W], 0 for paper, 1 for ink.
+        size: pixels a side of a patch.
+        most: patches an image.
+        position: weight of the coordinates, which go from -1 to 1, beside the pixels.
+
+    Raises:
+        UsageError: an image without ink, or smaller than a patch.
+    """
+    pixels = torch.as_tensor(images).float()
+    if pixels.ndim != 3 or min(pixels.shape[1:]) < size:
+        raise UsageError(
+            f"images: got {list(pixels.shape)}, expected [n, {size} or more, {size} or more]", "use grey ones"
+        )
+    n, height, width = pixels.shape
+    patches = torch.nn.functional.unfold(pixels[:, None], size).mT
+    rows, columns = torch.meshgrid(
+        torch.linspace(-1, 1, height - size + 1), torch.linspace(-1, 1, width - size + 1), indexing="ij"
+    )
+    places = position * torch.stack([rows, columns], 2).reshape(1, -1, 2).expand(n, -1, -1)
+    points, ink = torch.cat([patches, places], 2), patches.sum(2).clamp(min=0)
+    chosen = ink.topk(min(most, ink.shape[1]), sorted=True).indices
+    weights = ink.gather(1, chosen)
+    if not bool((weights.sum(1) > 0).all()):
+        raise UsageError("images: some have no ink at all", "leave those out")
+    picked = points.gather(1, chosen[:, :, None].expand(-1, -1, points.shape[2]))
+    return Signatures(picked, weights / weights.sum(1, keepdim=True))
+
+
+def of_maps(maps: Tensor, energy: bool = False) -> Signatures:
+    """Of each image the places of a network's map.
+
+    Args:
+        maps: [n, C, H, W].
+        energy: weigh a place by the sum of its features, which are to be 0 or more; else all weigh the same.
+    """
+    points = maps.flatten(2).mT
+    weights = points.sum(2) if energy else points.new_ones(points.shape[:2])
+    return Signatures(points, weights / weights.sum(1, keepdim=True))
+
+
+def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0) -> Signatures:
+    """Of each set of points its cluster centres, with the shares of the clusters for weights: the seed's section 4.3.
+
+    Args:
+        sets: points [m, d] each, such as the frames of a video.
+        clusters: at most so many a set.
+        seed: of the starting centres.
+    """
+    from sklearn.cluster import KMeans
+
+    found = []
+    for each in sets:
+        points = np.asarray(each, dtype=np.float64).reshape(len(each), -1)
+        few = min(clusters, len(np.unique(points, axis=0)))
+        means = KMeans(few, n_init=1, random_state=seed).fit(points)
+        shares = np.bincount(means.labels_, minlength=few)
+        found.append((means.cluster_centers_.astype(np.float32), shares.astype(np.float32)))
+    return Signatures.of(found)
+
+
+def textures(images: Tensor | np.ndarray, components: int = 100) -> Signatures:
+    """Of each grey image two points, its local binary patterns and its histogram of oriented gradients, as in the
+    seed's section 4.2: each is reduced by PCA over all images to as many numbers, and scaled to unit variance.
+
+    Args:
+        images: [n, H, W], 0 to 1.
+        components: of PCA, where there are as many images.
+
+    Raises:
+        PolarPriorError: scikit-image is not installed.
+    """
+    try:
+        from skimage.feature import hog, local_binary_pattern
+    except ImportError as error:
+        raise PolarPriorError(
+            "textures: scikit-image is not installed", "pip install polarprior-ground-metric[textures]"
+        ) from error
+    pixels = np.asarray(images, dtype=np.float64)
+    patterns = [_histograms(local_binary_pattern((each * 255).astype(np.uint8), 8, 1, "uniform")) for each in pixels]
+    gradients = [hog(each, pixels_per_cell=(8, 8), cells_per_block=(2, 2)) for each in pixels]
+    reduced = [_reduced(np.stack(each), components) for each in (patterns, gradients)]
+    return Signatures.of(torch.from_numpy(np.stack(reduced, 1)).float())
+
+
+def reduction(points: Tensor, components: int) -> Tensor:
+    """The leading principal directions of points [n, D]: [components, D], orthonormal, each with its largest entry
+    above 0. As a linear map it leaves the mean where it is."""
+    centred = (points - points.mean(0)).double()
+    directions = torch.linalg.svd(centred, full_matrices=False).Vh[:components]
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    return (directions * largest.sign()).to(points.dtype)
+
+
+def _histograms(codes: np.ndarray, block: int = 16) -> np.ndarray:
+    """Of the ten uniform patterns in each block of pixels."""
+    height, width = codes.shape
+    blocks = [
+        np.bincount(codes[top : top + block, left : left + block].astype(np.int64).ravel(), minlength=10) / block**2
+        for top in range(0, height, block)
+        for left in range(0, width, block)
+    ]
+    return np.concatenate(blocks)
+
+
+def _reduced(features: np.ndarray, components: int) -> np.ndarray:
+    centred = features - features.mean(0)
+    directions = np.linalg.svd(centred, full_matrices=False)[2][:components]
+    projected = centred @ directions.T
+    found = np.zeros((len(features), components))
+    found[:, : projected.shape[1]] = projected / max(float(projected.std()), 1e-12)
+    return found

@@ -1,0 +1,262 @@
+"""`MultiLevelMetric`: a ground metric inside smoothed Wasserstein distances, learnt from labelled signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from polarprior.errors import UsageError
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from tqdm import tqdm
+
+from polarprior_ground_metric.distances import all_pairs, ground_costs
+from polarprior_ground_metric.learning import Objective, descend, distances_to, neighbours
+from polarprior_ground_metric.levels import Levels, factor
+from polarprior_ground_metric.signatures import Signatures
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One setting of the regularisers, on held-out signatures.
+
+    Attributes:
+        rho_0, rho_t: of eq. 12; None where the classes have no matrix of their own.
+        accuracy: of the best iterate.
+        kept: whether it is the one that was chosen.
+    """
+
+    rho_0: float
+    rho_t: float | None
+    accuracy: float
+    kept: bool = False
+
+
+class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
+    """A nearest-neighbour classifier of signatures whose ground metric is learnt: Xu, Luo, Deng and Huang,
+    *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018), called the seed here.
+
+    The distance of a signature P from a stored one Q of class t is W(P, Q) with squared ground distances
+    (p - q)'(M_0 + M_t)(p - q), eq. 10 and 11. A share of the signatures is held out: iterates, regularisers and
+    whether classes get a matrix of their own are judged there.
+
+    Args:
+        n_neighbors: that vote.
+        targets, impostors: k_i and k_g of Algorithm 1.
+        mu: weight of the impostors, eq. 13.
+        rho_0: candidates for the weight of |M_0 - I|².
+        rho_t: candidates for that of each |M_t|²; None for the seed's 1 / C; empty for one matrix alone.
+        smoothing: gamma, as a share of the mean ground distance.
+        rate: length of the first step.
+        rounds, steps: neighbours are chosen anew `rounds` times, with `steps` steps after each.
+        patience: rounds without a better accuracy that end it.
+        validation: the share that is held out.
+        seed: of what is held out.
+        progress: show a bar.
+
+    Attributes:
+        classes_: labels, sorted.
+        levels_: the matrices, for points that are divided by `scale_`.
+        scale_: root of the mean distance of a signature from its nearest impostor, so that a margin of 1 means
+            something.
+        gamma_: weight of the entropy, for the same points.
+        tried_: what was tried, and how each did.
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 3,
+        *,
+        targets: int = 3,
+        impostors: int = 10,
+        mu: float = 0.5,
+        rho_0: Sequence[float] = (1.0,),
+        rho_t: Sequence[float] | None = None,
+        smoothing: float = 0.05,
+        rate: float = 0.5,
+        rounds: int = 6,
+        steps: int = 10,
+        patience: int = 3,
+        validation: float = 0.25,
+        seed: int = 0,
+        progress: bool = False,
+    ):
+        self.n_neighbors = n_neighbors
+        self.targets, self.impostors, self.mu = targets, impostors, mu
+        self.rho_0, self.rho_t, self.smoothing = rho_0, rho_t, smoothing
+        self.rate, self.rounds, self.steps, self.patience = rate, rounds, steps, patience
+        self.validation, self.seed, self.progress = validation, seed, progress
+
+    def fit(self, signatures: Any, labels: Any) -> MultiLevelMetric:
+        """Learn the matrices, and keep all signatures as neighbours.
+
+        Args:
+            signatures: n, see `Signatures.of`.
+            labels: [n], of two classes or more.
+
+        Raises:
+            UsageError: too few of a class.
+        """
+        given = Signatures.of(signatures)
+        self.classes_, codes = np.unique(np.asarray(labels), return_inverse=True)
+        classes = torch.from_numpy(codes.astype(np.int64))
+        if len(classes) != len(given) or len(self.classes_) < 2:
+            raise UsageError(
+                f"labels: {len(classes)} of {len(self.classes_)} classes for {len(given)} signatures, "
+                "expected as many, of two classes or more",
+                "give a label to each",
+            )
+        train, held = self._split(codes)
+        self._scale(given[train], classes[train])
+        self._stored, self._classes = Signatures(given.points / self.scale_, given.weights), classes
+        self.levels_ = self._chosen(train, held)
+        return self
+
+    def transform(self, signatures: Any, label: Any = None) -> Signatures:
+        """L p / scale of each point, where M = L'L: there the ground distance is Euclidean.
+
+        Args:
+            signatures: n.
+            label: of the class whose M_0 + M_t is meant; M_0 where None.
+        """
+        self._check_fitted()
+        return Signatures.of(signatures).mapped(self.linear(label))
+
+    def linear(self, label: Any = None) -> Tensor:
+        """The map of `transform`, [r, d]."""
+        self._check_fitted()
+        code = None
+        if label is not None:
+            found = (self.classes_ == label).nonzero()[0]
+            if not len(found):
+                raise UsageError(
+                    f"label: got {label!r}, expected one of {self.classes_.tolist()}", "use one of those"
+                )
+            code = int(found[0])
+        return factor(self.levels_.of_class(code)) / self.scale_
+
+    def kneighbors(self, signatures: Any, n_neighbors: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Distances [n, k], smallest first, and rows [n, k] of the stored signatures that are nearest."""
+        self._check_fitted()
+        count = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not 1 <= count <= len(self._stored):
+            raise UsageError(f"n_neighbors: got {count}, expected 1 to {len(self._stored)}", "use n_neighbors=1")
+        found = self.distances(signatures).topk(count, largest=False)
+        return found.values.numpy(), found.indices.numpy()
+
+    def distances(self, signatures: Any) -> Tensor:
+        """W of each signature and each stored one, under the metric of the stored one's class: [n, stored]."""
+        self._check_fitted()
+        given = Signatures.of(signatures)
+        scaled = Signatures(given.points / self.scale_, given.weights)
+        return distances_to(scaled, self._stored, self._classes, self.levels_, self.gamma_)
+
+    def predict(self, signatures: Any) -> np.ndarray:
+        """Labels [n]: of most of the nearest; of the nearest of those that are as many."""
+        self._check_fitted()
+        return self.classes_[voted(self.distances(signatures), self._classes, self.n_neighbors).numpy()]
+
+    def score(self, signatures: Any, labels: Any) -> float:
+        """Share of labels that `predict` finds."""
+        return float((self.predict(signatures) == np.asarray(labels)).mean())
+
+    def _split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to learn from and rows to judge by."""
+        fewest = int(np.bincount(codes).min())
+        if fewest < 3:
+            raise UsageError(f"labels: a class of {fewest} signatures, expected 3 or more of each", "leave it out")
+        share = max(self.validation, len(self.classes_) / len(codes))
+        train, held = train_test_split(np.arange(len(codes)), test_size=share, stratify=codes, random_state=self.seed)
+        return np.sort(train), np.sort(held)
+
+    def _scale(self, signatures: Signatures, classes: Tensor) -> None:
+        self.scale_, self.gamma_ = 1.0, 1.0
+        few = signatures[:: max(1, len(signatures) // 200)]
+        costs = ground_costs(few, few.__class__(few.points.roll(1, 0), few.weights.roll(1, 0)))
+        mean = float((costs * few.weights[:, :, None] * few.weights.roll(1, 0)[:, None]).sum((1, 2)).mean())
+        if mean == 0:
+            raise UsageError("signatures: all are the same", "give others")
+        between = all_pairs(signatures, signatures, self.smoothing * mean, 1e-2)
+        nearest = between.masked_fill(classes[:, None] == classes, torch.inf).amin(1).clamp(min=0).mean()
+        self.scale_ = float(nearest.clamp(min=1e-6 * mean).sqrt())
+        self.gamma_ = self.smoothing * mean / self.scale_**2
+
+    def _chosen(self, train: np.ndarray, held: np.ndarray) -> Levels:
+        """The best matrices of all that are tried. Matrices of classes must be better by more than chance."""
+        start = Levels.start(len(self.classes_), self._stored.points)
+        best, best_accuracy = start, self._accuracy(start, train, held)
+        tried = []
+        with tqdm(disable=not self.progress, unit="round", total=self.rounds * self._candidates) as bar:
+            for rho_0 in self.rho_0:
+                levels, accuracy = self._learnt(start, rho_0, None, train, held, bar)
+                tried.append(Tried(rho_0, None, accuracy))
+                if accuracy > best_accuracy or best is start:
+                    best, best_accuracy, weight = levels, accuracy, rho_0
+            shared, floor = best, best_accuracy
+            chance = (floor * (1 - floor) / len(held)) ** 0.5
+            for rho_t in self._of_classes:
+                levels, accuracy = self._learnt(shared, weight, rho_t, train, held, bar)
+                tried.append(Tried(weight, rho_t, accuracy))
+                if accuracy > max(best_accuracy, floor + chance):
+                    best, best_accuracy = levels, accuracy
+        self.tried_ = tried
+        return best
+
+    @property
+    def _of_classes(self) -> Sequence[float]:
+        return (1 / len(self.classes_),) if self.rho_t is None else self.rho_t
+
+    @property
+    def _candidates(self) -> int:
+        return len(self.rho_0) + len(self._of_classes)
+
+    def _learnt(
+        self, levels: Levels, rho_0: float, rho_t: float | None, train: np.ndarray, held: np.ndarray, bar: Any
+    ) -> tuple[Levels, float]:
+        """The best iterate from `levels` on, and its accuracy on what is held out."""
+        signatures, classes = self._stored[train], self._classes[train]
+        objective = Objective(self.mu, rho_0, rho_t, self.gamma_)
+        counts = classes.bincount()
+        targets = min(self.targets, int(counts.min()) - 1)
+        impostors = min(self.impostors, len(classes) - int(counts.max()))
+        best, best_accuracy, waited = levels, self._accuracy(levels, train, held), 0
+        for done in range(self.rounds):
+            between = distances_to(signatures, signatures, classes, levels, self.gamma_)
+            triplets = neighbours(between, classes, targets, impostors)
+            levels, value = descend(
+                signatures, classes, triplets, levels, objective, self.steps, done * self.steps, self.rate
+            )
+            accuracy = self._accuracy(levels, train, held)
+            bar.update()
+            bar.set_postfix_str(f"objective {value:.3f}, held-out accuracy {accuracy:.3f}")
+            waited = 0 if accuracy > best_accuracy else waited + 1
+            if accuracy > best_accuracy:
+                best, best_accuracy = levels, accuracy
+            if waited == self.patience:
+                bar.update(self.rounds - done - 1)
+                break
+        return best, best_accuracy
+
+    def _accuracy(self, levels: Levels, train: np.ndarray, held: np.ndarray) -> float:
+        found = distances_to(self._stored[held], self._stored[train], self._classes[train], levels, self.gamma_)
+        right = voted(found, self._classes[train], min(self.n_neighbors, len(train))) == self._classes[held]
+        return float(right.double().mean())
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "levels_"):
+            raise NotFittedError("MultiLevelMetric: call fit first")
+
+
+def voted(distances: Tensor, classes: Tensor, count: int) -> Tensor:
+    """Of each row of distances [n, m] the class that most of the `count` nearest have; among classes with as many,
+    that of the nearest: [n]."""
+    nearest = distances.topk(count, largest=False).indices
+    votes = torch.nn.functional.one_hot(classes[nearest], int(classes.max()) + 1)
+    earlier = torch.linspace(0.5, 0, count)[None, :, None] / count
+    found: Tensor = (votes * (1 + earlier)).sum(1).argmax(1)
+    return found
