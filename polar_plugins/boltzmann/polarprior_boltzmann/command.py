@@ -24,6 +24,9 @@ NOT_OF_MODEL = ("base_std", "loss", "interpolation")
 NOT_OF_ENERGY = ("bank_path", "largest", "labels", "k", "device", "sha256")
 OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
+OF_REVERSE_KL = {"steps": 25, "rule": "runge-kutta"}
+"""Where that of reverse KL does: its gradient goes through the ways, and finds fields whose divergence coarse steps
+misjudge."""
 
 
 _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, value in OF_POLARITY.items()})
@@ -56,8 +59,10 @@ _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, val
 @_of_recipe("--iterations", type=click.IntRange(1))
 @_of_recipe("--batch", type=click.IntRange(2), help="Starting points an iteration.")
 @_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
-@_of_recipe("--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at.")
-@_of_recipe("--rule", type=click.Choice(["midpoint", "runge-kutta"]))
+@_of_recipe(
+    "--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at; 25 for reverse KL."
+)
+@_of_recipe("--rule", type=click.Choice(["midpoint", "runge-kutta"]), help="Of reverse KL runge-kutta.")
 @_of_recipe("--thin", type=click.IntRange(1), help="Look at one in so many of these times.")
 @_of_recipe("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
 @_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))
@@ -89,10 +94,12 @@ def boltzmann(
         "MODEL" if energy is None else "--energy", NOT_OF_MODEL if energy is None else NOT_OF_ENERGY
     )
     if given["loss"] == "reverse-kl":
-        _refuse_what_has_no_meaning("--loss reverse-kl", ("interpolation", "form", "widen"))
+        _refuse_what_has_no_meaning("--loss reverse-kl", ("interpolation", "form", "thin", "widen"))
     out = file_to_write(out, "flow")
     loading = {name: given.pop(name) for name in ("device", "sha256")}
     asked = {name: value for name, value in given.items() if value is not None}
+    if asked.get("loss") == "reverse-kl":
+        asked = {**OF_REVERSE_KL, **asked}
     if energy is not None:
         _of_energy(energy, base_std, Recipe(**asked), out)
         return

@@ -158,6 +158,14 @@ def test_wrong_usage(words, said, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_reverse_kl_follows_its_field_closely_unless_told_otherwise(tmp_path):
+    words = [*COMMAND[:-2], "--loss", "reverse-kl", "--iterations", "1"]
+    for name, more, steps in (("as-it-is", [], 25), ("coarse", ["--steps", "2"], 2)):
+        assert main([*words, *more, "--out", str(tmp_path / name)]) == 0
+        recipe = FlowFile.open(tmp_path / f"{name}.safetensors").recipe
+        assert (recipe["steps"], recipe["rule"]) == (steps, "runge-kutta")
+
+
 def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path / "flow.training", {"energy": "other"})
     checkpoint.keep(run(Training(problem_named("two-gaussians"), SMALL), 1))
