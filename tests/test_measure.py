@@ -177,7 +177,7 @@ def test_what_is_no_reference_is_refused(stored, tmp_path):
 def test_a_judge_measures_pictures_as_they_are_saved(blobs):
     generator = pp.load("torch:blobs:make")
     reference = open_reference(blobs / "real")
-    judge = Judge(["fid", "kid", "pr", "dc"], {"pixel": PIXEL}, reference.batches(1, (8, 8)))
+    judge = Judge(["fid", "kid", "pr", "dc", "transport"], {"pixel": PIXEL}, reference.batches(1, (8, 8)))
     latents = generator.prior.draw(range(100))
     values = judge(generator, latents)["pixel"]
     real = torch.cat(list(reference.batches(1, (8, 8)))).flatten(1)

@@ -57,8 +57,8 @@ def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=NameList(),
             default="fid,pr",
             show_default=True,
-            help="Some of fid, kid, pr (precision and recall), dc (density, coverage), and is (the Inception "
-            "score, of the classifier SPACE-logits).",
+            help="Some of fid, kid, pr (precision and recall), dc (density, coverage), transport (a debiased "
+            "Wasserstein distance), and is (the Inception score, of the classifier SPACE-logits).",
         ),
     ):
         command = option(command)

@@ -39,7 +39,9 @@ OF_THE_LAW = ("class_name", "sampler", "support", "hold", "trunc", "k", "device"
     type=click.Path(path_type=Path, readable=False),
     help="Bank of the model's latents; of several, of other truncations, the best is taken.",
 )
-@click.option("--minimise", type=click.Choice(["fid", "kid"]), help="Look for the lowest value of this metric.")
+@click.option(
+    "--minimise", type=click.Choice(["fid", "kid", "transport"]), help="Look for the lowest value of this metric."
+)
 @click.option("--precision", type=float, help="Look for the smallest |rho| of at least this precision.")
 @click.option("--recall", type=float, help="Look for the smallest |rho| of at least this recall.")
 @reference_option

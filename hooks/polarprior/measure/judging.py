@@ -18,6 +18,7 @@ from polarprior.measure.metrics.frechet import Moments, frechet_distance
 from polarprior.measure.metrics.inception_score import inception_score
 from polarprior.measure.metrics.kernel import kernel_distance
 from polarprior.measure.metrics.manifold import fidelity
+from polarprior.measure.metrics.transport import transport_distance
 from polarprior.measure.reference import scaled
 
 BATCH = 64
@@ -59,7 +60,17 @@ def _density_coverage(real: Real, generated: Tensor) -> dict[str, float]:
     return {"density": found.density, "coverage": found.coverage}
 
 
-METRICS: dict[str, Metric] = {"fid": _fid, "kid": _kid, "pr": _precision_recall, "dc": _density_coverage}
+def _transport(real: Real, generated: Tensor) -> dict[str, float]:
+    return {"transport": transport_distance(real.features, generated)}
+
+
+METRICS: dict[str, Metric] = {
+    "fid": _fid,
+    "kid": _kid,
+    "pr": _precision_recall,
+    "dc": _density_coverage,
+    "transport": _transport,
+}
 """By their names on the command line. `is` is of the classifier ``SPACE-logits``, and needs no real images."""
 SCORE = "is"
 

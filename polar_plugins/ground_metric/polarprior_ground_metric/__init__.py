@@ -1,5 +1,5 @@
-"""A learned Wasserstein ground metric: a classifier of weighted sets of features, such as the patches of an image.
-Importing it does not import torch.
+"""A learned Wasserstein ground metric, as a polarprior plugin: a space for banks, and a classifier of weighted sets
+of features, such as the patches of an image. Importing it does not import torch.
 
 After Xu, Luo, Deng and Huang, *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018), called
 the seed here.
@@ -7,4 +7,21 @@ the seed here.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from polarprior import hookimpl
+
+if TYPE_CHECKING:
+    from polarprior.generator import Generator
+    from polarprior.jacobian.feature_map import FeatureMap
+
+NAME = "ground-metric"
 __version__ = "0.1.0"
+
+
+@hookimpl
+def get_feature_map(generator: Generator, space: str) -> FeatureMap:
+    """``ground-metric:FILE`` and ``ground-metric:FILE@LABEL``, see `polarprior_ground_metric.space`."""
+    from polarprior_ground_metric.space import feature_map
+
+    return feature_map(generator, space)

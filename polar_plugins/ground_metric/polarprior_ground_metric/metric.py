@@ -117,6 +117,24 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         self.levels_ = self._chosen(train, held)
         return self
 
+    def given(
+        self, labels: np.ndarray, levels: Levels, scale: float, gamma: float, stored: Signatures, classes: Tensor
+    ) -> MultiLevelMetric:
+        """In place of `fit`, what one has learnt before.
+
+        Args:
+            labels, levels, scale, gamma: see the attributes.
+            stored, classes: see `stored`.
+        """
+        self.classes_, self.levels_, self.scale_, self.gamma_ = labels, levels, scale, gamma
+        self._stored, self._classes = stored, classes
+        return self
+
+    def stored(self) -> tuple[Signatures, Tensor]:
+        """The signatures that classify others, their points divided by `scale_`, and the class of each, [n]."""
+        self._check_fitted()
+        return self._stored, self._classes
+
     def transform(self, signatures: Any, label: Any = None) -> Signatures:
         """L p / scale of each point, where M = L'L: there the ground distance is Euclidean.
 

@@ -96,6 +96,8 @@ def test_the_distance_of_two_sets_of_features():
     moved = transport_distance(a, a + 3)
     assert moved == pytest.approx(4 * 9, rel=1e-3), "a shift costs its square"
     assert 0 < transport_distance(a, b) < moved
+    many = a.repeat_interleave(50, 0)
+    assert transport_distance(many, a) == pytest.approx(0, abs=0.05), "of more, some stand for all"
     with pytest.raises(UsageError, match="rows"):
         transport_distance(a, b[:1])
 

@@ -1,0 +1,44 @@
+"""``ground-metric:FILE`` and ``ground-metric:FILE@LABEL``: volume in L phi(x), where M = L'L is a learnt metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from polarprior.errors import UsageError
+from polarprior.generator import Generator
+from polarprior.host import default_host
+from polarprior.jacobian.feature_map import FeatureMap
+
+from polarprior_ground_metric import NAME
+from polarprior_ground_metric.metric_file import MetricFile
+
+
+def feature_map(generator: Generator, named: str) -> FeatureMap:
+    """phi is the map to the space of the file, M its M_0, or M_0 + M_t for the class t that stands behind an @.
+
+    The matrix has as many rows as M has rank. Scales of two classes have nothing to do with each other: compare
+    log-volumes within a class.
+
+    Raises:
+        PolarPriorError: no such file, or it holds no metric.
+        UsageError: its points are no features of images, or of others than this generator's; no such class.
+    """
+    path, _, label = named.rpartition("@") if "@" in named else (named, "", "")
+    found = MetricFile.open(Path(path))
+    if not found.space or found.space.startswith(f"{NAME}:"):
+        raise UsageError(
+            f"--space: the points of {path} are no features of images (space {found.space!r})",
+            "save one with MetricFile(metric, space)",
+        )
+    labels = {str(each): each for each in found.metric.classes_.tolist()}
+    if label and label not in labels:
+        raise UsageError(f"--space: got class {label!r}, expected one of {', '.join(labels)}", f"use {NAME}:{path}")
+    linear = found.linear(labels[label] if label else None).to(generator.device)
+    phi = default_host().feature_map(generator, found.space)
+    wide = phi(generator(generator.prior.draw([0], 0 if generator.num_classes else None))).shape[1]
+    if wide != linear.shape[1]:
+        raise UsageError(
+            f"--space: {path} is of {linear.shape[1]} features, {found.space} of {generator.plugin} has {wide}",
+            f"learn one on images of {generator.plugin}",
+        )
+    return FeatureMap(f"{NAME}:{named}", lambda images: phi(images) @ linear.T)
