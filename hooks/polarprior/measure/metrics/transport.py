@@ -15,8 +15,10 @@ MOST = 2000
 """Scalings of rows and columns."""
 ABSORBED = 10
 """Scalings between two exponentials."""
-MOST_ROWS = 2000
+MOST_ROWS = 1000
 """Of each set of features: the others of a larger one, evenly spaced, are left out."""
+CLOSE = 1e-4
+"""Tolerance of the distance of two sets."""
 SMOOTHING = 0.05
 """Entropy's weight in the distance of two sets, as a share of the mean cost between them."""
 
@@ -111,7 +113,7 @@ def _thinned(features: Tensor) -> Tensor:
 def _of_sets(cost: Tensor, gamma: float) -> float:
     m, n = cost.shape
     a, b = cost.new_full((1, m), 1 / m), cost.new_full((1, n), 1 / n)
-    return float(entropic_transport(cost[None], a, b, gamma).value)
+    return float(entropic_transport(cost[None], a, b, gamma, tolerance=CLOSE).value)
 
 
 def _plan(cost: Tensor, f: Tensor, g: Tensor, gamma: float) -> Tensor:
