@@ -4,9 +4,9 @@ care."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -22,6 +22,8 @@ LARGEST = 1 << 30
 
 
 SUFFIX = ".safetensors"
+
+Made = TypeVar("Made")
 
 
 def file_to_write(out: Path, example: str) -> Path:
@@ -57,6 +59,34 @@ def save_described(path: Path, kind: str, about: Mapping[str, Any], tensors: Map
     described = json.dumps({"format": kind, **about}, sort_keys=True)
     with writing_atomically(path) as temporary:
         save_file(whole, temporary, metadata={KEY: described})
+
+
+def read_described(
+    path: Path,
+    kind: str,
+    what: str,
+    thing: str,
+    hint: str,
+    make: Callable[[Path, dict[str, Any], dict[str, Tensor]], Made],
+) -> Made:
+    """What a file of `save_described` holds.
+
+    Args:
+        path: as it was typed; see `found_file`.
+        kind: of file.
+        what: what the file should be, for errors, such as ``model``.
+        thing: what is in it, for errors, such as ``PAGAN``.
+        hint: what to type to have one.
+        make: of the file's path, about and tensors. Whatever it raises says that the file is none.
+
+    Raises:
+        PolarPriorError: no such file, or it holds none.
+    """
+    path = found_file(path, what, hint)
+    complaint = f"{what}: {path} holds no {thing}"
+    about, tensors = open_described(path, kind, complaint, hint)
+    with refusing(complaint, hint):
+        return make(path, about, tensors)
 
 
 def found_file(path: Path, what: str, hint: str) -> Path:

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 from polarprior.cli.options import bank_option, k_option, loading_options, recipe_options
 
-from polarprior_boltzmann.recipe import Recipe
+from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 
 if TYPE_CHECKING:
     from polarprior.training.checkpoint import Checkpoint
@@ -24,9 +24,6 @@ NOT_OF_MODEL = ("base_std", "loss", "interpolation")
 NOT_OF_ENERGY = ("bank_path", "largest", "labels", "k", "device", "sha256")
 OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
-OF_REVERSE_KL = {"steps": 25, "rule": "runge-kutta"}
-"""Where that of reverse KL does: its gradient goes through the ways, and finds fields whose divergence coarse steps
-misjudge."""
 
 
 _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, value in OF_POLARITY.items()})

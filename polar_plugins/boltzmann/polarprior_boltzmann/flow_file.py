@@ -7,10 +7,9 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
-from polarprior.checkpoints import refusing
 from polarprior.files import sha256_of
 from polarprior.settings import Settings
-from polarprior.training.described_file import found_file, open_described, save_described
+from polarprior.training.described_file import read_described, save_described
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -102,23 +101,21 @@ class FlowFile:
         Raises:
             PolarPriorError: no such file, or it holds no flow.
         """
-        path = found_file(path, "flow", HINT)
-        complaint = f"flow: {path} holds no flow"
-        about, tensors = open_described(path, FORMAT, complaint, HINT)
-        with refusing(complaint, HINT):
-            found = cls(
-                GeneralisedGaussian(
-                    int(about["base"]["dim"]), float(about["base"]["p"]), float(about["base"]["sigma"])
-                ),
-                _field(tensors, tuple(map(float, about["span"]))),
-                dict(about["recipe"]),
-                str(about["problem"]),
-                None if about["of_model"] is None else OfModel(**about["of_model"]),
-                dict(about["metrics"]),
-                sha256_of(path),
-            )
-            found._check()
-            return found
+        return read_described(path, FORMAT, "flow", "flow", HINT, cls._made)
+
+    @classmethod
+    def _made(cls, path: Path, about: dict[str, Any], tensors: dict[str, Tensor]) -> FlowFile:
+        found = cls(
+            GeneralisedGaussian(int(about["base"]["dim"]), float(about["base"]["p"]), float(about["base"]["sigma"])),
+            _field(tensors, tuple(map(float, about["span"]))),
+            dict(about["recipe"]),
+            str(about["problem"]),
+            None if about["of_model"] is None else OfModel(**about["of_model"]),
+            dict(about["metrics"]),
+            sha256_of(path),
+        )
+        found._check()
+        return found
 
     def _check(self) -> None:
         """ValueError or TypeError where numbers are out of range or don't belong together."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
-from polarprior.measure.metrics.transport import entropic_transport
+from polarprior.measure.metrics.transport import Transport, entropic_transport
 from torch import Tensor
-from tqdm import tqdm
 
 from polarprior_ground_metric.signatures import Signatures
 
@@ -16,20 +14,6 @@ AT_ONCE = 1 << 21
 """Numbers in the costs of the problems that are solved together: what stays in the caches of a processor."""
 TOLERANCE, MOST = 1e-3, 200
 """Of `entropic_transport`, where distances are compared."""
-
-
-class Solved(NamedTuple):
-    """Pairs of signatures, transported.
-
-    Attributes:
-        value: W of each pair, [b], eq. 11.
-        plan: F, [b, m, n].
-        columns: dual variables of the second ones, [b, n].
-    """
-
-    value: Tensor
-    plan: Tensor
-    columns: Tensor
 
 
 def ground_costs(p: Signatures, q: Signatures) -> Tensor:
@@ -45,8 +29,8 @@ def solve(
     columns: Tensor | None = None,
     tolerance: float = TOLERANCE,
     most: int = MOST,
-) -> Solved:
-    """W between p_i and q_i, as many of one as of the other, in the space where the ground distance is Euclidean.
+) -> Transport:
+    """W, eq. 11, between p_i and q_i, as many of one as of the other, where the ground distance is Euclidean.
 
     Args:
         p, q: the pairs.
@@ -54,42 +38,24 @@ def solve(
         columns: dual variables to start from, such as those of a metric a step ago.
         tolerance, most: see `entropic_transport`.
     """
-    if not len(p):
-        empty = p.points.new_zeros(0, p.points.shape[1], q.points.shape[1])
-        return Solved(empty.sum((1, 2)), empty, empty.sum(1))
     parts = []
     for rows in _parts(len(p), p.points.shape[1] * q.points.shape[1]):
         start = None if columns is None else columns[rows]
-        found = entropic_transport(
-            ground_costs(p[rows], q[rows]),
-            p.weights[rows],
-            q.weights[rows],
-            gamma,
-            columns=start,
-            tolerance=tolerance,
-            most=most,
+        cost = ground_costs(p[rows], q[rows])
+        parts.append(
+            entropic_transport(
+                cost, p.weights[rows], q.weights[rows], gamma, columns=start, tolerance=tolerance, most=most
+            )
         )
-        parts.append(Solved(found.value, found.plan, found.columns))
-    return Solved(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    return Transport(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
-def all_pairs(
-    p: Signatures, q: Signatures, gamma: float, tolerance: float = TOLERANCE, progress: str | None = None
-) -> Tensor:
-    """W between each of p and each of q: [len(p), len(q)].
-
-    Args:
-        p, q, gamma, tolerance: see `solve`.
-        progress: what a bar is for; None for no bar.
-    """
+def all_pairs(p: Signatures, q: Signatures, gamma: float, tolerance: float = TOLERANCE) -> Tensor:
+    """W between each of p and each of q: [len(p), len(q)]; see `solve`."""
     values = p.points.new_empty(len(p) * len(q))
-    numbers = p.points.shape[1] * q.points.shape[1]
-    with tqdm(total=len(values), desc=progress, disable=progress is None, unit="pair", unit_scale=True) as bar:
-        for rows in _parts(len(values), numbers):
-            index = torch.arange(rows.start, rows.stop)
-            left, right = index // len(q), index % len(q)
-            values[rows] = solve(p[left], q[right], gamma, tolerance=tolerance).value
-            bar.update(len(index))
+    for rows in _parts(len(values), p.points.shape[1] * q.points.shape[1]):
+        index = torch.arange(rows.start, rows.stop)
+        values[rows] = solve(p[index // len(q)], q[index % len(q)], gamma, tolerance=tolerance).value
     return values.reshape(len(p), len(q))
 
 

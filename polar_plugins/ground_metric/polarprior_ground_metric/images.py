@@ -9,6 +9,7 @@ import torch
 from polarprior.errors import PolarPriorError, UsageError
 from torch import Tensor
 
+from polarprior_ground_metric.levels import upright
 from polarprior_ground_metric.signatures import Signatures
 
 
@@ -96,8 +97,8 @@ def textures(images: Tensor | np.ndarray, components: int = 100) -> Signatures:
     pixels = np.asarray(images, dtype=np.float64)
     patterns = [_histograms(local_binary_pattern((each * 255).astype(np.uint8), 8, 1, "uniform")) for each in pixels]
     gradients = [hog(each, pixels_per_cell=(8, 8), cells_per_block=(2, 2)) for each in pixels]
-    reduced = [_reduced(np.stack(each), components) for each in (patterns, gradients)]
-    return Signatures.of(torch.from_numpy(np.stack(reduced, 1)).float())
+    reduced = [_reduced(torch.from_numpy(np.stack(each)), components) for each in (patterns, gradients)]
+    return Signatures.of(torch.stack(reduced, 1).float())
 
 
 def reduction(points: Tensor, components: int) -> Tensor:
@@ -105,8 +106,7 @@ def reduction(points: Tensor, components: int) -> Tensor:
     above 0. As a linear map it leaves the mean where it is."""
     centred = (points - points.mean(0)).double()
     directions = torch.linalg.svd(centred, full_matrices=False).Vh[:components]
-    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
-    return (directions * largest.sign()).to(points.dtype)
+    return upright(directions).to(points.dtype)
 
 
 def _histograms(codes: np.ndarray, block: int = 16) -> np.ndarray:
@@ -120,10 +120,8 @@ def _histograms(codes: np.ndarray, block: int = 16) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _reduced(features: np.ndarray, components: int) -> np.ndarray:
-    centred = features - features.mean(0)
-    directions = np.linalg.svd(centred, full_matrices=False)[2][:components]
-    projected = centred @ directions.T
-    found = np.zeros((len(features), components))
-    found[:, : projected.shape[1]] = projected / max(float(projected.std()), 1e-12)
+def _reduced(features: Tensor, components: int) -> Tensor:
+    projected = (features - features.mean(0)) @ reduction(features, components).T
+    found = features.new_zeros(len(features), components)
+    found[:, : projected.shape[1]] = projected / projected.std(correction=0).clamp(min=1e-12)
     return found

@@ -12,9 +12,10 @@ from math import sqrt
 from typing import NamedTuple
 
 import torch
+from polarprior.measure.metrics.transport import Transport
 from torch import Tensor
 
-from polarprior_ground_metric.distances import Solved, all_pairs, moments, solve
+from polarprior_ground_metric.distances import all_pairs, moments, solve
 from polarprior_ground_metric.levels import Levels, factor
 from polarprior_ground_metric.signatures import Signatures
 
@@ -42,12 +43,10 @@ class Triplets(NamedTuple):
     """The sets S and R of eq. 13.
 
     Attributes:
-        anchors: P, [n]: rows.
-        targets: [n, i], rows of the nearest of P's class.
+        targets: [n, i], rows of the nearest of the class of each anchor P.
         impostors: [n, g], rows of the nearest of other classes.
     """
 
-    anchors: Tensor
     targets: Tensor
     impostors: Tensor
 
@@ -91,7 +90,7 @@ def neighbours(distances: Tensor, classes: Tensor, targets: int, impostors: int)
     itself = torch.eye(len(classes), dtype=torch.bool)
     near = distances.masked_fill(~same | itself, torch.inf).topk(targets, largest=False).indices
     far = distances.masked_fill(same, torch.inf).topk(impostors, largest=False).indices
-    return Triplets(torch.arange(len(classes)), near, far)
+    return Triplets(near, far)
 
 
 def value_and_gradient(
@@ -134,10 +133,10 @@ def value_and_gradient(
         (triplets.targets, near, of_targets),
         (triplets.impostors, far, of_impostors),
     ):
-        of_pair = classes[rows.flatten()]
+        left, right = _pairs(rows)
+        of_pair = classes[right]
         for label in of_pair.unique().tolist():
             chosen = of_pair == label
-            left, right = _pairs(rows)
             part = moments(signatures[left[chosen]], signatures[right[chosen]], found.plan[chosen], shares[chosen])
             gradient.shared.add_(part)
             if objective.rho_t is not None:
@@ -185,7 +184,7 @@ def _solved(
     gamma: float,
     tolerance: float,
     columns: Tensor | None,
-) -> Solved:
+) -> Transport:
     """W_{c(Q)} of each anchor and each of its `rows` [n, i]."""
     left, right = _pairs(rows)
     of_pair = classes[right]
@@ -198,4 +197,4 @@ def _solved(
         parts.append(solve(mapped[left[chosen]], mapped[right[chosen]], gamma, start, tolerance))
         order.append(chosen)
     back = torch.cat(order).argsort()
-    return Solved(*(torch.cat(each)[back] for each in zip(*parts, strict=True)))
+    return Transport(*(torch.cat(each)[back] for each in zip(*parts, strict=True)))

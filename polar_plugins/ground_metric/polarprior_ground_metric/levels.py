@@ -62,6 +62,9 @@ def factor(matrix: Tensor) -> Tensor:
     0."""
     values, vectors = torch.linalg.eigh(matrix)
     kept = values > ROUNDING * max(float(values[-1]), torch.finfo(values.dtype).tiny)
-    rows = (vectors[:, kept] * values[kept].sqrt()).T.flip(0)
-    largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
-    return rows * largest.sign()
+    return upright((vectors[:, kept] * values[kept].sqrt()).T.flip(0))
+
+
+def upright(rows: Tensor) -> Tensor:
+    """Rows [r, d], each with the sign that makes its largest entry positive."""
+    return rows * rows.gather(1, rows.abs().argmax(1, keepdim=True)).sign()

@@ -28,13 +28,11 @@ class Tried:
     Attributes:
         rho_0, rho_t: of eq. 12; None where the classes have no matrix of their own.
         accuracy: of the best iterate.
-        kept: whether it is the one that was chosen.
     """
 
     rho_0: float
     rho_t: float | None
     accuracy: float
-    kept: bool = False
 
 
 class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
@@ -142,7 +140,6 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
             signatures: n.
             label: of the class whose M_0 + M_t is meant; M_0 where None.
         """
-        self._check_fitted()
         return Signatures.of(signatures).mapped(self.linear(label))
 
     def linear(self, label: Any = None) -> Tensor:
@@ -193,10 +190,10 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         return np.sort(train), np.sort(held)
 
     def _scale(self, signatures: Signatures, classes: Tensor) -> None:
-        self.scale_, self.gamma_ = 1.0, 1.0
         few = signatures[:: max(1, len(signatures) // 200)]
-        costs = ground_costs(few, few.__class__(few.points.roll(1, 0), few.weights.roll(1, 0)))
-        mean = float((costs * few.weights[:, :, None] * few.weights.roll(1, 0)[:, None]).sum((1, 2)).mean())
+        others = few[torch.arange(len(few)).roll(1)]
+        costs = ground_costs(few, others)
+        mean = float((costs * few.weights[:, :, None] * others.weights[:, None]).sum((1, 2)).mean())
         if mean == 0:
             raise UsageError("signatures: all are the same", "give others")
         between = all_pairs(signatures, signatures, self.smoothing * mean, 1e-2)
@@ -207,18 +204,19 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
     def _chosen(self, train: np.ndarray, held: np.ndarray) -> Levels:
         """The best matrices of all that are tried. Matrices of classes must be better by more than chance."""
         start = Levels.start(len(self.classes_), self._stored.points)
-        best, best_accuracy = start, self._accuracy(start, train, held)
+        plain = self._accuracy(start, train, held)
+        best, best_accuracy = start, plain
         tried = []
         with tqdm(disable=not self.progress, unit="round", total=self.rounds * self._candidates) as bar:
             for rho_0 in self.rho_0:
-                levels, accuracy = self._learnt(start, rho_0, None, train, held, bar)
+                levels, accuracy = self._learnt(start, plain, rho_0, None, train, held, bar)
                 tried.append(Tried(rho_0, None, accuracy))
                 if accuracy > best_accuracy or best is start:
                     best, best_accuracy, weight = levels, accuracy, rho_0
             shared, floor = best, best_accuracy
             chance = (floor * (1 - floor) / len(held)) ** 0.5
             for rho_t in self._of_classes:
-                levels, accuracy = self._learnt(shared, weight, rho_t, train, held, bar)
+                levels, accuracy = self._learnt(shared, floor, weight, rho_t, train, held, bar)
                 tried.append(Tried(weight, rho_t, accuracy))
                 if accuracy > max(best_accuracy, floor + chance):
                     best, best_accuracy = levels, accuracy
@@ -234,15 +232,22 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         return len(self.rho_0) + len(self._of_classes)
 
     def _learnt(
-        self, levels: Levels, rho_0: float, rho_t: float | None, train: np.ndarray, held: np.ndarray, bar: Any
+        self,
+        levels: Levels,
+        accuracy: float,
+        rho_0: float,
+        rho_t: float | None,
+        train: np.ndarray,
+        held: np.ndarray,
+        bar: Any,
     ) -> tuple[Levels, float]:
-        """The best iterate from `levels` on, and its accuracy on what is held out."""
+        """The best iterate from `levels` on, whose accuracy on what is held out is known, and its accuracy there."""
         signatures, classes = self._stored[train], self._classes[train]
         objective = Objective(self.mu, rho_0, rho_t, self.gamma_)
         counts = classes.bincount()
         targets = min(self.targets, int(counts.min()) - 1)
         impostors = min(self.impostors, len(classes) - int(counts.max()))
-        best, best_accuracy, waited = levels, self._accuracy(levels, train, held), 0
+        best, best_accuracy, waited = levels, accuracy, 0
         for done in range(self.rounds):
             between = distances_to(signatures, signatures, classes, levels, self.gamma_)
             triplets = neighbours(between, classes, targets, impostors)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polarprior.checkpoints import refusing
-from polarprior.training.described_file import file_to_write, found_file, open_described, save_described
+from polarprior.training.described_file import file_to_write, read_described, save_described
 from torch import Tensor
 
 from polarprior_ground_metric.levels import Levels
@@ -70,11 +69,7 @@ class MetricFile:
         Raises:
             PolarPriorError: no such file, or it holds no metric.
         """
-        path = found_file(path, "metric", HINT)
-        complaint = f"metric: {path} holds no ground metric"
-        about, tensors = open_described(path, FORMAT, complaint, HINT)
-        with refusing(complaint, HINT):
-            return _made(about, tensors)
+        return read_described(path, FORMAT, "metric", "ground metric", HINT, _made)
 
     def linear(self, label: Any = None) -> Tensor:
         """L [r, D] of features of `space`, for a class or for all; see `MultiLevelMetric.linear`."""
@@ -82,7 +77,7 @@ class MetricFile:
         return own if self.reduction is None else own @ self.reduction
 
 
-def _made(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MetricFile:
+def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MetricFile:
     shared, own, points, weights, classes = (
         tensors[name] for name in ("shared", "own", "points", "weights", "classes")
     )

@@ -20,8 +20,11 @@ RHO = 0.7
 
 
 def generator_of(latent, features, seed=0):
-    torch.manual_seed(seed)
+    stream = torch.Generator().manual_seed(seed)
     network = nn.Sequential(nn.Linear(latent, 8), nn.Tanh(), nn.Linear(8, features)).eval()
+    with torch.no_grad():
+        for each in network.parameters():
+            each.copy_(torch.randn(each.shape, generator=stream) / each.shape[-1] ** 0.5)
     return pp.wrap(network, latent_dim=latent)
 
 

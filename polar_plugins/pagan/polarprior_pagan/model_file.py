@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from polarprior.checkpoints import filled, refusing
-from polarprior.training.described_file import found_file, open_described, save_described
+from polarprior.checkpoints import filled
+from polarprior.training.described_file import read_described, save_described
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -65,14 +65,10 @@ class Model:
         Raises:
             PolarPriorError: no such file, or it holds no PAGAN.
         """
-        path = found_file(path, "model", HINT)
-        complaint = f"model: {path} holds no PAGAN"
-        about, tensors = open_described(path, FORMAT, complaint, HINT)
-        with refusing(complaint, HINT):
-            return _made(about, tensors)
+        return read_described(path, FORMAT, "model", "PAGAN", HINT, _made)
 
 
-def _made(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
+def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
     recipe = Recipe(**about["recipe"])
 
     def part(name: str, make: Any) -> nn.Module:
