@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.measure.reference import scaled
+from polarprior.training.augmentations import AUGMENTATIONS, shift
 from polarprior_mnist.autoencoders import Autoencoder
-from polarprior_pagan.augmentations import AUGMENTATIONS, shift
 from polarprior_pagan.classifier import accuracy
 from polarprior_pagan.classifier import trained as trained_classifier
 from polarprior_pagan.data import Images, open_images

@@ -125,6 +125,20 @@ def test_real_images_in_every_form(stored, name):
     assert (np.sort(seen.reshape(3, -1), 0) == np.sort(images.reshape(3, -1), 0)).all()
     assert (seen == images[order]).all() or (seen == images).all()
     assert reference.pixels([2, 0], 3, (8, 12)).shape == (2, 8, 12, 3)
+    assert reference.labels() is None
+
+
+def test_classes_are_a_file_beside_or_sub_folders(stored):
+    _, folder = stored
+    beside = folder / "train-labels-idx1-ubyte"
+    beside.write_bytes(bytes((0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 7)))
+    assert open_reference(folder / "train-images-idx3-ubyte").labels().tolist() == [7, 0, 7]
+    beside.write_bytes(bytes((0, 0, 8, 1, 0, 0, 0, 2, 7, 0)))
+    with pytest.raises(PolarPriorError, match="for 3 images"):
+        open_reference(folder / "train-images-idx3-ubyte")
+    (folder / "folder" / "cats").mkdir()
+    (folder / "folder" / "0.png").rename(folder / "folder" / "cats" / "0.png")
+    assert open_reference(folder / "folder").labels().tolist() == ["below", "below", "cats"]
 
 
 def test_files_of_cifar_hold_planes(tmp_path):
@@ -137,6 +151,7 @@ def test_files_of_cifar_hold_planes(tmp_path):
     reference = open_reference(tmp_path / "test_batch.bin")
     assert (reference.pixels([0, 1], 3, (32, 32)) == images).all()
     assert reference.name(1) == "1"
+    assert reference.labels().tolist() == [3, 9]
 
 
 def test_what_is_no_reference_is_refused(stored, tmp_path):

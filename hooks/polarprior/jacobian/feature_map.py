@@ -20,10 +20,13 @@ class FeatureMap:
         space: its name.
         function: images [n, C, H, W] in [-1, 1] to features [n, D]; deterministic, each row on its own,
             differentiable by torch. `pixel` takes any [n, ...].
+        places: the same images to features at the places of a map, [n, D, h, w], whose mean over them are those of
+            `function`; None where the space has no such map.
     """
 
     space: str
     function: Callable[[Tensor], Tensor]
+    places: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features [n, D] of `images`."""

@@ -3,12 +3,13 @@ evaluator takes."""
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 import torch
@@ -57,6 +58,11 @@ class Reference(ABC):
     def name(self, index: int) -> str:
         """What one of them is called: its file, or its number."""
         return str(index)
+
+    def labels(self) -> np.ndarray | None:
+        """The class of each, [n]: its number (int64) in files of MNIST's and CIFAR-10's, its name where all pictures
+        lie in sub-folders; None where there is none. Sub-folders such as 00000 only share pictures out."""
+        return None
 
     def pixels(self, rows: list[int], channels: int, size: tuple[int, int]) -> np.ndarray:
         """uint8 [n, *size, channels] of some of them, channels 1 or 3, resized by Pillow's bicubic where they have
@@ -109,17 +115,20 @@ def scaled(pixels: np.ndarray) -> Tensor:
 
 
 class _Array(Reference):
-    """uint8 [n, H, W, C]."""
+    """uint8 [n, H, W, C], and labels int64 [n] where there are any."""
 
-    def __init__(self, path: Path, images: np.ndarray):
+    def __init__(self, path: Path, images: np.ndarray, labels: np.ndarray | None = None):
         super().__init__(path)
-        self._images = images
+        self._images, self._labels = images, labels
 
     def __len__(self) -> int:
         return len(self._images)
 
     def picture(self, index: int) -> Image.Image:
         return as_image(self._images[index])
+
+    def labels(self) -> np.ndarray | None:
+        return self._labels
 
 
 class _Folder(Reference):
@@ -137,6 +146,9 @@ class _Folder(Reference):
 
     def name(self, index: int) -> str:
         return str(self._files[index].relative_to(self.path))
+
+    def labels(self) -> np.ndarray | None:
+        return _sub_folders([each.relative_to(self.path) for each in self._files])
 
 
 class _Zip(Reference):
@@ -159,6 +171,17 @@ class _Zip(Reference):
     def name(self, index: int) -> str:
         return self._names[index]
 
+    def labels(self) -> np.ndarray | None:
+        return _sub_folders([PurePosixPath(each) for each in self._names])
+
+
+def _sub_folders(files: Sequence[PurePath]) -> np.ndarray | None:
+    """The first of each; None where a file lies in none, or they are five digits each, as in StyleGAN's sets."""
+    if not all(len(each.parts) > 1 for each in files):
+        return None
+    names = [each.parts[0] for each in files]
+    return None if all(re.fullmatch(r"\d{5}", each) for each in names) else np.array(names)
+
 
 def open_reference(path: str | Path) -> Reference:
     """Real images.
@@ -180,15 +203,15 @@ def open_reference(path: str | Path) -> Reference:
             raise UsageError(
                 f"--reference: {path} has {len(arrays)} files of images", f"name one: --reference {arrays[0]}"
             )
-        reference: Reference = _Array(arrays[0], _images_of_idx(arrays[0])) if arrays else _Folder(path)
+        reference: Reference = _of_idx(arrays[0]) if arrays else _Folder(path)
     elif path.suffix == ".bin":
-        reference = _Array(path, read_cifar(path)[0])
+        reference = _Array(path, *read_cifar(path))
     elif path.suffix == ".npz":
         reference = _Array(path, _images_of_npz(path))
     elif zipfile.is_zipfile(path):
         reference = _Zip(path)
     else:
-        reference = _Array(path, _images_of_idx(path))
+        reference = _of_idx(path)
     if len(reference) < 2:
         raise UsageError(
             f"--reference: {path} has {len(reference)} images", f"name one with more: {', '.join(PICTURES)}"
@@ -212,13 +235,22 @@ def _opened(file: object, name: object) -> Image.Image:
         return image
 
 
-def _images_of_idx(path: Path) -> np.ndarray:
+def _of_idx(path: Path) -> Reference:
+    """Images, and labels where their file lies beside them."""
     images = read_idx(path)
     if images.ndim != 3 or not images.size:
         raise PolarPriorError(
             f"--reference: {path} has axes {list(images.shape)}", "name a file of images, not labels"
         )
-    return images[..., None]
+    beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+    if beside == path or not beside.is_file():
+        return _Array(path, images[..., None])
+    labels = read_idx(beside).astype(np.int64)
+    if labels.shape != images.shape[:1]:
+        raise PolarPriorError(
+            f"--reference: {beside} has axes {list(labels.shape)} for {len(images)} images", "fetch both again"
+        )
+    return _Array(path, images[..., None], labels)
 
 
 def _images_of_npz(path: Path) -> np.ndarray:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from polarprior.measure.reference import scaled
+from polarprior.training.augmentations import shift
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, leaky_relu
 from tqdm import trange
 
-from polarprior_pagan.augmentations import shift
 from polarprior_pagan.data import Images
 from polarprior_pagan.networks import BOTTOM, SLOPE, downwards
 

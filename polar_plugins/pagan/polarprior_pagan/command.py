@@ -74,11 +74,11 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     from polarprior.files import write_atomically
     from polarprior.host import torch_device
     from polarprior.measure.figures import png_bytes
+    from polarprior.training.augmentations import named
     from polarprior.training.checkpoint import Checkpoint
     from polarprior.training.described_file import file_to_write
     from polarprior.training.loop import train
 
-    from polarprior_pagan.augmentations import named
     from polarprior_pagan.data import open_data
     from polarprior_pagan.looking import Looks, told
     from polarprior_pagan.model_file import model_of

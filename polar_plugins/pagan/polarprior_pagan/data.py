@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.measure.cifar import read_cifar
-from polarprior.measure.idx import read_idx
+from polarprior.errors import UsageError
 from polarprior.measure.reference import Reference, open_reference
 
 HELD_SHARE, HELD_MOST = 0.1, 5000
@@ -59,7 +57,7 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
 
     Args:
         path: a folder with MNIST's idx files (the training set is taken) or with CIFAR-10's ``data_batch_*.bin``, or
-            one such file; or any other images, without labels, see `polarprior.measure.reference.open_reference`.
+            one such file; or any other images, see `polarprior.measure.reference.open_reference`.
         size: pixels a side.
         channels: 1 or 3; those of the first image if None.
 
@@ -75,24 +73,11 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
         reference = open_reference(file)
         channels = channels or (1 if reference.picture(0).mode in GREY else 3)
         pixels.append(_resized(reference, channels, size))
-        found = _labels(file)
+        found = reference.labels()
         if found is not None:
-            labels.append(found)
-    together = np.concatenate(labels) if labels else None
-    if together is not None and len(together) != sum(map(len, pixels)):
-        raise PolarPriorError(f"--data: {path} has {len(together)} labels for other images", "fetch both again")
-    return Images(np.concatenate(pixels), together)
+            labels.append(found if found.dtype == np.int64 else np.unique(found, return_inverse=True)[1])
+    return Images(np.concatenate(pixels), np.concatenate(labels) if labels else None)
 
 
 def _resized(reference: Reference, channels: int, size: int) -> np.ndarray:
     return np.concatenate(list(reference.pixel_batches(channels, (size, size))))
-
-
-def _labels(file: Path) -> np.ndarray | None:
-    """Those of an idx file's images, in the file beside it, or of a file of CIFAR-10's."""
-    if file.suffix == ".bin":
-        return read_cifar(file)[1]
-    beside = file.with_name(file.name.replace("images-idx3", "labels-idx1"))
-    if beside == file or not beside.is_file():
-        return None
-    return read_idx(beside).astype(np.int64)

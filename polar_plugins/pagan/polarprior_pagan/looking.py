@@ -13,9 +13,9 @@ from polarprior.measure.metrics.frechet import Moments, frechet_distance
 from polarprior.measure.metrics.inception_score import inception_score
 from polarprior.measure.metrics.reconstruction import PARTS, reconstruction_dissimilarity
 from polarprior.measure.reference import scaled
+from polarprior.training.augmentations import Augmentation
 from torch import Tensor, nn
 
-from polarprior_pagan.augmentations import Augmentation
 from polarprior_pagan.data import Images
 from polarprior_pagan.networks import Encoder
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
+from polarprior.training.augmentations import Augmentation
 from torch import Tensor, nn
 
-from polarprior_pagan.augmentations import Augmentation
 from polarprior_pagan.matching import MATCHINGS
 from polarprior_pagan.networks import Encoder, Generator, OfImages, OfLatents, OfPairs, normalise
 from polarprior_pagan.penalty import gradient_penalty

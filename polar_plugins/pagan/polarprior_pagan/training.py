@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from polarprior.measure.reference import scaled
+from polarprior.training.augmentations import Augmentation
 from polarprior.training.state import Part, gathered, scattered
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from polarprior_pagan.augmentations import Augmentation
 from polarprior_pagan.losses import Networks, losses
 from polarprior_pagan.recipe import Recipe
 
@@ -23,7 +23,7 @@ class Training:
     Args:
         images: uint8 [n, size, size, channels], to train on.
         recipe: how.
-        augment: what its `augment` names, see `polarprior_pagan.augmentations.named`.
+        augment: what its `augment` names, see `polarprior.training.augmentations.named`.
         device: where; all that is random is drawn on the CPU.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from polarprior_pagan.augmentations import AUGMENTATIONS, flip, shift
+from polarprior.training.augmentations import AUGMENTATIONS, flip, shift
 from polarprior_pagan.losses import Networks, losses
 from polarprior_pagan.matching import DIVERGENCES, MATCHINGS
 from polarprior_pagan.penalty import gradient_penalty

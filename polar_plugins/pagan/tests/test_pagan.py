@@ -19,9 +19,9 @@ from PIL import Image
 from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.testing import GeneratorPluginTests
+from polarprior.training.augmentations import AUGMENTATIONS
 from polarprior.training.described_file import KEY
 from polarprior_pagan import classifier
-from polarprior_pagan.augmentations import AUGMENTATIONS
 from polarprior_pagan.data import open_data, open_images
 from polarprior_pagan.generator import SHIPPED
 from polarprior_pagan.model_file import Model, model_of

@@ -62,6 +62,12 @@ def efficientnet_lite0() -> nn.Module:
     return Applied(_lite0(), lambda network, images: network.extract_features(images).mean((2, 3)))
 
 
+def map_of_lite0(features: nn.Module, images: Tensor) -> Tensor:
+    """What those are pooled from, [n, 1280, 7, 7] of 224 pixels."""
+    found: Tensor = features.module.extract_features(images)  # type: ignore[union-attr,operator]
+    return found
+
+
 def efficientnet_lite0_logits() -> nn.Module:
     """Its 1000 logits."""
     return _lite0()

@@ -43,15 +43,17 @@ class Space(NamedTuple):
         network: makes the network: images [n, 3, size, size], prepared, to features [n, D], in eval mode.
         size: pixels to which images are resized.
         prepared: images in [-1, 1] to what the network takes.
+        places: the network and what it takes to its last map [n, D, h, w], where the features are that one's mean.
     """
 
     network: Callable[[], nn.Module]
     size: int
     prepared: Input
+    places: Callable[[nn.Module, Tensor], Tensor] | None = None
 
 
 SPACES = {
-    "efficientnet-lite0": Space(networks.efficientnet_lite0, 224, _lite),
+    "efficientnet-lite0": Space(networks.efficientnet_lite0, 224, _lite, networks.map_of_lite0),
     "efficientnet-lite0-logits": Space(networks.efficientnet_lite0_logits, 224, _lite),
     "vgg16": Space(networks.nvidia_vgg16, 224, _bytes),
     "inception": Space(networks.nvidia_inception, 299, _bytes),
@@ -75,8 +77,16 @@ def feature_map(name: str, device: torch.device) -> FeatureMap:
             f"use --space {PREFIX}{nearest(name, list(SPACES))}",
         )
     space = SPACES[name]
-    network = _loaded(name).to(device)
-    return FeatureMap(PREFIX + name, lambda images: network(space.prepared(resized(images, space.size))))
+    network, last_map = _loaded(name).to(device), space.places
+
+    def prepared(images: Tensor) -> Tensor:
+        return space.prepared(resized(images, space.size))
+
+    return FeatureMap(
+        PREFIX + name,
+        lambda images: network(prepared(images)),
+        None if last_map is None else lambda images: last_map(network, prepared(images)),
+    )
 
 
 @cache

@@ -88,6 +88,15 @@ def test_features_lead_to_the_logits(colours):
     )
 
 
+def test_features_are_means_over_the_last_map(colours):
+    images = colours(colours.prior.draw(range(2)))
+    phi = pp.feature_map(colours, LITE)
+    places = phi.places(images)
+    assert places.shape == (2, 1280, 7, 7)
+    torch.testing.assert_close(places.mean((2, 3)), phi(images))
+    assert pp.feature_map(colours, LITE + "-logits").places is None
+
+
 def test_a_bank_in_its_space_is_traced_and_right(colours, caplog):
     """Log-volumes through the network, against central differences of the features in float64."""
     bank = pp.build_bank(colours, 2, 3, space=LITE)

@@ -1,22 +1,23 @@
-"""a(x) of the seed's section 3: what may change of an image while its content stays."""
+"""What may change of an image while its content stays: a(x) of PAGAN (Alanov et al. 2018), section 3."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from polarprior.errors import UsageError
-from polarprior.user_functions import made_by_the_user
 from torch import Tensor
 
+from polarprior.errors import UsageError
+from polarprior.user_functions import made_by_the_user
+
 SHARE = 0.1
-"""Of the side that is padded: the seed's."""
+"""Of the side that is padded: the paper's."""
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def shift(images: Tensor, noise: torch.Generator, share: float = SHARE) -> Tensor:
-    """Pad by reflection, and crop to the same size at random: the seed's own.
+    """Pad by reflection, and crop to the same size at random: the paper's own.
 
     Args:
         images: [n, C, H, W].
@@ -73,4 +74,4 @@ def named(name: str) -> Augmentation:
     made, _ = made_by_the_user("--augment", source, "--augment shift", {})
     if not callable(made):
         raise UsageError(f"--augment: {name} returned {type(made).__name__}, expected a function", "return one")
-    return made  # type: ignore[no-any-return]
+    return made
