@@ -11,11 +11,11 @@ import torch
 from polarprior.errors import UsageError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from tqdm import tqdm
 
 from polarprior_ground_metric.distances import all_pairs, ground_costs
+from polarprior_ground_metric.held_out import HeldOut, voted
 from polarprior_ground_metric.learning import Objective, descend, distances_to, neighbours
 from polarprior_ground_metric.levels import Levels, factor
 from polarprior_ground_metric.signatures import Signatures
@@ -54,6 +54,8 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         rounds, steps: neighbours are chosen anew `rounds` times, with `steps` steps after each.
         patience: rounds without a better accuracy that end it.
         validation: the share that is held out.
+        new_classes: those to come are others, as persons are: whole classes are held out, and none gets a matrix of
+            its own.
         seed: of what is held out.
         progress: show a bar.
 
@@ -81,6 +83,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         steps: int = 10,
         patience: int = 3,
         validation: float = 0.25,
+        new_classes: bool = False,
         seed: int = 0,
         progress: bool = False,
     ):
@@ -88,7 +91,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         self.targets, self.impostors, self.mu = targets, impostors, mu
         self.rho_0, self.rho_t, self.smoothing = rho_0, rho_t, smoothing
         self.rate, self.rounds, self.steps, self.patience = rate, rounds, steps, patience
-        self.validation, self.seed, self.progress = validation, seed, progress
+        self.validation, self.new_classes, self.seed, self.progress = validation, new_classes, seed, progress
 
     def fit(self, signatures: Any, labels: Any) -> MultiLevelMetric:
         """Learn the matrices, and keep all signatures as neighbours.
@@ -109,10 +112,10 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
                 "expected as many, of two classes or more",
                 "give a label to each",
             )
-        train, held = self._split(codes)
-        self._scale(given[train], classes[train])
+        held = HeldOut.drawn(codes, self.validation, self.seed, self.new_classes)
+        self._scale(given[held.learnt], classes[held.learnt])
         self._stored, self._classes = Signatures(given.points / self.scale_, given.weights), classes
-        self.levels_ = self._chosen(train, held)
+        self.levels_ = self._chosen(held)
         return self
 
     def given(
@@ -158,15 +161,16 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
     def kneighbors(self, signatures: Any, n_neighbors: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Distances [n, k], smallest first, and rows [n, k] of the stored signatures that are nearest."""
         self._check_fitted()
-        count = self.n_neighbors if n_neighbors is None else n_neighbors
-        if not 1 <= count <= len(self._stored):
-            raise UsageError(f"n_neighbors: got {count}, expected 1 to {len(self._stored)}", "use n_neighbors=1")
+        count = self._count(self.n_neighbors if n_neighbors is None else n_neighbors)
         found = self.distances(signatures).topk(count, largest=False)
         return found.values.numpy(), found.indices.numpy()
 
-    def distances(self, signatures: Any) -> Tensor:
-        """W of each signature and each stored one, under the metric of the stored one's class: [n, stored]."""
+    def distances(self, signatures: Any, others: Any = None) -> Tensor:
+        """W of each signature and each stored one, under the metric of the stored one's class, or of each and each of
+        `others`, under M_0: [n, m]."""
         self._check_fitted()
+        if others is not None:
+            return all_pairs(self.transform(signatures), self.transform(others), self.gamma_)
         given = Signatures.of(signatures)
         scaled = Signatures(given.points / self.scale_, given.weights)
         return distances_to(scaled, self._stored, self._classes, self.levels_, self.gamma_)
@@ -174,20 +178,18 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
     def predict(self, signatures: Any) -> np.ndarray:
         """Labels [n]: of most of the nearest; of the nearest of those that are as many."""
         self._check_fitted()
-        return self.classes_[voted(self.distances(signatures), self._classes, self.n_neighbors).numpy()]
+        count = self._count(self.n_neighbors)
+        return self.classes_[voted(self.distances(signatures), self._classes, count).numpy()]
 
     def score(self, signatures: Any, labels: Any) -> float:
         """Share of labels that `predict` finds."""
         return float((self.predict(signatures) == np.asarray(labels)).mean())
 
-    def _split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to learn from and rows to judge by."""
-        fewest = int(np.bincount(codes).min())
-        if fewest < 3:
-            raise UsageError(f"labels: a class of {fewest} signatures, expected 3 or more of each", "leave it out")
-        share = max(self.validation, len(self.classes_) / len(codes))
-        train, held = train_test_split(np.arange(len(codes)), test_size=share, stratify=codes, random_state=self.seed)
-        return np.sort(train), np.sort(held)
+    def _count(self, neighbours: int) -> int:
+        """As many, if there are."""
+        if not 1 <= neighbours <= len(self._stored):
+            raise UsageError(f"n_neighbors: got {neighbours}, expected 1 to {len(self._stored)}", "use n_neighbors=1")
+        return neighbours
 
     def _scale(self, signatures: Signatures, classes: Tensor) -> None:
         few = signatures[:: max(1, len(signatures) // 200)]
@@ -201,22 +203,22 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         self.scale_ = float(nearest.clamp(min=1e-6 * mean).sqrt())
         self.gamma_ = self.smoothing * mean / self.scale_**2
 
-    def _chosen(self, train: np.ndarray, held: np.ndarray) -> Levels:
+    def _chosen(self, held: HeldOut) -> Levels:
         """The best matrices of all that are tried. Matrices of classes must be better by more than chance."""
         start = Levels.start(len(self.classes_), self._stored.points)
-        plain = self._accuracy(start, train, held)
+        plain = self._accuracy(start, held)
         best, best_accuracy = start, plain
         tried = []
         with tqdm(disable=not self.progress, unit="round", total=self.rounds * self._candidates) as bar:
             for rho_0 in self.rho_0:
-                levels, accuracy = self._learnt(start, plain, rho_0, None, train, held, bar)
+                levels, accuracy = self._learnt(start, plain, rho_0, None, held, bar)
                 tried.append(Tried(rho_0, None, accuracy))
                 if accuracy > best_accuracy or best is start:
                     best, best_accuracy, weight = levels, accuracy, rho_0
             shared, floor = best, best_accuracy
-            chance = (floor * (1 - floor) / len(held)) ** 0.5
+            chance = (floor * (1 - floor) / len(held.judged)) ** 0.5
             for rho_t in self._of_classes:
-                levels, accuracy = self._learnt(shared, floor, weight, rho_t, train, held, bar)
+                levels, accuracy = self._learnt(shared, floor, weight, rho_t, held, bar)
                 tried.append(Tried(weight, rho_t, accuracy))
                 if accuracy > max(best_accuracy, floor + chance):
                     best, best_accuracy = levels, accuracy
@@ -225,6 +227,8 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
 
     @property
     def _of_classes(self) -> Sequence[float]:
+        if self.new_classes:
+            return ()
         return (1 / len(self.classes_),) if self.rho_t is None else self.rho_t
 
     @property
@@ -237,14 +241,13 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         accuracy: float,
         rho_0: float,
         rho_t: float | None,
-        train: np.ndarray,
-        held: np.ndarray,
+        held: HeldOut,
         bar: Any,
     ) -> tuple[Levels, float]:
         """The best iterate from `levels` on, whose accuracy on what is held out is known, and its accuracy there."""
-        signatures, classes = self._stored[train], self._classes[train]
+        signatures, classes = self._stored[held.learnt], self._classes[held.learnt]
         objective = Objective(self.mu, rho_0, rho_t, self.gamma_)
-        counts = classes.bincount()
+        counts = classes.unique(return_counts=True)[1]
         targets = min(self.targets, int(counts.min()) - 1)
         impostors = min(self.impostors, len(classes) - int(counts.max()))
         best, best_accuracy, waited = levels, accuracy, 0
@@ -254,7 +257,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
             levels, value = descend(
                 signatures, classes, triplets, levels, objective, self.steps, done * self.steps, self.rate
             )
-            accuracy = self._accuracy(levels, train, held)
+            accuracy = self._accuracy(levels, held)
             bar.update()
             bar.set_postfix_str(f"objective {value:.3f}, held-out accuracy {accuracy:.3f}")
             waited = 0 if accuracy > best_accuracy else waited + 1
@@ -265,21 +268,9 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
                 break
         return best, best_accuracy
 
-    def _accuracy(self, levels: Levels, train: np.ndarray, held: np.ndarray) -> float:
-        found = distances_to(self._stored[held], self._stored[train], self._classes[train], levels, self.gamma_)
-        right = voted(found, self._classes[train], min(self.n_neighbors, len(train))) == self._classes[held]
-        return float(right.double().mean())
+    def _accuracy(self, levels: Levels, held: HeldOut) -> float:
+        return held.accuracy(self._stored, self._classes, levels, self.gamma_, self.n_neighbors)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "levels_"):
             raise NotFittedError("MultiLevelMetric: call fit first")
-
-
-def voted(distances: Tensor, classes: Tensor, count: int) -> Tensor:
-    """Of each row of distances [n, m] the class that most of the `count` nearest have; among classes with as many,
-    that of the nearest: [n]."""
-    nearest = distances.topk(count, largest=False).indices
-    votes = torch.nn.functional.one_hot(classes[nearest], int(classes.max()) + 1)
-    earlier = torch.linspace(0.5, 0, count)[None, :, None] / count
-    found: Tensor = (votes * (1 + earlier)).sum(1).argmax(1)
-    return found

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from polarprior.errors import UsageError
+from polarprior_ground_metric.held_out import voted
 from polarprior_ground_metric.images import clustered, ink_patches, of_maps, reduction, textures
-from polarprior_ground_metric.metric import MultiLevelMetric, voted
+from polarprior_ground_metric.metric import MultiLevelMetric
 from polarprior_ground_metric.signatures import Signatures
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -62,6 +63,30 @@ def test_own_matrices_are_kept_only_where_they_are_better():
     torch.testing.assert_close(metric.linear("b"), metric.linear())
     with pytest.raises(UsageError, match="got 'd'"):
         metric.linear("d")
+
+
+def test_classes_to_come_may_be_others():
+    """Twelve persons, seen twice each; what tells them apart is learnt from nine."""
+    stream = np.random.default_rng(0)
+    where = np.linspace(0, 6, 24)[stream.permutation(24)]
+
+    def seen(persons):
+        return [
+            (stream.normal(size=(3, 2)) * [0.05, 5] + [where[each], 0]).astype(np.float32)
+            for each in persons
+            for _ in range(2)
+        ]
+
+    labels = np.repeat(np.arange(12), 2)
+    probes, gallery = seen(range(12, 24))[::2], seen(range(12, 24))[1::2]
+    ranks = []
+    for rounds in (6, 0):
+        metric = MultiLevelMetric(1, new_classes=True, rounds=rounds).fit(seen(range(12)), labels)
+        assert not bool(metric.levels_.own.any())
+        ranks.append(float(metric.distances(probes, gallery).argsort(1).argsort(1).diagonal().double().mean()))
+    assert ranks[0] < ranks[1] - 1
+    with pytest.raises(UsageError, match="expected 4 or more"):
+        MultiLevelMetric(new_classes=True).fit(seen(range(3)), labels[:6])
 
 
 def test_votes():
