@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from polarprior import hookimpl
 
 if TYPE_CHECKING:
+    import click
     from polarprior.generator import Generator
     from polarprior.jacobian.feature_map import FeatureMap
 
@@ -25,3 +26,15 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap:
     from polarprior_ground_metric.space import feature_map
 
     return feature_map(generator, space)
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    """``polarprior train ground-metric``."""
+    import click
+
+    from polarprior_ground_metric.command import ground_metric
+
+    train = cli.commands["train"]
+    assert isinstance(train, click.Group)
+    train.add_command(ground_metric)

@@ -61,21 +61,30 @@ class HeldOut:
         return cls(learnt, judged, new_classes)
 
     def accuracy(self, signatures: Signatures, classes: Tensor, levels: Levels, gamma: float, count: int) -> float:
-        """The share of those judged whose class is that of most of their `count` nearest.
+        """The share of those judged whose class is that of most of their `count` nearest; of new classes the share of
+        the R nearest of each that are of its class, which has R others (R-precision, Musgrave et al. 2020).
 
         Args:
             signatures, classes: all of them.
             levels, gamma: of the distances.
-            count: of neighbours; no more than there are of a class where classes are new.
+            count: of neighbours.
         """
         by = self.judged if self.new_classes else self.learnt
         truth = classes[self.judged]
         distances = distances_to(signatures[self.judged], signatures[by], classes[by], levels, gamma)
         if self.new_classes:
-            distances.fill_diagonal_(torch.inf)
-            count = min(count, int(truth.unique(return_counts=True)[1].min()) - 1)
+            return _precision(distances, truth)
         right = voted(distances, classes[by], min(count, len(by))) == truth
         return float(right.double().mean())
+
+
+def _precision(distances: Tensor, classes: Tensor) -> float:
+    """R-precision of rows [n, n] among each other."""
+    others = (classes[:, None] == classes).sum(1) - 1
+    order = distances.fill_diagonal_(torch.inf).argsort(1)
+    counted = torch.arange(len(classes)) < others[:, None]
+    found = ((classes[order] == classes[:, None]) & counted).sum(1)
+    return float((found / others).double().mean())
 
 
 def voted(distances: Tensor, classes: Tensor, count: int) -> Tensor:

@@ -26,11 +26,11 @@ class Tried:
     """One setting of the regularisers, on held-out signatures.
 
     Attributes:
-        rho_0, rho_t: of eq. 12; None where the classes have no matrix of their own.
-        accuracy: of the best iterate.
+        rho_0, rho_t: of eq. 12; None for M = I, and where the classes have no matrix of their own.
+        accuracy: of the best iterate, see `HeldOut.accuracy`.
     """
 
-    rho_0: float
+    rho_0: float | None
     rho_t: float | None
     accuracy: float
 
@@ -65,7 +65,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         scale_: root of the mean distance of a signature from its nearest impostor, so that a margin of 1 means
             something.
         gamma_: weight of the entropy, for the same points.
-        tried_: what was tried, and how each did.
+        tried_: what was tried, M = I first, and how each did.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         start = Levels.start(len(self.classes_), self._stored.points)
         plain = self._accuracy(start, held)
         best, best_accuracy = start, plain
-        tried = []
+        tried = [Tried(None, None, plain)]
         with tqdm(disable=not self.progress, unit="round", total=self.rounds * self._candidates) as bar:
             for rho_0 in self.rho_0:
                 levels, accuracy = self._learnt(start, plain, rho_0, None, held, bar)

@@ -37,7 +37,7 @@ def test_what_is_noise_is_learnt_to_be_ignored(metric):
     assert metric.score(others, labels) > plain.score(others, labels) + 0.1
     shared = metric.levels_.shared
     assert float(shared[0, 0]) > 2 * float(shared[1, 1])
-    assert [each.rho_0 for each in metric.tried_] == [1.0, 1.0]
+    assert [each.rho_0 for each in metric.tried_] == [None, 1.0, 1.0]
 
 
 def test_it_is_an_estimator(metric):

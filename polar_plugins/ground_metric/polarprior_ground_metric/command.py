@@ -1,0 +1,138 @@
+"""``polarprior train ground-metric``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from polarprior.cli.options import loading_options
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from polarprior.generator import Generator
+    from polarprior.measure.reference import Reference
+
+OWN_SEEDS = 1 << 30
+"""The first seed of a model's own images: far from those of a bank."""
+FEWEST = 3
+"""Images of a class."""
+
+
+@click.command("ground-metric")
+@click.argument("model")
+@click.option("--space", required=True, help="Whose features are compared, such as perceptual:efficientnet-lite0.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The metric's file.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, readable=False),
+    help="Images: a folder or a zip with a sub-folder a class, an idx file; without classes, or without --data the "
+    "model's own, each image is a class with its copies.",
+)
+@click.option("--images", default=600, type=click.IntRange(12), show_default=True, help="At most, copies among them.")
+@click.option(
+    "--copies",
+    default=6,
+    type=click.IntRange(2),
+    show_default=True,
+    help="Of an image without a class: mirrored, shifted, with another contrast.",
+)
+@click.option(
+    "--components", default=16, type=click.IntRange(1), show_default=True, help="That PCA leaves of the features."
+)
+@click.option("--clusters", default=8, type=click.IntRange(1), show_default=True, help="Points of an image.")
+@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), show_default=True)
+@loading_options
+def ground_metric(
+    model: str,
+    space: str,
+    out: Path,
+    data: Path | None,
+    images: int,
+    copies: int,
+    components: int,
+    clusters: int,
+    seed: int,
+    device: str | None,
+    sha256: str | None,
+) -> None:
+    """A space in which images of a class are near each other, learnt from features of another space.
+
+    Measure volume there with --space ground-metric:OUT: in `polarprior bank build MODEL`, in score, in metrics.
+    """
+    import torch
+    from polarprior.host import default_host
+    from polarprior.measure.reference import open_reference
+    from polarprior.training.described_file import file_to_write
+
+    from polarprior_ground_metric.of_images import learnt, with_copies
+
+    out = file_to_write(out, "ground")
+    generator = default_host().load(model, device, sha256=sha256)
+    phi = default_host().feature_map(generator, space)
+    reference = None if data is None else open_reference(data)
+    labels = None if reference is None else reference.labels()
+    if reference is not None and labels is not None:
+        rows = _drawn(labels, images, seed)
+        pictures, labels, new_classes = _pictures(reference, rows, generator), labels[rows], False
+    else:
+        few = _originals(reference, generator, images // copies, seed)
+        pictures, labels = with_copies(few, copies, torch.Generator().manual_seed(seed))
+        new_classes = True
+    found = learnt(
+        phi,
+        pictures,
+        labels,
+        new_classes=new_classes,
+        device=generator.device,
+        components=components,
+        clusters=clusters,
+        seed=seed,
+        progress=True,
+    )
+    found.save(out)
+    metric = found.metric
+    rank = len(metric.linear())
+    plain, best = metric.tried_[0].accuracy, max(each.accuracy for each in metric.tried_)
+    judged = "R-precision" if new_classes else "accuracy of neighbours"
+    click.echo(f"{out}: rank {rank}; {judged} on images held out: {plain:.3f} with M = I, {best:.3f} learnt")
+    click.echo(
+        f"next: polarprior bank build {model} -n 2000 -k {min(10, rank)} --space ground-metric:{out} "
+        f"--out {out.with_suffix('')}-bank"
+    )
+
+
+def _drawn(labels: np.ndarray, most: int, seed: int) -> list[int]:
+    """As many images of each class as `most` leaves room for, or all it has; UsageError where it has too few."""
+    import numpy as np
+    from polarprior.errors import UsageError
+
+    noise, names = np.random.default_rng(seed), np.unique(labels)
+    share = most // len(names)
+    if share < FEWEST or len(names) < 2:
+        raise UsageError(
+            f"--images: got {most} for {len(names)} classes, expected {FEWEST} or more of each, of two or more",
+            f"use --images {max(FEWEST * len(names), 12)}",
+        )
+    rows = [noise.permutation((labels == name).nonzero()[0])[:share] for name in names]
+    return sorted(np.concatenate(rows).tolist())
+
+
+def _originals(reference: Reference | None, generator: Generator, count: int, seed: int) -> torch.Tensor:
+    """Real images, drawn at random, or the generator's own."""
+    import numpy as np
+
+    if reference is not None:
+        rows = np.random.default_rng(seed).permutation(len(reference))[:count]
+        return _pictures(reference, sorted(rows.tolist()), generator)
+    seeds = np.arange(OWN_SEEDS, OWN_SEEDS + count)
+    labels = None if generator.num_classes is None else seeds % generator.num_classes
+    return generator(generator.prior.draw(seeds, labels)).cpu()
+
+
+def _pictures(reference: Reference, rows: list[int], generator: Generator) -> torch.Tensor:
+    from polarprior.cli.measuring import shape_of
+    from polarprior.measure.reference import scaled
+
+    return scaled(reference.pixels(rows, *shape_of(generator)))
