@@ -55,6 +55,13 @@ def test_a_known_spectrum_is_found(name, rows, estimator):
         torch.testing.assert_close(spectrum.log_volume, spectrum.log_sigma.sum(1), atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize(("rows", "passes"), [(D, (K, 0)), (9, (0, 9))])
+def test_exact_takes_the_narrower_side(rows, passes):
+    """Latents, or features where there are fewer."""
+    spectrum = pp.top_singular_values(linear(matrix("fast decay", rows)), 5)
+    assert spectrum.passes == passes
+
+
 @pytest.mark.parametrize("name", SPECTRA)
 @pytest.mark.parametrize("estimator", PRECISE)
 def test_no_estimator_exceeds_the_truth(name, estimator):

@@ -119,16 +119,23 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         return self
 
     def given(
-        self, labels: np.ndarray, levels: Levels, scale: float, gamma: float, stored: Signatures, classes: Tensor
+        self,
+        labels: np.ndarray,
+        levels: Levels,
+        scale: float,
+        gamma: float,
+        stored: Signatures,
+        classes: Tensor,
+        tried: list[Tried],
     ) -> MultiLevelMetric:
         """In place of `fit`, what one has learnt before.
 
         Args:
-            labels, levels, scale, gamma: see the attributes.
+            labels, levels, scale, gamma, tried: see the attributes.
             stored, classes: see `stored`.
         """
         self.classes_, self.levels_, self.scale_, self.gamma_ = labels, levels, scale, gamma
-        self._stored, self._classes = stored, classes
+        self._stored, self._classes, self.tried_ = stored, classes, tried
         return self
 
     def stored(self) -> tuple[Signatures, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from polarprior.training.described_file import file_to_write, read_described, sa
 from torch import Tensor
 
 from polarprior_ground_metric.levels import Levels
-from polarprior_ground_metric.metric import MultiLevelMetric
+from polarprior_ground_metric.metric import MultiLevelMetric, Tried
 from polarprior_ground_metric.signatures import Signatures
 
 FORMAT = "polarprior-ground-metric/1"
@@ -55,6 +55,7 @@ class MetricFile:
             "labels": metric.classes_.tolist(),
             "scale": metric.scale_,
             "gamma": metric.gamma_,
+            "tried": [astuple(each) for each in metric.tried_],
             "space": self.space,
         }
         save_described(
@@ -103,5 +104,6 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         float(about["gamma"]),
         Signatures(points, weights),
         classes,
+        [Tried(*each) for each in about["tried"]],
     )
     return MetricFile(metric, str(about["space"]), reduction)

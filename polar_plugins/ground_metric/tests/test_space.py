@@ -10,13 +10,14 @@ import pytest
 import torch
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior_ground_metric.levels import Levels
-from polarprior_ground_metric.metric import MultiLevelMetric
+from polarprior_ground_metric.metric import MultiLevelMetric, Tried
 from polarprior_ground_metric.metric_file import MetricFile
 from polarprior_ground_metric.signatures import Signatures
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 RHO = 0.7
+TRIED = [Tried(None, None, 0.5), Tried(1.0, None, 0.75)]
 
 
 def generator_of(latent, features, seed=0):
@@ -35,7 +36,7 @@ def metric_of(shared, own=None):
     own = torch.zeros(2, dim, dim) if own is None else own
     stored = Signatures.of(torch.randn(4, 3, dim, generator=stream))
     classes = torch.tensor([0, 1, 0, 1])
-    return MultiLevelMetric(1).given(np.array([3, 5]), Levels(shared, own), 2.0, 0.3, stored, classes)
+    return MultiLevelMetric(1).given(np.array([3, 5]), Levels(shared, own), 2.0, 0.3, stored, classes, TRIED)
 
 
 def semidefinite(dim, seed=0, rank=None):
@@ -56,6 +57,7 @@ def test_a_file_gives_the_metric_back(tmp_path):
     assert torch.equal(found.metric.distances(others), metric.distances(others))
     assert found.metric.predict(others).tolist() == metric.predict(others).tolist()
     assert found.metric.get_params() == metric.get_params()
+    assert found.metric.tried_ == TRIED
     torch.testing.assert_close(found.linear(5), metric.linear(5) @ torch.eye(4)[:, [0, 1, 2, 3, 0]])
     before = path.read_bytes()
     found.save(path)
@@ -98,6 +100,30 @@ def test_log_volumes_are_of_the_product_with_l(tmp_path):
         torch.testing.assert_close(torch.from_numpy(bank.log_singular_values[7]), expected, atol=1e-3, rtol=0)
         with pytest.raises(UsageError, match="-k"):
             pp.build_bank(generator, 8, rank + 1, space=space)
+
+
+def test_a_bank_of_a_class_in_its_own_metric(tmp_path):
+    """A conditional generator's class 1 where M_0 + M_1 measures; weights are those within the class."""
+
+    class Conditional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            of_classes = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+            self.of_classes = nn.Parameter(of_classes)
+
+        def forward(self, z, label):
+            return torch.tanh(torch.einsum("nk,ndk->nd", z, self.of_classes[label]))
+
+    network = Conditional()
+    generator = pp.wrap(network, latent_dim=4, num_classes=2)
+    metric = metric_of(semidefinite(6), torch.stack([torch.zeros(6, 6), 3 * semidefinite(6, 4, 2)]))
+    MetricFile(metric, "pixel").save(tmp_path / "m")
+    bank = pp.build_bank(generator, 16, 3, classes=[1], space=f"ground-metric:{tmp_path / 'm'}@5")
+    assert set(bank.columns(0, 16)["labels"]) == {1}
+    z = generator.prior.draw([7]).z
+    jacobian = torch.autograd.functional.jacobian(lambda each: network(each[None], torch.tensor([1]))[0], z[0])
+    expected = torch.linalg.svdvals(metric.linear(5) @ jacobian)[:3].log()
+    torch.testing.assert_close(torch.from_numpy(bank.log_singular_values[7]), expected, atol=1e-3, rtol=0)
 
 
 def test_what_is_no_space_of_images_is_refused(tmp_path):
