@@ -40,6 +40,8 @@ def maps(x: np.ndarray, y: np.ndarray, neighbours: int, seed: int) -> dict[str, 
     }
     found: dict[str, Map] = {"Euclidean": lambda each: each}
     for name, linear in after.items():
+        if not np.isfinite(linear).all():
+            continue  # LFDA on too few vectors
         found[name] = lambda each, m=linear: pca.transform(each) @ m.T  # type: ignore[misc]
     return found
 
@@ -52,14 +54,20 @@ def svm(x: np.ndarray, y: np.ndarray) -> SVC:
 def exact_distances(p: Signatures, q: Signatures) -> np.ndarray:
     """The earth mover's distance, with squared Euclidean ground distances, of each of p and each of q, by POT."""
     found = np.empty((len(p), len(q)))
-    stored = [_alone(q, j) for j in range(len(q))]
+    stored = [alone_of(q, j) for j in range(len(q))]
     for i in range(len(p)):
-        points, weights = _alone(p, i)
+        points, weights = alone_of(p, i)
         found[i] = [ot.emd2(weights, shares, ot.dist(points, others)) for others, shares in stored]
     return found
 
 
-def _alone(signatures: Signatures, row: int) -> tuple[np.ndarray, np.ndarray]:
+def exact_pairs(p: Signatures, q: Signatures) -> np.ndarray:
+    """The same of p_i and q_i, [n]."""
+    pairs = [(*alone_of(p, row), *alone_of(q, row)) for row in range(len(p))]
+    return np.array([ot.emd2(a, b, ot.dist(points, others)) for points, a, others, b in pairs])
+
+
+def alone_of(signatures: Signatures, row: int) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights of one, in float64, as POT takes them."""
     weights = signatures.weights[row].double()
     return signatures.points[row][weights > 0].double().numpy(), (weights[weights > 0] / weights.sum()).numpy()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from PIL import Image
 from polarprior.errors import PolarPriorError, UsageError
 from torch import Tensor
 
@@ -99,6 +100,27 @@ def textures(images: Tensor | np.ndarray, components: int = 100) -> Signatures:
     gradients = [hog(each, pixels_per_cell=(8, 8), cells_per_block=(2, 2)) for each in pixels]
     reduced = [_reduced(torch.from_numpy(np.stack(each)), components) for each in (patterns, gradients)]
     return Signatures.of(torch.stack(reduced, 1).float())
+
+
+def stripes(images: np.ndarray, count: int = 6, bins: int = 8) -> Tensor:
+    """Of pictures of persons the colours from head to foot: histograms of hue, saturation and value in horizontal
+    stripes.
+
+    Args:
+        images: uint8 [n, H, W, 3].
+        count: stripes.
+        bins: of each histogram.
+
+    Returns:
+        [n, count * 3 * bins], float32; the bins of a histogram sum to 1.
+    """
+    found = []
+    for image in images:
+        values = np.asarray(Image.fromarray(image).convert("HSV")).astype(np.int64) * bins // 256
+        for part in np.array_split(values, count):
+            found += [np.bincount(part[..., channel].ravel(), minlength=bins) for channel in range(3)]
+    shares = torch.from_numpy(np.stack(found)).float()
+    return (shares / shares.sum(1, keepdim=True)).reshape(len(images), -1)
 
 
 def reduction(points: Tensor, components: int) -> Tensor:

@@ -97,4 +97,6 @@ def _checked(
             f"distances: got {list(distances.shape)}, expected [{len(rows)}, {len(columns)}], a label each",
             "give one distance for each pair",
         )
+    if np.isnan(distances).any():
+        raise UsageError("distances: some are no numbers", "look at what they were taken of")
     return distances, rows, columns

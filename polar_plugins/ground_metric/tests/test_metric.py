@@ -7,7 +7,7 @@ import pytest
 import torch
 from polarprior.errors import UsageError
 from polarprior_ground_metric.held_out import voted
-from polarprior_ground_metric.images import clustered, ink_patches, of_maps, reduction, textures
+from polarprior_ground_metric.images import clustered, ink_patches, of_maps, reduction, stripes, textures
 from polarprior_ground_metric.metric import MultiLevelMetric
 from polarprior_ground_metric.signatures import Signatures
 from sklearn.base import clone
@@ -158,3 +158,12 @@ def test_textures_are_two_points_an_image():
     found = textures(np.random.default_rng(0).random((6, 32, 32)), 4)
     assert found.points.shape == (6, 2, 4)
     torch.testing.assert_close(found.points.mean(0), torch.zeros(2, 4), atol=1e-6, rtol=0)
+
+
+def test_stripes_are_colours_from_head_to_foot():
+    """Red above, blue below: Pillow's hues 0 and 170, in bins 0 and 5 of 8."""
+    image = np.zeros((1, 12, 4, 3), np.uint8)
+    image[:, :6, :, 0] = image[:, 6:, :, 2] = 255
+    found = stripes(image, count=2).reshape(2, 3, 8)
+    assert found.argmax(2).tolist() == [[0, 7, 7], [5, 7, 7]]
+    assert bool((found.sum(2) == 1).all())

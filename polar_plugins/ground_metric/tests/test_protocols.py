@@ -29,6 +29,8 @@ def test_a_match_curve_counts_ranks():
         match_curve(distances[:1], np.array(["e"]), np.array(["a", "b", "c", "d"]))
     with pytest.raises(UsageError, match=r"got \[3, 4\], expected \[3, 3\]"):
         match_curve(distances, np.arange(3), np.arange(3))
+    with pytest.raises(UsageError, match="some are no numbers"):
+        match_curve(np.full((1, 2), np.nan), np.array([0]), np.arange(2))
 
 
 def test_pur_is_1_when_sure_and_0_by_chance():
