@@ -1,43 +1,17 @@
 """Writes the tables of docs/boltzmann.md from the runs that `boltzmann.py` has kept.
 
-    python benchmarks/boltzmann_page.py
-
-Each stands between two comments that name it; the text around them is nobody's but the page's.
+python benchmarks/boltzmann_page.py
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 from boltzmann import ENOUGH, FIG_11, KEPT, METRICS, RHOS, SEEDS, STEPS, TABLE_1, TABLE_2, WELLS, name_of_well
-from kept_runs import interval
+from pages import Kept, Rows, told, write_tables
 
-PAGE = Path(__file__).parents[1] / "docs" / "boltzmann.md"
 NAMES = {"four-gaussians": "eq. 2", "two-gaussians": "eq. 18"}
-Runs = dict[str, Any]
-Rows = Iterator[tuple[str, ...]]
 
 
-def main() -> None:
-    """Write them all."""
-    runs = json.loads(KEPT.read_text())
-    page = PAGE.read_text()
-    for name, make in TABLES.items():
-        head, *rows = make(runs)
-        lines = [head, ("---",) * len(head), *rows]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        page, found = re.subn(
-            f"(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", page, flags=re.S
-        )
-        assert found == 1, name
-    PAGE.write_text(page)
-
-
-def table_1(runs: Runs) -> Rows:
+def table_1(runs: Kept) -> Rows:
     """Means over seeds, and the seed's figures below."""
     yield ("target, loss", "seeds", "Hausdorff", "reverse KL", "reverse ESS", "forward KL", "forward ESS", "CPU s")
     for (energy, loss), theirs in TABLE_1.items():
@@ -47,13 +21,13 @@ def table_1(runs: Runs) -> Rows:
         if not found:
             yield (what, "0", *["not run yet"] * (len(METRICS) + 1))
         else:
-            means = [_mean([run["metrics"][name] for run in found]) for name in METRICS]
+            means = [told([run["metrics"][name] for run in found]) for name in METRICS]
             seconds = f"{sum(run['cpu_seconds'] for run in found) / len(found):.0f}"
             yield (what, str(len(found)), *means, seconds)
         yield ("*the paper's*", "5", *(f"*{value:g}*" for value in theirs), "")
 
 
-def speed(runs: Runs) -> Rows:
+def speed(runs: Kept) -> Rows:
     """Iterations, seconds each, and their product."""
     yield ("settings", "iterations", "CPU s each", "CPU s", "times faster")
     costs, first = runs.get("speed, seconds an iteration"), None
@@ -68,7 +42,7 @@ def speed(runs: Runs) -> Rows:
         yield (name, f"{run['iterations']}{short}", f"{costs[name]:.3f}", f"{seconds:.0f}", f"{first / seconds:.1f}")
 
 
-def faces(runs: Runs) -> Rows:
+def faces(runs: Kept) -> Rows:
     """Each rho by each sampler."""
     yield (
         "rho",
@@ -103,7 +77,7 @@ def faces(runs: Runs) -> Rows:
         yield (f"{rho:g}", "`bank`", f"{bank['ess'] / bank['rows']:.2f}", f"{bank['k_hat']:.2f}", "", "0", "0.0", "")
 
 
-def wells(runs: Runs) -> Rows:
+def wells(runs: Kept) -> Rows:
     """Fig. 11 and Table 2, where they have ended."""
     yield ("double well", "loss", "iterations", "CPU min", "reverse ESS", "reverse KL", "Hausdorff", "*the paper's*")
     for case in dict.fromkeys([*FIG_11, *TABLE_2]):
@@ -119,13 +93,5 @@ def wells(runs: Runs) -> Rows:
         yield (*what, str(run["iterations"]), f"{run['cpu_seconds'] / 60:.0f}", *numbers, theirs)
 
 
-TABLES: dict[str, Callable[[Runs], Rows]] = {"table 1": table_1, "speed": speed, "faces": faces, "wells": wells}
-
-
-def _mean(values: list[float]) -> str:
-    mean, half = interval(values)
-    return f"{mean:.3g}" if len(values) < 2 else f"{mean:.3g} ± {half:.2g}"
-
-
 if __name__ == "__main__":
-    main()
+    write_tables("boltzmann.md", KEPT, {"table 1": table_1, "speed": speed, "faces": faces, "wells": wells})
