@@ -51,12 +51,17 @@ def solve(
 
 
 def all_pairs(p: Signatures, q: Signatures, gamma: float, tolerance: float = TOLERANCE) -> Tensor:
-    """W between each of p and each of q: [len(p), len(q)]; see `solve`."""
-    values = p.points.new_empty(len(p) * len(q))
-    for rows in _parts(len(values), p.points.shape[1] * q.points.shape[1]):
-        index = torch.arange(rows.start, rows.stop)
-        values[rows] = solve(p[index // len(q)], q[index % len(q)], gamma, tolerance=tolerance).value
-    return values.reshape(len(p), len(q))
+    """W between each of p and each of q: [len(p), len(q)]; see `solve`. Where q is p, each pair is solved once."""
+    if q is p:
+        left, right = torch.triu_indices(len(p), len(p))
+    else:
+        left = torch.arange(len(p)).repeat_interleave(len(q))
+        right = torch.arange(len(q)).repeat(len(p))
+    values = p.points.new_empty(len(p), len(q))
+    for rows in _parts(len(left), p.points.shape[1] * q.points.shape[1]):
+        i, j = left[rows], right[rows]
+        values[i, j] = solve(p[i], q[j], gamma, tolerance=tolerance).value
+    return values.triu() + values.triu(1).T if q is p else values
 
 
 def debiased(p: Signatures, q: Signatures, gamma: float, tolerance: float = 1e-6) -> Tensor:

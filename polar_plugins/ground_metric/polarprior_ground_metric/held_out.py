@@ -69,12 +69,12 @@ class HeldOut:
             levels, gamma: of the distances.
             count: of neighbours.
         """
-        by = self.judged if self.new_classes else self.learnt
-        truth = classes[self.judged]
-        distances = distances_to(signatures[self.judged], signatures[by], classes[by], levels, gamma)
+        judged, truth = signatures[self.judged], classes[self.judged]
+        by, known = (judged, truth) if self.new_classes else (signatures[self.learnt], classes[self.learnt])
+        distances = distances_to(judged, by, known, levels, gamma)
         if self.new_classes:
             return _precision(distances, truth)
-        right = voted(distances, classes[by], min(count, len(by))) == truth
+        right = voted(distances, known, min(count, len(by))) == truth
         return float(right.double().mean())
 
 

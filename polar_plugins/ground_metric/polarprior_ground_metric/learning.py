@@ -70,7 +70,8 @@ def distances_to(x: Signatures, stored: Signatures, classes: Tensor, levels: Lev
     """W_{c(Q)}(P, Q) of each P of x and each stored Q, of the class that `classes` [m] says: [n, m]."""
     if not bool(levels.own.any()):
         linear = factor(levels.shared)
-        return all_pairs(x.mapped(linear), stored.mapped(linear), gamma, NEAR)
+        mapped = stored.mapped(linear)
+        return all_pairs(mapped if x is stored else x.mapped(linear), mapped, gamma, NEAR)
     found = x.points.new_empty(len(x), len(stored))
     for label in classes.unique().tolist():
         linear, rows = factor(levels.of_class(label)), classes == label

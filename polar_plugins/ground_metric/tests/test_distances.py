@@ -87,6 +87,7 @@ def test_all_pairs_are_pairs():
     assert found.shape == (6, 2)
     for column in range(2):
         torch.testing.assert_close(found[:, column], solve(p, q[[column] * 6], 0.3, tolerance=1e-9).value)
+    torch.testing.assert_close(all_pairs(p, p, 0.3, 1e-9), all_pairs(p, signatures(), 0.3, 1e-9))
 
 
 def test_the_distance_of_two_sets_of_features():
