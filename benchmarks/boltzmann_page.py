@@ -79,11 +79,12 @@ def faces(runs: Kept) -> Rows:
 
 def wells(runs: Kept) -> Rows:
     """Fig. 11 and Table 2, where they have ended."""
-    yield ("double well", "loss", "iterations", "CPU min", "reverse ESS", "reverse KL", "Hausdorff", "*the paper's*")
+    numbers = ("CPU min", "reverse ESS", "reverse KL", "Hausdorff")
+    yield ("double well", "loss", "batch", "iterations", *numbers, "*the paper's*")
     for case in dict.fromkeys([*FIG_11, *TABLE_2]):
-        points, mass, loss = case
+        points, mass, loss, batch = case
         run = runs.get(name_of_well(*case))
-        what = (f"N = {points}, m = {mass:g}", loss)
+        what = (f"N = {points}, m = {mass:g}", loss, str(batch))
         theirs = ", ".join(f"*{each:g}*" for each in WELLS[mass][::-1]) if case in TABLE_2 else ""
         if run is None:
             yield (*what, *["not run yet"] * 5, theirs)

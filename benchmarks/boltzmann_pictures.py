@@ -55,8 +55,8 @@ def main() -> None:
     else:
         print("figure-10: no flow of a double well: python benchmarks/boltzmann.py --full --only well")
     runs = json.loads(KEPT.read_text())
-    losses = {f"N = {points}, {loss}": runs.get(name_of_well(points, mass, loss)) for points, mass, loss in FIG_11}
-    masses = {f"m = {case[1]:g}": runs.get(name_of_well(*case)) for case in TABLE_2}
+    losses = {f"N = {case[0]}, {case[2]}": runs.get(name_of_well(*case)) for case in FIG_11}
+    masses = {f"m = {case[1]:g}, batch {case[3]}": runs.get(name_of_well(*case)) for case in TABLE_2}
     for name, curves in (("figure-11", losses), ("table-2", masses)):
         found = {label: run["curve"] for label, run in curves.items() if run is not None}
         for label in curves.keys() - found.keys():

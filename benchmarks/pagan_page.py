@@ -1,0 +1,98 @@
+"""Writes the tables of docs/pagan.md from the runs that `pagan.py` has kept.
+
+python benchmarks/pagan_page.py
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pagan import GAINS, KEPT, METRICS, MODELS, PAIRS, SEEDS, TABLE_2, TABLE_3, difference, name_of
+from pages import Kept, Rows, told, write_tables
+
+HEAD = ("seeds", "FID", "IS", "RID", "agreement", "RMSE", "CPU min")
+MISSING = "not run yet"
+
+
+def found(runs: Kept, kind: str, model: str, changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Runs over seeds."""
+    names = [name_of(kind, model, changes, seed) for seed in SEEDS]
+    return [runs[name] for name in names if name in runs]
+
+
+def numbers(of: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Cells below `HEAD`."""
+    if not of:
+        return ("0", *[MISSING] * (len(METRICS) + 1))
+    means = [told([run["metrics"][name] for run in of]) for name in METRICS]
+    return (str(len(of)), *means, f"{sum(run['cpu_seconds'] for run in of) / len(of) / 60:.0f}")
+
+
+def table_3(runs: Kept) -> Rows:
+    """Both kinds of digits; the seed's figures."""
+    yield ("images, model", *HEAD)
+    for kind in ("grey", "coloured"):
+        for model in MODELS:
+            yield (f"{kind} digits, {model}", *numbers(found(runs, kind, model, {})))
+    for model, (fid, score, rid) in TABLE_3.items():
+        yield (f"*the paper's, CIFAR-10, {model}*", "", f"*{fid:g}*", f"*{score:g}*", f"*{rid:g}*", "", "", "")
+
+
+def ordering(runs: Kept) -> Rows:
+    """Differences over seeds that have both."""
+    yield ("the first less the second", "grey digits", "", "coloured digits", "", "*the paper's*")
+    for name, place in (("fid", 0), ("rid", 2)):
+        for first, second in PAIRS:
+            cells = []
+            for kind in ("grey", "coloured"):
+                pair = [found(runs, kind, model, {}) for model in (first, second)]
+                if min(map(len, pair)) < len(SEEDS):
+                    cells += [MISSING, ""]
+                    continue
+                mean, half, verdict = difference(name, *pair)
+                cells += [f"{mean:.3g} ± {half:.2g}", verdict]
+            theirs = TABLE_3[first][place] - TABLE_3[second][place]
+            yield (f"{name.upper()}: {first}, {second}", *cells, f"*{theirs:.3g}*")
+
+
+def norms(runs: Kept) -> Rows:
+    """Spectral norms of the discriminators' layers."""
+    yield ("spectral norm, model", *HEAD)
+    for changes in ({}, *({"gain": gain} for gain in GAINS)):
+        gain = changes.get("gain", 2.0)
+        for model in ("PAGAN", "PAGAN-NOAUG"):
+            yield (f"{f'{gain:g}' if gain else 'none'}, {model}", *numbers(found(runs, "grey", model, changes)))
+
+
+def budget(runs: Kept) -> Rows:
+    """RID and FID on the way, means over seeds."""
+    of = {model: found(runs, "grey", model, {}) for model in MODELS}
+    yield ("iterations", *(f"{model}: RID, FID" for model in MODELS))
+    ways = {model: [run["curve"] for run in each] for model, each in of.items()}
+    rid, fid = (2 + METRICS.index(name) for name in ("rid", "fid"))
+    for at, place in enumerate(row[0] for row in next((way[0] for way in ways.values() if way), [])):
+        cells = [
+            ", ".join(f"{sum(way[at][column] for way in each) / len(each):.3g}" for column in (rid, fid))
+            if each
+            else MISSING
+            for each in ways.values()
+        ]
+        yield (str(place), *cells)
+
+
+def table_2(runs: Kept) -> Rows:
+    """What can be asked of a reconstruction, and what two models give."""
+    yield ("model", "RMSE", "RID", "agreement", "*the paper's RMSE, RID on CIFAR-10*")
+    rows = {"AUG": runs.get("AUG"), "VAE": runs.get("VAE"), "PAGAN": runs.get(name_of("grey", "PAGAN", {}, 0))}
+    for name, run in rows.items():
+        theirs = ", ".join(f"*{each:g}*" for each in TABLE_2[name])
+        if run is None:
+            yield (name, *[MISSING] * 3, theirs)
+            continue
+        seen = run["metrics"]
+        yield (name, f"{seen['rmse']:.1f}", f"{seen['rid']:.3f}", f"{seen['agreement']:.3f}", theirs)
+
+
+if __name__ == "__main__":
+    tables = {"table 3": table_3, "ordering": ordering, "norms": norms, "budget": budget, "table 2": table_2}
+    write_tables("pagan.md", KEPT, tables)
