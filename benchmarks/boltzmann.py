@@ -246,7 +246,7 @@ FIG_11 = [(points, 1.5, loss, FEW) for points in (4, 8, 16) for loss in ("contin
 TABLE_2 = [*((16, mass, "continuity", FEW) for mass in WELLS), (16, 6.0, "continuity", MANY)]
 """Points, mass, loss and batch of each run; one is in both."""
 OF_A_REVERSE_WELL = 1200
-"""Iterations of reverse KL that cost about the CPU time of the 10,000 of the continuity loss."""
+"""Iterations of reverse KL: they cost two to three times as much as the 10,000 of the continuity loss."""
 RHOS = (0.05, -0.05, 0.1, -0.1, 0.2)
 
 

@@ -17,7 +17,7 @@ import torch
 from boltzmann import FIG_11, FLOWS, KEPT, TABLE_2, WELLS, name_of_well
 from matplotlib.figure import Figure
 from polarprior_boltzmann.energies import DoubleWell, four_gaussians, two_gaussians
-from polarprior_boltzmann.flow import carry, way
+from polarprior_boltzmann.flow import way
 from polarprior_boltzmann.flow_file import FlowFile
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -149,7 +149,8 @@ def _histograms(there: dict[float, Path]) -> Figure:
     for panel, (mass, path) in zip(panels, there.items(), strict=True):
         found = FlowFile.open(path)
         with torch.no_grad():
-            draws = carry(found.field, found.base.sample(4096, torch.Generator().manual_seed(0))).points
+            z = found.base.sample(4096, torch.Generator().manual_seed(0))
+            draws = way(found.field, z, STEPS, rule="runge-kutta")[-1]
         density = (-DoubleWell(16, mass).potential(x)).exp()
         panel.hist(draws.flatten().clamp(-4, 4).numpy(), bins=80, density=True, color="C1", alpha=0.6)
         panel.plot(x, density / (density.sum() * (x[1] - x[0])), lw=1)
