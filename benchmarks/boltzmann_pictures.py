@@ -142,7 +142,7 @@ def _potentials() -> Figure:
 
 
 def _histograms(there: dict[float, Path]) -> Figure:
-    """All coordinates of draws, over exp(-V)."""
+    """All coordinates of draws, over the density exp(-V) that a point by itself would have."""
     x = torch.linspace(-4, 4, 400)
     figure = Figure(figsize=(2.4 * len(there), 2.4), layout="constrained")
     panels = figure.subplots(1, len(there), squeeze=False)[0]
@@ -173,7 +173,8 @@ def _curves(found: dict[str, list[list[Any]]]) -> Figure:
             (line,) = panels[0, column].plot(along, ess, **look)
             panels[1, column].plot(along, loss, color=line.get_color(), **look)
     panels[0, 0].set(ylabel="reverse ESS", ylim=(0, 1))
-    panels[1, 0].set(ylabel="loss", xlabel="iterations", yscale="symlog")
+    scale = "symlog" if any(row[2] <= 0 for rows in found.values() for row in rows) else "log"
+    panels[1, 0].set(ylabel="loss", xlabel="iterations", yscale=scale)
     panels[1, 1].set(xlabel="CPU minutes on one core")
     panels[0, 1].legend(fontsize=7)
     return figure
