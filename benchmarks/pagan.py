@@ -5,7 +5,7 @@
 The seed is Alanov et al., *Pairwise Augmented GANs with Adversarial Reconstruction Loss* (2018). 16 pixels, 12,000
 iterations of 64 images for every model, three seeds; all is judged on the 10,000 test images, which no choice was
 made by, with a classifier trained on shifted digits. Every run is kept in ``results/pagan.json`` as soon as it is
-done; --full makes those that are missing: about five CPU hours. Without --full the runs that are there are told;
+done; --full makes those that are missing: about eight CPU hours. Without --full the runs that are there are told;
 --quick makes tiny ones and keeps nothing.
 """
 
