@@ -4,8 +4,8 @@
 
 The seed is Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023). Every run is kept in
 ``results/boltzmann.json`` as soon as it is done, with its CPU seconds, and --full makes those that are missing: about
-five CPU hours without the double well, two an hour more for each of its runs. Without --full the runs that are there
-are told; --quick makes tiny ones and keeps nothing.
+five CPU hours, and as many again for the double well. Without --full the runs that are there are told; --quick makes
+tiny ones and keeps nothing.
 """
 
 from __future__ import annotations

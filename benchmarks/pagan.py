@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from kept_runs import Parts, Runs, interval, main, rounded
@@ -149,22 +150,46 @@ PAIRS = (("PAGAN", "PAGAN-L1"), ("PAGAN-L1", "PAGAN-NOAUG"), ("PAGAN", "PAGAN-NO
 """The seed's ordering: of each the first is the better one."""
 
 
-def difference(name: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[float, float, str]:
-    """Mean difference of a metric over seeds, half of its 95% interval, and whether the seed's ordering holds."""
-    mean, half = interval([a["metrics"][name] - b["metrics"][name] for a, b in zip(first, second, strict=True)])
-    return mean, half, "undecided" if abs(mean) <= half else "agrees" if mean < 0 else "disagrees"
+class Difference(NamedTuple):
+    """Of two models in a metric: the first less the second.
+
+    Attributes:
+        metric, first, second: their names.
+        mean, half: over seeds, and half of its 95% interval; None where runs are missing.
+        theirs: the seed's.
+        verdict: whether the seed's ordering holds.
+    """
+
+    metric: str
+    first: str
+    second: str
+    theirs: float
+    mean: float | None = None
+    half: float = 0.0
+    verdict: str = ""
+
+
+def ordering(found: dict[str, list[dict[str, Any]]]) -> Iterator[Difference]:
+    """How each pair of models stands, where the seed's Table 3 has FID and RID."""
+    for name, place in (("fid", 0), ("rid", 2)):
+        for first, second in PAIRS:
+            theirs = TABLE_3[first][place] - TABLE_3[second][place]
+            if min(len(found[first]), len(found[second])) < len(SEEDS):
+                yield Difference(name, first, second, theirs)
+                continue
+            pairs = zip(found[first], found[second], strict=True)
+            mean, half = interval([a["metrics"][name] - b["metrics"][name] for a, b in pairs])
+            verdict = "undecided" if abs(mean) <= half else "agrees" if mean < 0 else "disagrees"
+            yield Difference(name, first, second, theirs, mean, half, verdict)
 
 
 def _ordering(report: Report, kind: str, found: dict[str, list[dict[str, Any]]]) -> None:
-    """Whether each pair of models stands as in the seed's Table 3."""
-    for name, place in (("fid", 0), ("rid", 2)):
-        for first, second in PAIRS:
-            if min(len(found[first]), len(found[second])) < len(SEEDS):
-                continue
-            mean, half, verdict = difference(name, found[first], found[second])
-            theirs = TABLE_3[first][place] - TABLE_3[second][place]
-            detail = f"± {half:.3g}, the seed's {theirs:.3g} on CIFAR-10: {verdict}"
-            report.add(f"Table 3, {kind} digits, {name}: {first} less {second}", mean, detail=detail)
+    for each in ordering(found):
+        if each.mean is not None:
+            detail = f"± {each.half:.3g}, the seed's {each.theirs:.3g} on CIFAR-10: {each.verdict}"
+            report.add(
+                f"Table 3, {kind} digits, {each.metric}: {each.first} less {each.second}", each.mean, detail=detail
+            )
 
 
 GAINS = (1.0, 0.0)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pagan import GAINS, KEPT, METRICS, MODELS, PAIRS, SEEDS, TABLE_2, TABLE_3, difference, name_of
+from pagan import GAINS, KEPT, METRICS, MODELS, SEEDS, TABLE_2, TABLE_3, name_of, ordering
 from pages import Kept, Rows, told, write_tables
+from polarprior_pagan.recipe import Recipe
 
 HEAD = ("seeds", "FID", "IS", "RID", "agreement", "RMSE", "CPU min")
 MISSING = "not run yet"
@@ -38,28 +39,25 @@ def table_3(runs: Kept) -> Rows:
         yield (f"*the paper's, CIFAR-10, {model}*", "", f"*{fid:g}*", f"*{score:g}*", f"*{rid:g}*", "", "", "")
 
 
-def ordering(runs: Kept) -> Rows:
+def order(runs: Kept) -> Rows:
     """Differences over seeds that have both."""
     yield ("the first less the second", "grey digits", "", "coloured digits", "", "*the paper's*")
-    for name, place in (("fid", 0), ("rid", 2)):
-        for first, second in PAIRS:
-            cells = []
-            for kind in ("grey", "coloured"):
-                pair = [found(runs, kind, model, {}) for model in (first, second)]
-                if min(map(len, pair)) < len(SEEDS):
-                    cells += [MISSING, ""]
-                    continue
-                mean, half, verdict = difference(name, *pair)
-                cells += [f"{mean:.3g} ± {half:.2g}", verdict]
-            theirs = TABLE_3[first][place] - TABLE_3[second][place]
-            yield (f"{name.upper()}: {first}, {second}", *cells, f"*{theirs:.3g}*")
+    of_kinds = (ordering({model: found(runs, kind, model, {}) for model in MODELS}) for kind in ("grey", "coloured"))
+    for both in zip(*of_kinds, strict=True):
+        cells = [
+            cell
+            for each in both
+            for cell in ((MISSING if each.mean is None else f"{each.mean:.3g} ± {each.half:.2g}"), each.verdict)
+        ]
+        one = both[0]
+        yield (f"{one.metric.upper()}: {one.first}, {one.second}", *cells, f"*{one.theirs:.3g}*")
 
 
 def norms(runs: Kept) -> Rows:
     """Spectral norms of the discriminators' layers."""
     yield ("spectral norm, model", *HEAD)
     for changes in ({}, *({"gain": gain} for gain in GAINS)):
-        gain = changes.get("gain", 2.0)
+        gain = changes.get("gain", Recipe.gain)
         for model in ("PAGAN", "PAGAN-NOAUG"):
             yield (f"{f'{gain:g}' if gain else 'none'}, {model}", *numbers(found(runs, "grey", model, changes)))
 
@@ -94,5 +92,5 @@ def table_2(runs: Kept) -> Rows:
 
 
 if __name__ == "__main__":
-    tables = {"table 3": table_3, "ordering": ordering, "norms": norms, "budget": budget, "table 2": table_2}
+    tables = {"table 3": table_3, "ordering": order, "norms": norms, "budget": budget, "table 2": table_2}
     write_tables("pagan.md", KEPT, tables)
