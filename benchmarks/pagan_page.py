@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pagan import GAINS, KEPT, METRICS, MODELS, SEEDS, TABLE_2, TABLE_3, name_of, ordering
+from pagan import GAINS, HALF, ITERATIONS, KEPT, METRICS, MODELS, SEEDS, TABLE_2, TABLE_3, at, name_of, ordering
 from pages import Kept, Rows, told, write_tables
 from polarprior_pagan.recipe import Recipe
 
@@ -29,51 +29,64 @@ def numbers(of: list[dict[str, Any]]) -> tuple[str, ...]:
     return (str(len(of)), *means, f"{sum(run['cpu_seconds'] for run in of) / len(of) / 60:.0f}")
 
 
+def halfway(runs: Kept, model: str) -> list[dict[str, Any]]:
+    """Runs on grey digits, at half their iterations."""
+    return [at(run, HALF["iterations"]) for run in found(runs, "grey", model, {})]
+
+
+def three(runs: Kept) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The models of Table 3, by images and iterations."""
+    return {
+        f"grey, {ITERATIONS:,}": {model: found(runs, "grey", model, {}) for model in MODELS},
+        f"grey, {HALF['iterations']:,}": {model: halfway(runs, model) for model in MODELS},
+        f"coloured, {HALF['iterations']:,}": {model: found(runs, "coloured", model, HALF) for model in MODELS},
+    }
+
+
 def table_3(runs: Kept) -> Rows:
     """Both kinds of digits; the seed's figures."""
-    yield ("images, model", *HEAD)
-    for kind in ("grey", "coloured"):
-        for model in MODELS:
-            yield (f"{kind} digits, {model}", *numbers(found(runs, kind, model, {})))
+    yield ("digits, iterations, model", *HEAD)
+    for what, models in three(runs).items():
+        for model, of in models.items():
+            yield (f"{what}: {model}", *numbers(of))
     for model, (fid, score, rid) in TABLE_3.items():
         yield (f"*the paper's, CIFAR-10, {model}*", "", f"*{fid:g}*", f"*{score:g}*", f"*{rid:g}*", "", "", "")
 
 
 def order(runs: Kept) -> Rows:
     """Differences over seeds that have both."""
-    yield ("the first less the second", "grey digits", "", "coloured digits", "", "*the paper's*")
-    of_kinds = (ordering({model: found(runs, kind, model, {}) for model in MODELS}) for kind in ("grey", "coloured"))
-    for both in zip(*of_kinds, strict=True):
+    yield ("the first less the second", *(cell for what in three(runs) for cell in (what, "")), "*the paper's*")
+    for each in zip(*map(ordering, three(runs).values()), strict=True):
         cells = [
             cell
-            for each in both
-            for cell in ((MISSING if each.mean is None else f"{each.mean:.3g} ± {each.half:.2g}"), each.verdict)
+            for one in each
+            for cell in ((MISSING if one.mean is None else f"{one.mean:.3g} ± {one.half:.2g}"), one.verdict)
         ]
-        one = both[0]
+        one = each[0]
         yield (f"{one.metric.upper()}: {one.first}, {one.second}", *cells, f"*{one.theirs:.3g}*")
 
 
 def norms(runs: Kept) -> Rows:
     """Spectral norms of the discriminators' layers."""
     yield ("spectral norm, model", *HEAD)
-    for changes in ({}, *({"gain": gain} for gain in GAINS)):
-        gain = changes.get("gain", Recipe.gain)
-        for model in ("PAGAN", "PAGAN-NOAUG"):
-            yield (f"{f'{gain:g}' if gain else 'none'}, {model}", *numbers(found(runs, "grey", model, changes)))
+    for model in ("PAGAN", "PAGAN-NOAUG"):
+        yield (f"{Recipe.gain:g}, {model}", *numbers(halfway(runs, model)))
+        for gain in GAINS:
+            runs_of = found(runs, "grey", model, {**HALF, "gain": gain})
+            yield (f"{f'{gain:g}' if gain else 'none'}, {model}", *numbers(runs_of))
 
 
 def budget(runs: Kept) -> Rows:
     """RID and FID on the way, means over seeds."""
     of = {model: found(runs, "grey", model, {}) for model in MODELS}
     yield ("iterations", *(f"{model}: RID, FID" for model in MODELS))
-    ways = {model: [run["curve"] for run in each] for model, each in of.items()}
-    rid, fid = (2 + METRICS.index(name) for name in ("rid", "fid"))
-    for at, place in enumerate(row[0] for row in next((way[0] for way in ways.values() if way), [])):
+    for place in (row[0] for row in next((each[0]["curve"] for each in of.values() if each), [])):
+        seen = {model: [at(run, place)["metrics"] for run in each] for model, each in of.items()}
         cells = [
-            ", ".join(f"{sum(way[at][column] for way in each) / len(each):.3g}" for column in (rid, fid))
+            ", ".join(f"{sum(glance[name] for glance in each) / len(each):.3g}" for name in ("rid", "fid"))
             if each
             else MISSING
-            for each in ways.values()
+            for each in seen.values()
         ]
         yield (str(place), *cells)
 
