@@ -442,7 +442,7 @@ def test_tune_and_modes_and_npz_as_commands(here, capsys):
     [
         (["sweep", "--reference", "real", "--metrics", "fod", "--out", "x"], "--metrics: got 'fod'"),
         (["sweep", "--reference", "real", "--metric-space", "pixl", "--out", "x"], "--metric-space: got 'pixl'"),
-        (["sweep", "--reference", "nowhere", "--out", "x"], "--reference: no nowhere"),
+        (["sweep", "--reference", "nowhere", "--out", "x"], "images: got 'nowhere', no such file"),
         (["sweep", "--reference", "real", "--samples", 3, "--out", "x"], "--samples: got 3"),
         (["sweep", "--metrics", "kid", "--out", "x"], "--metrics: given without --reference"),
         (

@@ -77,7 +77,7 @@ class Reference(ABC):
             height, width = size
             if image.size[0] * height != image.size[1] * width:
                 raise UsageError(
-                    f"--reference: image {index} of {self.path} is {image.size[0]} x {image.size[1]}, "
+                    f"images: image {index} of {self.path} is {image.size[0]} x {image.size[1]}, "
                     f"the generator makes {width} x {height}",
                     "crop the images to that shape",
                 )
@@ -100,12 +100,12 @@ class Reference(ABC):
 def _eight_bits(image: Image.Image, index: int, path: Path) -> Image.Image:
     """`image`, or where it has 16 bits of grey the upper eight: Pillow's own conversion would saturate."""
     if image.mode == "F":
-        raise UsageError(f"--reference: image {index} of {path} holds floats", "write it with 8 bits a channel")
+        raise UsageError(f"images: image {index} of {path} holds floats", "write it with 8 bits a channel")
     if not image.mode.startswith("I"):
         return image
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 0xFFFF:
-        raise UsageError(f"--reference: image {index} of {path} has 32 bits", "write it with 8 bits a channel")
+        raise UsageError(f"images: image {index} of {path} has 32 bits", "write it with 8 bits a channel")
     return Image.fromarray((values >> 8).astype(np.uint8))
 
 
@@ -196,13 +196,14 @@ def open_reference(path: str | Path) -> Reference:
     """
     path = Path(path)
     if not (path.is_dir() or path.is_file()):
-        raise UsageError(f"--reference: no {path}", "name a folder of pictures, a zip, an idx file or an .npz")
+        raise UsageError(
+            f"images: got {str(path)!r}, no such file or folder",
+            "name a folder of pictures, a zip, an idx file or an .npz",
+        )
     if path.is_dir():
         arrays = sorted(path.glob("*-images-idx3-ubyte*"))
         if len(arrays) > 1:
-            raise UsageError(
-                f"--reference: {path} has {len(arrays)} files of images", f"name one: --reference {arrays[0]}"
-            )
+            raise UsageError(f"images: {path} has {len(arrays)} files of images", f"name one: {arrays[0]}")
         reference: Reference = _of_idx(arrays[0]) if arrays else _Folder(path)
     elif path.suffix == ".bin":
         reference = _Array(path, *read_cifar(path))
@@ -213,9 +214,7 @@ def open_reference(path: str | Path) -> Reference:
     else:
         reference = _of_idx(path)
     if len(reference) < 2:
-        raise UsageError(
-            f"--reference: {path} has {len(reference)} images", f"name one with more: {', '.join(PICTURES)}"
-        )
+        raise UsageError(f"images: {path} has {len(reference)} images", f"name one with more: {', '.join(PICTURES)}")
     return reference
 
 
@@ -225,7 +224,7 @@ def _reading(what: object, hint: str = "write it again") -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise PolarPriorError(f"--reference: can't read {what}: {error}", hint) from error
+        raise PolarPriorError(f"images: can't read {what}: {error}", hint) from error
 
 
 def _opened(file: object, name: object) -> Image.Image:
@@ -239,16 +238,14 @@ def _of_idx(path: Path) -> Reference:
     """Images, and labels where their file lies beside them."""
     images = read_idx(path)
     if images.ndim != 3 or not images.size:
-        raise PolarPriorError(
-            f"--reference: {path} has axes {list(images.shape)}", "name a file of images, not labels"
-        )
+        raise PolarPriorError(f"images: {path} has axes {list(images.shape)}", "name a file of images, not labels")
     beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
     if beside == path or not beside.is_file():
         return _Array(path, images[..., None])
     labels = read_idx(beside).astype(np.int64)
     if labels.shape != images.shape[:1]:
         raise PolarPriorError(
-            f"--reference: {beside} has axes {list(labels.shape)} for {len(images)} images", "fetch both again"
+            f"images: {beside} has axes {list(labels.shape)} for {len(images)} images", "fetch both again"
         )
     return _Array(path, images[..., None], labels)
 
@@ -268,7 +265,7 @@ def _images_of_npz(path: Path) -> np.ndarray:
             fits = entry.file_size - head == int(np.prod(shape, dtype=object)) * kind.itemsize
             if kind != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or not fits:
                 raise PolarPriorError(
-                    f"--reference: {path} begins with {kind} {list(shape)}, expected uint8 [n, H, W, 1 or 3]",
+                    f"images: {path} begins with {kind} {list(shape)}, expected uint8 [n, H, W, 1 or 3]",
                     "write one with: polarprior sample ... --npz FILE",
                 )
         with np.load(path, allow_pickle=False) as arrays:
