@@ -156,7 +156,7 @@ def test_files_of_cifar_hold_planes(tmp_path):
 
 def test_what_is_no_reference_is_refused(stored, tmp_path):
     _, folder = stored
-    with pytest.raises(UsageError, match="nothing.*, no such file"):
+    with pytest.raises(UsageError, match=r"nothing.*, no such file"):
         open_reference(tmp_path / "nothing")
     with pytest.raises(UsageError, match="is 6 x 4, the generator makes 5 x 5"):
         open_reference(folder / "images.npz").pixels([0], 1, (5, 5))

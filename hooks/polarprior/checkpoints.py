@@ -50,15 +50,19 @@ def filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Mod
     become float32, as torch's own loading makes them.
 
     Raises:
-        ValueError: a tensor that the model needs is missing.
+        ValueError: a tensor that the model needs is missing, or holds no floats where it needs them.
         RuntimeError: a tensor has another shape.
     """
     with torch.device("meta"):
         model = make()
+    own = {name: each.is_floating_point() for name, each in model.state_dict().items()}
     wide = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     missing = model.load_state_dict(wide, strict=False, assign=True).missing_keys
     if missing:
         raise ValueError(f"it lacks {len(missing)} of the model's tensors, such as {missing[0]}")
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() != own[name]:
+            raise ValueError(f"{name} holds {tensor.dtype}")
     return model.eval().requires_grad_(False)
 
 

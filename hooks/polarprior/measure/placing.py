@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.measure.figures import captioned_grid, enlarged, to_uint8
 from polarprior.measure.reference import Reference, scaled
@@ -70,6 +70,7 @@ def placed(
 
     Raises:
         UsageError: the generator has no encoder.
+        PolarPriorError: its encoder makes latents that are not finite.
     """
     encode = encoder_of(generator)
     for start in range(0, count, BATCH):
@@ -77,7 +78,12 @@ def placed(
         pixels = reference.pixels(rows, *shape)
         images = scaled(pixels).to(generator.device, generator.dtype)
         with torch.no_grad():
-            latents = Latents(encode(images).reshape(-1, *generator.prior.shape))
+            encoded = encode(images)
+            if not bool(encoded.isfinite().all()):
+                raise PolarPriorError(
+                    f"model: the encoder of {generator.plugin} makes latents that are not finite", "use another model"
+                )
+            latents = Latents(encoded.reshape(-1, *generator.prior.shape))
             again = to_uint8(generator(latents))
             classes = (
                 [logits(each.to(images)).argmax(1).cpu() for each in (images, scaled(again))] if logits else None

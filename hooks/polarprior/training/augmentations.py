@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.user_functions import made_by_the_user
 
 SHARE = 0.1
@@ -22,7 +22,7 @@ def shift(images: Tensor, noise: torch.Generator, share: float = SHARE) -> Tenso
     Args:
         images: [n, C, H, W].
         noise: draws the crops, one an image.
-        share: of the side that is padded on each side.
+        share: of the side that is padded on each side, in whole pixels: 1 of 16, 3 of 32, 6 of 64.
     """
     height, width = images.shape[2:]
     pads = [max(1, int(share * side)) for side in (height, width)]
@@ -74,4 +74,12 @@ def named(name: str) -> Augmentation:
     made, _ = made_by_the_user("--augment", source, "--augment shift", {})
     if not callable(made):
         raise UsageError(f"--augment: {name} returned {type(made).__name__}, expected a function", "return one")
-    return made
+
+    def checked(images: Tensor, noise: torch.Generator) -> Tensor:
+        found: Tensor = made(images, noise)
+        if not isinstance(found, Tensor) or found.shape != images.shape:
+            what = f"[{', '.join(map(str, found.shape))}]" if isinstance(found, Tensor) else type(found).__name__
+            raise PolarPriorError(f"--augment: {name} made {what} of {list(images.shape)}", "return the same shape")
+        return found
+
+    return checked

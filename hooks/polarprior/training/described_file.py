@@ -86,7 +86,10 @@ def read_described(
     complaint = f"{what}: {path} holds no {thing}"
     about, tensors = open_described(path, kind, complaint, hint)
     with refusing(complaint, hint):
-        return make(path, about, tensors)
+        try:
+            return make(path, about, tensors)
+        except UsageError as error:  # of a value that nobody has typed
+            raise ValueError(error.message) from error
 
 
 def found_file(path: Path, what: str, hint: str) -> Path:
@@ -100,9 +103,14 @@ def found_file(path: Path, what: str, hint: str) -> Path:
     Raises:
         PolarPriorError: no such file, or one that is too large.
     """
-    path = path if path.is_file() else path.with_name(path.name + SUFFIX)
-    if not path.is_file():
-        raise PolarPriorError(f"{what}: no file {path}", hint)
+    whole = Path(f"{path}{SUFFIX}")
+    try:
+        found = next((each for each in (path, whole) if each.is_file()), None)
+    except OSError:  # a name that is too long for a file
+        found = None
+    if found is None:
+        raise PolarPriorError(f"{what}: no file {whole}", hint)
+    path = found
     if path.stat().st_size > LARGEST:
         raise PolarPriorError(f"{what}: {path} has more than {LARGEST} bytes", hint)
     return path

@@ -30,7 +30,7 @@ def train(
         training: at its start.
         iterations: that it has.
         checkpoint: of it.
-        journal: gets a line of JSON a look.
+        journal: gets a line of JSON a look; what another training left there is removed.
         look: what the training is like now: metrics for the journal, and words for the bar.
         every: iterations between two looks.
 
@@ -38,6 +38,8 @@ def train(
         PolarPriorError: the checkpoint is of another training, or numbers are not finite any more.
     """
     checkpoint.restore(training)
+    if not training.done:
+        journal.unlink(missing_ok=True)
     lines = Journal(journal)
     with tqdm(total=iterations, initial=training.done, unit="iteration", desc="train") as bar:
         while not training.finished:

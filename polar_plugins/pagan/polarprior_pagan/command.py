@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -71,6 +70,7 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     every 500 iterations, OUT.png the last sheet of samples and reconstructions. Where the images have labels, a
     classifier is trained first: it judges both. Use the model as pagan:OUT.
     """
+    from polarprior.errors import UsageError
     from polarprior.files import write_atomically
     from polarprior.host import torch_device
     from polarprior.measure.figures import png_bytes
@@ -89,12 +89,17 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     if asked.get("matching") == "wasserstein":
         asked = {**OF_WASSERSTEIN, **asked}
     recipe = Recipe(**asked)
+    if 0 < recipe.patience < EVERY:
+        raise UsageError(
+            f"--patience: got {recipe.patience}, expected 0, or {EVERY} or more: that is how often it looks",
+            f"use --patience {EVERY}",
+        )
     augment = named(recipe.augment)
     images = open_data(data, recipe.size, None if channels is None else int(channels))
     recipe = replace(recipe, channels=images.held.pixels.shape[-1])
     where = torch_device(device)
     training = Training(images.training.pixels, recipe, augment, where)
-    seen = hashlib.sha256(images.training.pixels).hexdigest()
+    seen = images.training.digest()
     classifier = _classifier(images, seen, recipe.seed, out.with_suffix(".classifier"), where)
     looks = Looks(images.held, _judge(classifier, space, training), augment, recipe.latent_dim, where)
     click.echo(f"{recipe.augment} in place of a reconstruction: {told(looks.floor)}", err=True)
@@ -133,7 +138,7 @@ def _judge(classifier: Classifier | None, space: str | None, training: Training)
 
 
 def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.device) -> Classifier | None:
-    """A classifier of the labels of the images whose digest is `seen`, kept at `path` until the model is written;
+    """A classifier of the images whose digest, labels and all, is `seen`, kept at `path` until the model is written;
     None where they have none."""
     from polarprior.checkpoints import filled
     from polarprior.errors import PolarPriorError

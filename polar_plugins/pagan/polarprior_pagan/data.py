@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,12 @@ class Images:
     def part(self, rows: np.ndarray) -> Images:
         """Some of them."""
         return Images(self.pixels[rows], None if self.labels is None else self.labels[rows])
+
+    def digest(self) -> str:
+        """SHA-256 of pixels and labels, in hexadecimal."""
+        found = hashlib.sha256(self.pixels)
+        found.update(b"" if self.labels is None else np.ascontiguousarray(self.labels))
+        return found.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +74,8 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
     """
     files = [path]
     if path.is_dir():
-        files = sorted(path.glob("data_batch_*.bin")) or sorted(path.glob("train-images-idx3-ubyte*")) or files
+        mnist = [path / f"train-images-idx3-ubyte{end}" for end in ("", ".gz")]
+        files = sorted(path.glob("data_batch_*.bin")) or [each for each in mnist if each.is_file()][:1] or files
     pixels, labels = [], []
     for file in files:
         reference = open_reference(file)

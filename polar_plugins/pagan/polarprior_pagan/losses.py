@@ -71,6 +71,8 @@ def losses(
         of_judges = of_judges + matching.judge(judge(*real), of_fake)
         of_makers = of_makers + matching.maker(of_fake)
         if recipe.matching == "wasserstein":
-            penalty = gradient_penalty(judge, real, fake, noise, recipe.independent)
+            # the (x', y') of eq. 38 and 39 is of another image: with the same x both equations would be one
+            others = tuple(each.roll(1, 0) for each in fake)
+            penalty = gradient_penalty(judge, real, others, noise, recipe.independent)
             of_judges = of_judges + recipe.penalty * penalty
     return of_judges, of_makers

@@ -29,8 +29,8 @@ class Divergence(NamedTuple):
 
     Attributes:
         f: convex, f(1) = 0.
-        output: logits to the T of eq. 28, within the conjugate's domain.
-        conjugate: f*(t) = sup over u of u t - f(u).
+        output: logits to the T of eq. 28, within the domain of the conjugate f*(t) = sup over u >= 0 of u t - f(u).
+        conjugate: logits to f*(T), in closed form: one after the other would overflow.
     """
 
     f: Callable[[Tensor], Tensor]
@@ -42,44 +42,42 @@ DIVERGENCES = {
     "kl": Divergence(
         lambda u: u * u.log(),
         lambda v: v,
-        lambda t: (t - 1).exp(),
+        lambda v: (v - 1).exp(),
     ),
     "reverse-kl": Divergence(
         lambda u: -u.log(),
         lambda v: -(-v).exp(),
-        lambda t: -1 - (-t).log(),
+        lambda v: v - 1,
     ),
     "pearson": Divergence(
         lambda u: (u - 1).square(),
         lambda v: v,
-        lambda t: t.square() / 4 + t,
+        lambda v: (v.clamp(min=-2) / 2 + 1).square() - 1,
     ),
     "hellinger": Divergence(
         lambda u: (u.sqrt() - 1).square(),
         lambda v: 1 - (-v).exp(),
-        lambda t: t / (1 - t),
+        torch.expm1,
     ),
     "jensen-shannon": Divergence(
         lambda u: u * u.log() - (u + 1) * ((u + 1) / 2).log(),
         lambda v: log(2) - softplus(-v),
-        lambda t: -(2 - t.exp()).log(),
+        lambda v: softplus(v) - log(2),
     ),
     "gan-divergence": Divergence(
         lambda u: u * u.log() - (u + 1) * (u + 1).log() + 2 * log(2),
         lambda v: -softplus(-v),
-        lambda t: -(-torch.expm1(t)).log() - 2 * log(2),
+        lambda v: softplus(v) - 2 * log(2),
     ),
 }
-"""The table. The last one's f is shifted so that f(1) = 0: 2 JS, as eq. 1 has it without its constant."""
+"""The table. Pearson's conjugate is -1 below t = -2, where the best u is 0. The last one's f is shifted so that
+f(1) = 0: 2 JS, as eq. 1 has it without its constant."""
 
 
 def _of(divergence: Divergence) -> Matching:
-    def bound(made: Tensor) -> Tensor:
-        return divergence.conjugate(divergence.output(made)).mean()
-
     return Matching(
-        lambda real, made: bound(made) - divergence.output(real).mean(),
-        lambda made: -bound(made),
+        lambda real, made: divergence.conjugate(made).mean() - divergence.output(real).mean(),
+        lambda made: -divergence.conjugate(made).mean(),
     )
 
 

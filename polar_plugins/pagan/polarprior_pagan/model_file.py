@@ -76,6 +76,8 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         return filled(make, {key[len(head) :]: each for key, each in tensors.items() if key.startswith(head)})
 
     shape, classes = (recipe.size, recipe.channels), about["classes"]
+    if classes is not None and classes < 1:
+        raise ValueError(f"{classes} classes")
     return Model(
         recipe,
         part("generator", lambda: Generator(*shape, recipe.latent_dim, recipe.width)),

@@ -78,6 +78,12 @@ class Recipe:
                     f"{option}: got {value!r}, expected one of {', '.join(map(str, known))}",
                     f"use {option} {known[0]}",
                 )
+        for name in ("latent_dim", "channels", "width", "judge_width"):
+            if getattr(self, name) < 1:
+                raise UsageError(
+                    f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected 1 or more",
+                    f"leave out --{name.replace('_', '-')}",
+                )
         if self.width % (self.size // 4) or self.judge_width % (self.size // 4):
             raise UsageError(
                 f"--width, --judge-width: got {self.width} and {self.judge_width}, expected multiples of "

@@ -85,18 +85,28 @@ def test_l1_takes_the_place_of_the_pairs():
 
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_conjugates_are_those_of_a_numerical_maximisation(name):
-    """f*(t) = sup over u of u t - f(u), at every t that an output function gives; f is convex with f(1) = 0."""
+    """f*(t) = sup over u >= 0 of u t - f(u), at every t that an output function gives; f(1) = 0."""
     divergence = DIVERGENCES[name]
 
     def f(u):
         return float(divergence.f(torch.tensor(u, dtype=torch.float64)))
 
     assert f(1.0) == pytest.approx(0, abs=1e-12)
-    for logit in (-2.0, -0.5, 0.0, 0.3, 1.5):
+    for logit in (-3.0, -2.0, -0.5, 0.0, 0.3, 1.5):
         t = float(divergence.output(torch.tensor(logit, dtype=torch.float64)))
         found = minimize_scalar(lambda s, t=t: f(np.exp(s)) - np.exp(s) * t, bounds=(-14, 14), method="bounded")
-        conjugate = float(divergence.conjugate(torch.tensor(t, dtype=torch.float64)))
+        conjugate = float(divergence.conjugate(torch.tensor(logit, dtype=torch.float64)))
         assert conjugate == pytest.approx(-found.fun, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_games_of_float32_stay_finite_where_a_discriminator_is_sure(name):
+    for value in (-40.0, 18.0, 40.0):
+        logits = torch.tensor([value], requires_grad=True)
+        loss = MATCHINGS[name].judge(-logits, logits) + MATCHINGS[name].maker(logits)
+        (slope,) = torch.autograd.grad(loss, logits)
+        assert bool(loss.isfinite())
+        assert bool(slope.isfinite().all())
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
@@ -110,7 +120,7 @@ def test_the_bound_reaches_the_divergence(name):
 
     def bound():
         t = divergence.output(logits)
-        return (p * t).sum() - (q * divergence.conjugate(t)).sum()
+        return (p * t).sum() - (q * divergence.conjugate(logits)).sum()
 
     def closure():
         adam.zero_grad()
@@ -128,7 +138,7 @@ def test_f_games_are_two_sides_of_one_value():
     real, made = torch.randn(50, generator=noise()).double() / 3, torch.randn(60, generator=noise(1)).double() / 3
     for name in DIVERGENCES:
         game, of = MATCHINGS[name], DIVERGENCES[name]
-        value = of.output(real).mean() - of.conjugate(of.output(made)).mean()
+        value = of.output(real).mean() - of.conjugate(made).mean()
         torch.testing.assert_close(game.judge(real, made), -value)
         torch.testing.assert_close(game.maker(made), value - of.output(real).mean())
 
@@ -164,6 +174,19 @@ def test_penalties_are_taken_between_pairs(independent):
     assert float(x.flatten(1).std(1).max()) == 0, "one share an image"
     assert float(x.std()) > 0.2
     assert torch.equal(x, y) is not independent
+
+
+def test_the_other_pair_of_a_penalty_is_of_another_image():
+    """With the same x both of equations 38 and 39 would leave x as it is."""
+    networks, recipe = small(matching="wasserstein", pairs="channel", gain=0)
+    x = torch.rand(4, 1, 16, 16, generator=noise(1)).double() * 2 - 1
+    seen = []
+    networks.of_pairs.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    losses(networks, recipe, x, AUGMENTATIONS["none"], noise())
+    between = next(each for each in seen if not torch.equal(each, x))
+    shares = ((between - x.roll(1, 0)) / (x - x.roll(1, 0))).flatten(1)
+    assert float(shares.std(1).max()) < 1e-9
+    assert bool(((shares >= 0) & (shares <= 1)).all())
 
 
 def test_shifts_pad_by_reflection_and_crop():

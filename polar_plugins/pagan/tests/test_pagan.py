@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import polarprior as pp
@@ -173,7 +174,12 @@ HARM = {
     "width": lambda about, tensors: about["recipe"].update(width=16),
     "latents": lambda about, tensors: about["recipe"].update(latent_dim=10**12),
     "key": lambda about, tensors: about["recipe"].update(depth=3),
+    "no latents": lambda about, tensors: about["recipe"].update(latent_dim=0),
     "classes": lambda about, tensors: about.update(classes=7),
+    "no classes": lambda about, tensors: about.update(classes=0),
+    "whole numbers": lambda about, tensors: tensors.update(
+        {name: each.long() for name, each in tensors.items() if name.startswith("encoder.")}
+    ),
     "missing": lambda about, tensors: tensors.pop("encoder.layers.2.weight"),
     "nan": lambda about, tensors: tensors["generator.layers.0.weight"].fill_(torch.nan),
 }
@@ -188,8 +194,14 @@ def test_files_that_are_no_model_are_refused(name, model_path, tmp_path):
         about = json.loads(opened.metadata()[KEY])
     HARM[name](about, tensors)
     save_file(tensors, tmp_path / "harmed.safetensors", {KEY: json.dumps(about)})
-    with pytest.raises(PolarPriorError):
+    with pytest.raises(PolarPriorError, match=r"^model: .*harmed\.safetensors holds no PAGAN"):
         pp.load(f"pagan:{tmp_path / 'harmed.safetensors'}", "cpu")
+
+
+@pytest.mark.parametrize("name", [".", "/", "x" * 300])
+def test_names_that_no_file_can_have_are_refused(name):
+    with pytest.raises(PolarPriorError, match=r"^model: no file "):
+        pp.load(f"pagan:{name}", "cpu")
 
 
 def test_data_is_read_from_idx_cifar_and_pictures(idx, tmp_path):
@@ -216,6 +228,22 @@ def test_data_is_read_from_idx_cifar_and_pictures(idx, tmp_path):
         open_data(tmp_path, 16)
 
 
+def test_a_packed_copy_of_the_images_is_not_read_as_well(idx, tmp_path):
+    """As `gunzip -k` leaves it: an image that is held out must not be trained on."""
+    pixels, labels = bars()
+    for end in ("", ".gz"):
+        write_idx(tmp_path / f"train-images-idx3-ubyte{end}", pixels[..., 0])
+    write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
+    (tmp_path / "train-images-idx3-ubyte.md5").write_text("0")
+    np.testing.assert_array_equal(open_images(tmp_path, 16).pixels, open_images(idx, 16).pixels)
+
+
+def test_other_labels_are_other_images(idx):
+    images = open_images(idx, 16)
+    assert images.digest() != replace(images, labels=1 - images.labels).digest()
+    assert images.digest() == open_images(idx, 16).digest()
+
+
 def words(idx, out, *more):
     small = {"size": 16, "latent-dim": 4, "width": 8, "judge-width": 8, "batch": 4, "iterations": 3, **dict(more)}
     return ["train", "pagan", "--data", str(idx), "--out", str(out)] + [
@@ -229,11 +257,12 @@ def quick(monkeypatch):
 
 
 def test_the_command_trains_and_leaves_one_model(idx, tmp_path, capsys, quick):
+    (tmp_path / "bars.jsonl").write_text("{}\n")
     assert main(words(idx, tmp_path / "bars")) == 0
     told = capsys.readouterr()
     assert "of the held-out images" in told.err
     assert "next: polarprior bank build pagan:" in told.out
-    assert [each.name for each in sorted(tmp_path.iterdir())] == ["bars.safetensors"]
+    assert [each.name for each in sorted(tmp_path.iterdir())] == ["bars.safetensors"], "also not the old journal"
     metrics = Model.open(tmp_path / "bars").metrics
     assert {"fid", "is", "rid", "agreement", "rmse", "floor_rid", "floor_agreement"} <= metrics.keys()
     first = (tmp_path / "bars.safetensors").read_bytes()
@@ -250,6 +279,7 @@ def test_the_command_trains_and_leaves_one_model(idx, tmp_path, capsys, quick):
         {"matching": "hinge"},
         {"width": "6"},
         {"reconstruction": "l2"},
+        {"patience": "300"},
     ],
 )
 def test_the_command_refuses(bad, idx, tmp_path, capsys):
