@@ -56,8 +56,8 @@ METRICS = ("fid", "is", "rid", "agreement", "rmse")
 
 @cache
 def digits(kind: str) -> tuple[Images, Images]:
-    """Training and test set, ``grey`` or ``coloured``: there each image has a hue, whatever its class, over a background
-    whose brightness rises from one side to another."""
+    """Training and test set, ``grey`` or ``coloured``: there each image has a hue, whatever its class, over a
+    background whose brightness rises from one side to another."""
     if kind == "grey":
         return open_images(folder() / "train-images-idx3-ubyte", SIZE), open_images(
             folder() / "t10k-images-idx3-ubyte", SIZE
