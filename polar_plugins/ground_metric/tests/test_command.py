@@ -82,7 +82,7 @@ def test_images_without_classes_are_classes(model, tmp_path, capsys, real):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--data", "none"], "no none"),
+        (["--data", "none"], "images: got 'none', no such file or folder"),
         (["--components", "500", "--images", "12"], "components: got 500, expected 12 or less"),
         (["--space", "pixels"], "pixel"),
     ],
