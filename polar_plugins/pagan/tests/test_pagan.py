@@ -1,16 +1,14 @@
-"""Training that goes on to the same weights, files, the command, and real images that are ranked."""
+"""Training that goes on to the same weights, model files, the command, and real images that are ranked."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import polarprior as pp
@@ -18,12 +16,11 @@ import pytest
 import torch
 from PIL import Image
 from polarprior.cli.main import main
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.errors import PolarPriorError
 from polarprior.testing import GeneratorPluginTests
 from polarprior.training.augmentations import AUGMENTATIONS
 from polarprior.training.described_file import KEY
 from polarprior_pagan import classifier
-from polarprior_pagan.data import open_data, open_images
 from polarprior_pagan.generator import SHIPPED
 from polarprior_pagan.model_file import Model, model_of
 from polarprior_pagan.recipe import Recipe
@@ -33,34 +30,8 @@ from safetensors.torch import load_file, save_file
 SMALL = Recipe(size=16, latent_dim=4, width=8, judge_width=8, batch=4, iterations=6)
 
 
-def bars(count=300, size=16, channels=1):
-    """Images of two classes: an upright bar, or a lying one; uint8 [n, size, size, channels] and labels."""
-    stream = np.random.default_rng(0)
-    labels = np.arange(count) % 2
-    pixels = np.zeros((count, size, size, channels), np.uint8)
-    for image, label in zip(pixels, labels, strict=True):
-        at = stream.integers(2, size - 4)
-        bar = (slice(3, size - 3), slice(at, at + 3))
-        image[bar if label else bar[::-1]] = stream.integers(150, 256, channels)
-    return pixels, labels
-
-
-def write_idx(path, array):
-    head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
-    (gzip.open if path.suffix == ".gz" else open)(path, "wb").write(head + array.astype(np.uint8).tobytes())
-
-
 @pytest.fixture(scope="module")
-def idx(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("idx")
-    pixels, labels = bars()
-    write_idx(folder / "train-images-idx3-ubyte", pixels[..., 0])
-    write_idx(folder / "train-labels-idx1-ubyte", labels)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
+def model_path(tmp_path_factory, bars):
     """A file of a training that has hardly begun."""
     pixels, labels = bars()
     training = Training(pixels, SMALL, AUGMENTATIONS["shift"])
@@ -92,7 +63,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_training_that_was_interrupted_ends_at_the_same_weights(name):
+def test_a_training_that_was_interrupted_ends_at_the_same_weights(name, bars):
     pixels, _ = bars()
     recipe = Recipe(**{**SMALL.__dict__, **VARIANTS[name]})
     whole = run(Training(pixels, recipe, AUGMENTATIONS["shift"]), 6)
@@ -107,7 +78,7 @@ def test_a_training_that_was_interrupted_ends_at_the_same_weights(name):
         assert torch.equal(mine, later.state()[key]), key
 
 
-def test_nothing_global_is_seeded():
+def test_nothing_global_is_seeded(bars):
     pixels, _ = bars()
     before = torch.random.get_rng_state()
     first = run(Training(pixels, SMALL, AUGMENTATIONS["shift"]), 2)
@@ -119,7 +90,7 @@ def test_nothing_global_is_seeded():
     assert first.loss != other.loss
 
 
-def test_spectral_norms_are_the_gain():
+def test_spectral_norms_are_the_gain(bars):
     """After some steps of their power iteration, the largest singular value of each layer's weight."""
     pixels, _ = bars()
     training = run(Training(pixels, SMALL, AUGMENTATIONS["shift"]), 6)
@@ -130,7 +101,7 @@ def test_spectral_norms_are_the_gain():
                 assert float(largest) == pytest.approx(2, rel=0.1)
 
 
-def test_a_batch_moves_generator_encoder_and_discriminators():
+def test_a_batch_moves_generator_encoder_and_discriminators(bars):
     pixels, _ = bars()
     training = Training(pixels, SMALL, AUGMENTATIONS["shift"])
     before = {name: each.clone() for name, each in training.networks.named_parameters()}
@@ -141,7 +112,7 @@ def test_a_batch_moves_generator_encoder_and_discriminators():
     assert not torch.equal(kept, before["generator.layers.0.weight"]), "the average moves"
 
 
-def test_patience_ends_a_training_and_keeps_the_best():
+def test_patience_ends_a_training_and_keeps_the_best(bars):
     pixels, _ = bars()
     training = Training(pixels, Recipe(**{**SMALL.__dict__, "patience": 2}), AUGMENTATIONS["shift"])
     training.advance()
@@ -204,46 +175,6 @@ def test_names_that_no_file_can_have_are_refused(name):
         pp.load(f"pagan:{name}", "cpu")
 
 
-def test_data_is_read_from_idx_cifar_and_pictures(idx, tmp_path):
-    found = open_data(idx, 16)
-    assert found.held.pixels.shape == (30, 16, 16, 1)
-    assert len(found.training) == 270
-    assert sorted(np.bincount(np.concatenate([found.training.labels, found.held.labels]))) == [150, 150]
-    pixels, labels = bars(200, 32, 3)
-    for part in range(2):
-        rows = slice(100 * part, 100 * part + 100)
-        records = [np.append(y, x.transpose(2, 0, 1)) for x, y in zip(pixels[rows], labels[rows], strict=True)]
-        np.array(records, np.uint8).tofile(tmp_path / f"data_batch_{part + 1}.bin")
-    cifar = open_images(tmp_path, 32)
-    np.testing.assert_array_equal(cifar.pixels, pixels)
-    np.testing.assert_array_equal(cifar.labels, labels)
-    for index, image in enumerate(pixels[:3]):
-        Image.fromarray(image).save(tmp_path / f"{index}.png")
-    for file in tmp_path.glob("*.bin"):
-        file.unlink()
-    folder = open_images(tmp_path, 16)
-    assert folder.pixels.shape == (3, 16, 16, 3)
-    assert folder.labels is None
-    with pytest.raises(UsageError, match="expected 100 or more"):
-        open_data(tmp_path, 16)
-
-
-def test_a_packed_copy_of_the_images_is_not_read_as_well(idx, tmp_path):
-    """As `gunzip -k` leaves it: an image that is held out must not be trained on."""
-    pixels, labels = bars()
-    for end in ("", ".gz"):
-        write_idx(tmp_path / f"train-images-idx3-ubyte{end}", pixels[..., 0])
-    write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
-    (tmp_path / "train-images-idx3-ubyte.md5").write_text("0")
-    np.testing.assert_array_equal(open_images(tmp_path, 16).pixels, open_images(idx, 16).pixels)
-
-
-def test_other_labels_are_other_images(idx):
-    images = open_images(idx, 16)
-    assert images.digest() != replace(images, labels=1 - images.labels).digest()
-    assert images.digest() == open_images(idx, 16).digest()
-
-
 def words(idx, out, *more):
     small = {"size": 16, "latent-dim": 4, "width": 8, "judge-width": 8, "batch": 4, "iterations": 3, **dict(more)}
     return ["train", "pagan", "--data", str(idx), "--out", str(out)] + [
@@ -290,7 +221,7 @@ def test_the_command_refuses(bad, idx, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_and_typed_again_it_ends_at_the_same_bytes(tmp_path):
+def test_killed_and_typed_again_it_ends_at_the_same_bytes(tmp_path, bars, write_idx):
     write_idx(tmp_path / "bars-images-idx3-ubyte", bars()[0][..., 0])  # without labels: no classifier
     more = {"iterations": 150, "seed": 3}.items()
     often = "import polarprior_pagan.command as command; command.EVERY = 20; import polarprior.cli.__main__"
@@ -316,7 +247,7 @@ def test_killed_and_typed_again_it_ends_at_the_same_bytes(tmp_path):
     assert not (tmp_path / "killed.training").exists()
 
 
-def test_real_images_are_ranked(model_path, idx, tmp_path, capsys):
+def test_real_images_are_ranked(model_path, idx, tmp_path, capsys, bars):
     """By the log-volume of their latents; the first line by hand."""
     sheet = tmp_path / "extremes.png"
     assert main(["score", f"pagan:{model_path}", str(idx), "--most", "40", "-k", "3", "--sheet", str(sheet)]) == 0
