@@ -19,6 +19,7 @@ from ground_metric import CLUSTERS, SEEDS, accuracies, match_rates
 from ground_metric_rivals import COMPONENTS, exact_pairs, maps
 from kept_runs import interval
 from PIL import Image
+from polarprior.errors import ending_the_script
 from polarprior_ground_metric.distances import debiased
 from polarprior_ground_metric.images import clustered, reduction, stripes, textures
 from polarprior_ground_metric.metric import MultiLevelMetric
@@ -51,7 +52,7 @@ def persons(tracks: list[Track], report: Report, theirs: str) -> None:
             clustered([features[row] @ to_few.T for row in rows], CLUSTERS, seed) for rows in (train, probes, gallery)
         ]
         who = [np.array([tracks[row].person for row in rows]) for rows in (train, probes, gallery)]
-        found.append(match_rates(sets[0], who[0], sets[1], who[1], sets[2], who[2], seed, False))
+        found.append(match_rates(sets[0], who[0], sets[1], who[1], sets[2], who[2], seed, False, PERSON_COMPONENTS))
     _tell(found, report, f"the seed's, learnt: {theirs}")
 
 
@@ -60,10 +61,10 @@ def kinship(folder: Path, report: Report) -> None:
     for relation in RELATIONS:
         pairs = kinface_w(folder, relation)
         grey = [_pixels(files, "L") / 255 for files in (pairs.first, pairs.second)]
-        both = textures(np.concatenate(grey), FACE_COMPONENTS)
-        first, second = both[: len(pairs.first)], both[len(pairs.first) :]
         found = []
         for fold in sorted(set(pairs.folds)):
+            both = textures(np.concatenate(grey), FACE_COMPONENTS, np.tile(pairs.folds != fold, 2))
+            first, second = both[: len(pairs.first)], both[len(pairs.first) :]
             rows = (pairs.folds != fold) & pairs.related
             count, test = int(rows.sum()), torch.from_numpy(pairs.folds == fold)
             train = Signatures(torch.cat([s.points[rows] for s in (first, second)]), torch.full((2 * count, 2), 0.5))
@@ -83,7 +84,7 @@ def _of_pairs(train: Signatures, y: np.ndarray, p: Signatures, q: Signatures) ->
         if name in ("Euclidean", "Mahalanobis", "KISSME")
     }
     found["exact EMD"] = exact_pairs(p, q)
-    for name, rounds in (("W, M = I", 0), ("W, learnt", 6)):
+    for name, rounds in (("W, M = I", 0), ("W, learnt", 8)):
         metric = MultiLevelMetric(1, new_classes=True, rounds=rounds).fit(train, y)
         found[name] = debiased(metric.transform(p), metric.transform(q), metric.gamma_).numpy()
     return found
@@ -128,5 +129,6 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     torch.set_num_threads(1)
     told = Report()
-    EXPERIMENTS[asked.name](asked.folder, told)
+    with ending_the_script():
+        EXPERIMENTS[asked.name](asked.folder, told)
     told.write(asked.json, threads=1)

@@ -23,13 +23,13 @@ PAIRS = 20_000
 Map = Callable[[np.ndarray], np.ndarray]
 
 
-def maps(x: np.ndarray, y: np.ndarray, neighbours: int, seed: int) -> dict[str, Map]:
+def maps(x: np.ndarray, y: np.ndarray, neighbours: int, seed: int, components: int = COMPONENTS) -> dict[str, Map]:
     """Linear maps of vectors x [n, D] of classes y [n], by name: Euclidean distance behind one is what was learnt.
 
-    All but the first come after PCA to `COMPONENTS`. The rate of LMNN is chosen on a quarter that is held out, where
-    classes are large enough; else it is the middle one.
+    All but the first come after PCA to as many `components`. The rate of LMNN is chosen on a quarter that is held
+    out, where classes are large enough; else it is the middle one.
     """
-    pca = PCA(min(COMPONENTS, *x.shape)).fit(x)
+    pca = PCA(min(components, *x.shape)).fit(x)
     few = pca.transform(x)
     after = {
         "Mahalanobis": np.diag(1 / np.sqrt(pca.explained_variance_)),

@@ -11,6 +11,26 @@ from typing import Any
 from polarprior.errors import PolarPriorError, UsageError
 
 
+def refuse_to_import(space: str, who: str) -> None:
+    """A file of others names a space, such as a bank does: no module is imported because of that. One that is there
+    already, since the user named it, may be used.
+
+    Args:
+        space: as in the file.
+        who: names it, for errors.
+
+    Raises:
+        PolarPriorError: a module that nobody has imported.
+    """
+    plugin, _, source = space.partition(":")
+    module = source.partition(":")[0]
+    if plugin == "torch" and module not in sys.modules:
+        raise PolarPriorError(
+            f"{who} would run code: its space is {space[:80]}, and {module[:60] or 'its module'} is not imported",
+            f"if you trust it: in Python, import {module[:60]} first",
+        )
+
+
 def made_by_the_user(what: str, source: str, example: str, given: dict[str, Any]) -> tuple[Any, str]:
     """What a user's function returns, and the function's name.
 

@@ -14,6 +14,7 @@ from polarprior.errors import PluginError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import default_host
+from polarprior.user_functions import refuse_to_import
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.estimators import TOLERANCE, default_estimator
 from polarprior.volume.spectra import Spectra, columns_held, latents_at_once
@@ -74,6 +75,9 @@ class LogVolumes:
         bank: whose space, domain and estimator are used, and whose rows are known.
         k: singular values.
 
+    Raises:
+        PolarPriorError: the bank names code that would have to be run.
+
     Attributes:
         solved: Jacobians taken so far.
     """
@@ -83,6 +87,7 @@ class LogVolumes:
         self._bank = bank
         self._k = k
         info = bank.info
+        refuse_to_import(info.space, f"bank: {bank}")
         rule = default_estimator(generator.prior.dim, k, len(bank))
         estimator = info.estimator["name"] if info.estimator["name"] in ("exact", "block-lanczos") else rule
         tol = info.estimator["tolerance"] or TOLERANCE

@@ -14,6 +14,7 @@ from polarprior.hashing import latent_hash
 from polarprior.law.limits import Limits
 from polarprior.prior.log_volumes import LogVolumes, VolumeSolver
 from polarprior.prior.sampler import SamplerOptions
+from polarprior.user_functions import refuse_to_import
 
 from polarprior_boltzmann import NAME
 from polarprior_boltzmann.flow_file import FlowFile, OfModel
@@ -71,6 +72,7 @@ def _flowing(generator: Generator, bank: Bank | None, rho: float, options: Sampl
     _check_of(generator, bank, of, path, options)
     true: TrueLogVolumes
     if bank is None:
+        refuse_to_import(of.space, "sampler: this flow")
         true = _Unkept(VolumeSolver(generator, of.k, of.space, of.domain, of.estimator, of.tolerance))
     else:
         true = LogVolumes(generator, bank, of.k)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 from polarprior.cli.options import loading_options
+from polarprior.errors import UsageError
+
+from polarprior_ground_metric import NAME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +22,8 @@ OWN_SEEDS = 1 << 30
 """The first seed of a model's own images: far from those of a bank."""
 FEWEST = 3
 """Images of a class."""
+FEWEST_ORIGINALS = 4
+"""Of images that are a class each, with their copies: some are held out."""
 
 
 @click.command("ground-metric")
@@ -68,7 +74,11 @@ def ground_metric(
 
     from polarprior_ground_metric.of_images import learnt, with_copies
 
-    out = file_to_write(out, "ground")
+    out = file_to_write(out, "metric")
+    if space.startswith(f"{NAME}:"):
+        raise UsageError(
+            f"--space: got {space!r}, expected features that no metric has changed", "use its own --space"
+        )
     generator = default_host().load(model, device, sha256=sha256)
     phi = default_host().feature_map(generator, space)
     reference = None if data is None else open_reference(data)
@@ -77,6 +87,11 @@ def ground_metric(
         rows = _drawn(labels, images, seed)
         pictures, labels, new_classes = _pictures(reference, rows, generator), labels[rows], False
     else:
+        if images // copies < FEWEST_ORIGINALS:
+            raise UsageError(
+                f"--images: got {images} with {copies} copies each, expected {FEWEST_ORIGINALS * copies} or more",
+                f"use --images {FEWEST_ORIGINALS * copies}",
+            )
         few = _originals(reference, generator, images // copies, seed)
         pictures, labels = with_copies(few, copies, torch.Generator().manual_seed(seed))
         new_classes = True
@@ -94,26 +109,38 @@ def ground_metric(
     found.save(out)
     metric = found.metric
     rank = len(metric.linear())
-    plain, best = metric.tried_[0].accuracy, max(each.accuracy for each in metric.tried_)
+    plain, best = metric.tried_[0].accuracy, metric.chosen_.accuracy
     judged = "R-precision" if new_classes else "accuracy of neighbours"
-    click.echo(f"{out}: rank {rank}; {judged} on images held out: {plain:.3f} with M = I, {best:.3f} learnt")
     click.echo(
-        f"next: polarprior bank build {model} -n 2000 -k {min(10, rank)} --space ground-metric:{out} "
-        f"--out {out.with_suffix('')}-bank"
+        f"{out}: rank {rank}; {judged} on images held out: {plain:.3f} with M = I, {best:.3f} learnt (chosen on them)"
+    )
+    k, bank = min(10, rank, generator.rank_bound), f"{out.with_suffix('')}-bank"
+    click.echo(
+        f"next: polarprior bank build {quote(model)} -n 2000 -k {k} --space {quote(f'{NAME}:{out}')} "
+        f"--out {quote(bank)}"
     )
 
 
 def _drawn(labels: np.ndarray, most: int, seed: int) -> list[int]:
     """As many images of each class as `most` leaves room for, or all it has; UsageError where it has too few."""
     import numpy as np
-    from polarprior.errors import UsageError
 
-    noise, names = np.random.default_rng(seed), np.unique(labels)
+    noise = np.random.default_rng(seed)
+    names, counts = np.unique(labels, return_counts=True)
     share = most // len(names)
-    if share < FEWEST or len(names) < 2:
+    if len(names) < 2:
         raise UsageError(
-            f"--images: got {most} for {len(names)} classes, expected {FEWEST} or more of each, of two or more",
-            f"use --images {max(FEWEST * len(names), 12)}",
+            f"--data: one class, {names[0]}, expected two or more", "give a folder with a folder a class"
+        )
+    if counts.min() < FEWEST:
+        raise UsageError(
+            f"--data: {counts.min()} images of {names[counts.argmin()]}, expected {FEWEST} or more of each class",
+            "add some, or leave that class out",
+        )
+    if share < FEWEST:
+        raise UsageError(
+            f"--images: got {most} for {len(names)} classes, expected {FEWEST} or more of each",
+            f"use --images {FEWEST * len(names)}",
         )
     rows = [noise.permutation((labels == name).nonzero()[0])[:share] for name in names]
     return sorted(np.concatenate(rows).tolist())
@@ -124,6 +151,10 @@ def _originals(reference: Reference | None, generator: Generator, count: int, se
     import numpy as np
 
     if reference is not None:
+        if len(reference) < FEWEST_ORIGINALS:
+            raise UsageError(
+                f"--data: got {len(reference)} images, expected {FEWEST_ORIGINALS} or more", "give others, or none"
+            )
         rows = np.random.default_rng(seed).permutation(len(reference))[:count]
         return _pictures(reference, sorted(rows.tolist()), generator)
     seeds = np.arange(OWN_SEEDS, OWN_SEEDS + count)

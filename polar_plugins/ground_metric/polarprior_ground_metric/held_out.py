@@ -92,6 +92,6 @@ def voted(distances: Tensor, classes: Tensor, count: int) -> Tensor:
     that of the nearest: [n]."""
     nearest = distances.topk(count, largest=False).indices
     votes = torch.nn.functional.one_hot(classes[nearest], int(classes.max()) + 1)
-    earlier = torch.linspace(0.5, 0, count)[None, :, None] / count
-    found: Tensor = (votes * (1 + earlier)).sum(1).argmax(1)
+    earliest = (votes * torch.arange(count, 0, -1)[None, :, None]).amax(1)
+    found: Tensor = (votes.sum(1) * (count + 1) + earliest).argmax(1)
     return found

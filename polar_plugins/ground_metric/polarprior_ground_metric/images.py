@@ -27,10 +27,14 @@ def ink_patches(images: Tensor | np.ndarray, size: int = 3, most: int = 12, posi
         UsageError: an image without ink, or smaller than a patch.
     """
     pixels = torch.as_tensor(images).float()
+    if min(size, most) < 1:
+        raise UsageError(f"size, most: got {size}, {most}, expected 1 or more", "leave them out for 3 and 12")
     if pixels.ndim != 3 or min(pixels.shape[1:]) < size:
         raise UsageError(
             f"images: got {list(pixels.shape)}, expected [n, {size} or more, {size} or more]", "use grey ones"
         )
+    if not bool(pixels.isfinite().all()):
+        raise UsageError("images: some pixels are not finite", "look at what made them")
     n, height, width = pixels.shape
     patches = torch.nn.functional.unfold(pixels[:, None], size).mT
     rows, columns = torch.meshgrid(
@@ -52,10 +56,13 @@ def of_maps(maps: Tensor, energy: bool = False) -> Signatures:
     Args:
         maps: [n, C, H, W].
         energy: weigh a place by the sum of its features, which are to be 0 or more; else all weigh the same.
+
+    Raises:
+        UsageError: features below 0, or an image without any above it, where they are weights.
     """
     points = maps.flatten(2).mT
     weights = points.sum(2) if energy else points.new_ones(points.shape[:2])
-    return Signatures(points, weights / weights.sum(1, keepdim=True))
+    return Signatures.of(Signatures(points, weights / weights.sum(1, keepdim=True)))
 
 
 def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0) -> Signatures:
@@ -65,12 +72,22 @@ def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0)
         sets: points [m, d] each, such as the frames of a video.
         clusters: at most so many a set.
         seed: of the starting centres.
+
+    Raises:
+        UsageError: a set without points, or with numbers that are not finite.
     """
     from sklearn.cluster import KMeans
 
+    if clusters < 1:
+        raise UsageError(f"clusters: got {clusters}, expected 1 or more", "use 8")
+
     found = []
-    for each in sets:
+    for index, each in enumerate(sets):
         points = np.asarray(each, dtype=np.float64).reshape(len(each), -1)
+        if not points.size or not np.isfinite(points).all():
+            raise UsageError(
+                f"set {index}: {list(points.shape)}, empty or with numbers that are not finite", "mend it"
+            )
         few = min(clusters, len(np.unique(points, axis=0)))
         means = KMeans(few, n_init=1, random_state=seed).fit(points)
         shares = np.bincount(means.labels_, minlength=few)
@@ -78,13 +95,16 @@ def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0)
     return Signatures.of(found)
 
 
-def textures(images: Tensor | np.ndarray, components: int = 100) -> Signatures:
+def textures(
+    images: Tensor | np.ndarray, components: int = 100, learnt_from: np.ndarray | slice = slice(None)
+) -> Signatures:
     """Of each grey image two points, its local binary patterns and its histogram of oriented gradients, as in the
-    seed's section 4.2: each is reduced by PCA over all images to as many numbers, and scaled to unit variance.
+    seed's section 4.2: each is reduced by PCA to as many numbers, and scaled to unit variance.
 
     Args:
         images: [n, H, W], 0 to 1.
         components: of PCA, where there are as many images.
+        learnt_from: rows of the images that PCA and variance are taken of, such as all that nothing is tested on.
 
     Raises:
         PolarPriorError: scikit-image is not installed.
@@ -98,7 +118,7 @@ def textures(images: Tensor | np.ndarray, components: int = 100) -> Signatures:
     pixels = np.asarray(images, dtype=np.float64)
     patterns = [_histograms(local_binary_pattern((each * 255).astype(np.uint8), 8, 1, "uniform")) for each in pixels]
     gradients = [hog(each, pixels_per_cell=(8, 8), cells_per_block=(2, 2)) for each in pixels]
-    reduced = [_reduced(torch.from_numpy(np.stack(each)), components) for each in (patterns, gradients)]
+    reduced = [_reduced(torch.from_numpy(np.stack(each)), components, learnt_from) for each in (patterns, gradients)]
     return Signatures.of(torch.stack(reduced, 1).float())
 
 
@@ -142,8 +162,9 @@ def _histograms(codes: np.ndarray, block: int = 16) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _reduced(features: Tensor, components: int) -> Tensor:
-    projected = (features - features.mean(0)) @ reduction(features, components).T
+def _reduced(features: Tensor, components: int, rows: np.ndarray | slice) -> Tensor:
+    known = features[rows]
+    projected = (features - known.mean(0)) @ reduction(known, components).T
     found = features.new_zeros(len(features), components)
-    found[:, : projected.shape[1]] = projected / projected.std(correction=0).clamp(min=1e-12)
+    found[:, : projected.shape[1]] = projected / projected[rows].std(correction=0).clamp(min=1e-12)
     return found

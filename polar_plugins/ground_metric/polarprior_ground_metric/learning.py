@@ -1,8 +1,9 @@
 """How the matrices are learnt: the seed's objective with its sets told apart by class, and its Algorithm 1.
 
 As printed, eq. 13 takes every pair under every class's matrix, so that all of them become the same; here the class of
-the second signature, which is a stored one when there is something to classify, says which. All of it is divided by
-the number of pairs of S, which changes no minimum.
+the second signature, which is a stored one when there is something to classify, says which. Its sums are those in
+print, so that the regularisers weigh less the more pairs there are: what they bring is seen where rho_0 and rho_t
+come near the number of pairs of S. All of it is divided by that number, which changes no minimum.
 """
 
 from __future__ import annotations
@@ -66,16 +67,18 @@ class Step(NamedTuple):
     impostors: Tensor
 
 
-def distances_to(x: Signatures, stored: Signatures, classes: Tensor, levels: Levels, gamma: float) -> Tensor:
+def distances_to(
+    x: Signatures, stored: Signatures, classes: Tensor, levels: Levels, gamma: float, tolerance: float = NEAR
+) -> Tensor:
     """W_{c(Q)}(P, Q) of each P of x and each stored Q, of the class that `classes` [m] says: [n, m]."""
     if not bool(levels.own.any()):
         linear = factor(levels.shared)
         mapped = stored.mapped(linear)
-        return all_pairs(mapped if x is stored else x.mapped(linear), mapped, gamma, NEAR)
+        return all_pairs(mapped if x is stored else x.mapped(linear), mapped, gamma, tolerance)
     found = x.points.new_empty(len(x), len(stored))
     for label in classes.unique().tolist():
         linear, rows = factor(levels.of_class(label)), classes == label
-        found[:, rows] = all_pairs(x.mapped(linear), stored[rows].mapped(linear), gamma, NEAR)
+        found[:, rows] = all_pairs(x.mapped(linear), stored[rows].mapped(linear), gamma, tolerance)
     return found
 
 

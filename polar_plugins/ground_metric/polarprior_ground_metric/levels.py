@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-ROUNDING = 1e-7
-"""Eigenvalues below this share of the largest are none."""
-
 
 @dataclass(frozen=True, eq=False)
 class Levels:
@@ -52,17 +49,19 @@ class Levels:
 
 def positive_part(matrix: Tensor) -> Tensor:
     """The nearest symmetric positive semidefinite matrix, [..., d, d]: negative eigenvalues become 0."""
-    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT).double() / 2)
     found: Tensor = (vectors * values.clamp(min=0)[..., None, :]) @ vectors.mT
-    return found
+    return found.to(matrix.dtype)
 
 
 def factor(matrix: Tensor) -> Tensor:
     """L [r, d] with M = L'L, r the rank of M [d, d]: eigenvectors, largest first, each with its largest entry above
-    0."""
-    values, vectors = torch.linalg.eigh(matrix)
-    kept = values > ROUNDING * max(float(values[-1]), torch.finfo(values.dtype).tiny)
-    return upright((vectors[:, kept] * values[kept].sqrt()).T.flip(0))
+    0. Eigenvalues that rounding alone leaves, below d eps of the largest (as `numpy.linalg.matrix_rank` has it), are
+    none."""
+    limits = torch.finfo(matrix.dtype)
+    values, vectors = torch.linalg.eigh(matrix.double())
+    kept = values > len(matrix) * limits.eps * max(float(values[-1]), limits.tiny)
+    return upright((vectors[:, kept] * values[kept].sqrt()).T.flip(0).to(matrix.dtype))
 
 
 def upright(rows: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,11 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 from tqdm import tqdm
 
-from polarprior_ground_metric.distances import all_pairs, ground_costs
+from polarprior_ground_metric.distances import TOLERANCE, all_pairs
 from polarprior_ground_metric.held_out import HeldOut, voted
-from polarprior_ground_metric.learning import Objective, descend, distances_to, neighbours
+from polarprior_ground_metric.learning import NEAR, Objective, descend, distances_to, neighbours
 from polarprior_ground_metric.levels import Levels, factor
+from polarprior_ground_metric.parameters import check_parameters
 from polarprior_ground_metric.signatures import Signatures
 
 
@@ -47,7 +49,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         n_neighbors: that vote.
         targets, impostors: k_i and k_g of Algorithm 1.
         mu: weight of the impostors, eq. 13.
-        rho_0: candidates for the weight of |M_0 - I|².
+        rho_0: candidates for the weight of |M_0 - I|², beside sums over `targets` pairs a signature.
         rho_t: candidates for that of each |M_t|²; None for the seed's 1 / C; empty for one matrix alone.
         smoothing: gamma, as a share of the mean ground distance.
         rate: length of the first step.
@@ -62,10 +64,11 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
     Attributes:
         classes_: labels, sorted.
         levels_: the matrices, for points that are divided by `scale_`.
-        scale_: root of the mean distance of a signature from its nearest impostor, so that a margin of 1 means
-            something.
+        scale_: root of the mean debiased distance of a signature from its nearest impostor, so that a margin of 1
+            means something.
         gamma_: weight of the entropy, for the same points.
         tried_: what was tried, M = I first, and how each did.
+        chosen_: the one of these whose matrices were taken; M = I is taken where nothing is better.
     """
 
     def __init__(
@@ -78,8 +81,8 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         rho_0: Sequence[float] = (1.0,),
         rho_t: Sequence[float] | None = None,
         smoothing: float = 0.05,
-        rate: float = 0.5,
-        rounds: int = 6,
+        rate: float = 1.0,
+        rounds: int = 8,
         steps: int = 10,
         patience: int = 3,
         validation: float = 0.25,
@@ -101,16 +104,16 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
             labels: [n], of two classes or more.
 
         Raises:
-            UsageError: too few of a class.
+            UsageError: too few of a class; a parameter that is out of range.
         """
+        check_parameters(self.get_params())
         given = Signatures.of(signatures)
-        self.classes_, codes = np.unique(np.asarray(labels), return_inverse=True)
+        self.classes_, codes = np.unique(_checked_labels(labels, len(given)), return_inverse=True)
         classes = torch.from_numpy(codes.astype(np.int64))
-        if len(classes) != len(given) or len(self.classes_) < 2:
+        if len(self.classes_) < 2:
             raise UsageError(
-                f"labels: {len(classes)} of {len(self.classes_)} classes for {len(given)} signatures, "
-                "expected as many, of two classes or more",
-                "give a label to each",
+                f"labels: {len(given)} of 1 classes, expected two classes or more",
+                "give signatures of others as well",
             )
         held = HeldOut.drawn(codes, self.validation, self.seed, self.new_classes)
         self._scale(given[held.learnt], classes[held.learnt])
@@ -127,15 +130,16 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         stored: Signatures,
         classes: Tensor,
         tried: list[Tried],
+        chosen: Tried,
     ) -> MultiLevelMetric:
         """In place of `fit`, what one has learnt before.
 
         Args:
-            labels, levels, scale, gamma, tried: see the attributes.
+            labels, levels, scale, gamma, tried, chosen: see the attributes.
             stored, classes: see `stored`.
         """
         self.classes_, self.levels_, self.scale_, self.gamma_ = labels, levels, scale, gamma
-        self._stored, self._classes, self.tried_ = stored, classes, tried
+        self._stored, self._classes, self.tried_, self.chosen_ = stored, classes, tried, chosen
         return self
 
     def stored(self) -> tuple[Signatures, Tensor]:
@@ -150,7 +154,7 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
             signatures: n.
             label: of the class whose M_0 + M_t is meant; M_0 where None.
         """
-        return Signatures.of(signatures).mapped(self.linear(label))
+        return self._like_stored(signatures).mapped(self.linear(label))
 
     def linear(self, label: Any = None) -> Tensor:
         """The map of `transform`, [r, d]."""
@@ -178,9 +182,9 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         if others is not None:
             return all_pairs(self.transform(signatures), self.transform(others), self.gamma_)
-        given = Signatures.of(signatures)
+        given = self._like_stored(signatures)
         scaled = Signatures(given.points / self.scale_, given.weights)
-        return distances_to(scaled, self._stored, self._classes, self.levels_, self.gamma_)
+        return distances_to(scaled, self._stored, self._classes, self.levels_, self.gamma_, TOLERANCE)
 
     def predict(self, signatures: Any) -> np.ndarray:
         """Labels [n]: of most of the nearest; of the nearest of those that are as many."""
@@ -190,22 +194,36 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
 
     def score(self, signatures: Any, labels: Any) -> float:
         """Share of labels that `predict` finds."""
-        return float((self.predict(signatures) == np.asarray(labels)).mean())
+        predicted = self.predict(signatures)
+        return float((predicted == _checked_labels(labels, len(predicted))).mean())
+
+    def _like_stored(self, signatures: Any) -> Signatures:
+        """In the dtype of the stored ones; UsageError where points have another number of dimensions."""
+        self._check_fitted()
+        given, stored = Signatures.of(signatures), self._stored
+        if given.dim != stored.dim:
+            raise UsageError(
+                f"signatures: points of {given.dim} numbers, expected {stored.dim}, as in fit",
+                "describe these as those were described",
+            )
+        return Signatures(given.points.to(stored.points), given.weights.to(stored.points))
 
     def _count(self, neighbours: int) -> int:
         """As many, if there are."""
-        if not 1 <= neighbours <= len(self._stored):
+        if neighbours != int(neighbours) or not 1 <= neighbours <= len(self._stored):
             raise UsageError(f"n_neighbors: got {neighbours}, expected 1 to {len(self._stored)}", "use n_neighbors=1")
-        return neighbours
+        return int(neighbours)
 
     def _scale(self, signatures: Signatures, classes: Tensor) -> None:
-        few = signatures[:: max(1, len(signatures) // 200)]
-        others = few[torch.arange(len(few)).roll(1)]
-        costs = ground_costs(few, others)
-        mean = float((costs * few.weights[:, :, None] * others.weights[:, None]).sum((1, 2)).mean())
+        centre = signatures.means().mean(0)
+        spread = (signatures.points - centre).square().sum(2)
+        mean = 2 * float((signatures.weights * spread).sum(1).mean())  # of |p - q|² over all p and q
         if mean == 0:
             raise UsageError("signatures: all are the same", "give others")
-        between = all_pairs(signatures, signatures, self.smoothing * mean, 1e-2)
+        if not math.isfinite(mean):
+            raise UsageError(f"signatures: squares of their points overflow in {centre.dtype}", "scale them down")
+        between = all_pairs(signatures, signatures, self.smoothing * mean, NEAR)
+        between -= (between.diagonal()[:, None] + between.diagonal()) / 2
         nearest = between.masked_fill(classes[:, None] == classes, torch.inf).amin(1).clamp(min=0).mean()
         self.scale_ = float(nearest.clamp(min=1e-6 * mean).sqrt())
         self.gamma_ = self.smoothing * mean / self.scale_**2
@@ -216,20 +234,22 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         plain = self._accuracy(start, held)
         best, best_accuracy = start, plain
         tried = [Tried(None, None, plain)]
+        chosen = tried[0]
         with tqdm(disable=not self.progress, unit="round", total=self.rounds * self._candidates) as bar:
             for rho_0 in self.rho_0:
                 levels, accuracy = self._learnt(start, plain, rho_0, None, held, bar)
                 tried.append(Tried(rho_0, None, accuracy))
-                if accuracy > best_accuracy or best is start:
-                    best, best_accuracy, weight = levels, accuracy, rho_0
+                if accuracy > best_accuracy:
+                    best, best_accuracy, chosen = levels, accuracy, tried[-1]
             shared, floor = best, best_accuracy
+            weight = self.rho_0[0] if chosen.rho_0 is None else chosen.rho_0
             chance = (floor * (1 - floor) / len(held.judged)) ** 0.5
             for rho_t in self._of_classes:
                 levels, accuracy = self._learnt(shared, floor, weight, rho_t, held, bar)
                 tried.append(Tried(weight, rho_t, accuracy))
                 if accuracy > max(best_accuracy, floor + chance):
-                    best, best_accuracy = levels, accuracy
-        self.tried_ = tried
+                    best, best_accuracy, chosen = levels, accuracy, tried[-1]
+        self.tried_, self.chosen_ = tried, chosen
         return best
 
     @property
@@ -281,3 +301,13 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
     def _check_fitted(self) -> None:
         if not hasattr(self, "levels_"):
             raise NotFittedError("MultiLevelMetric: call fit first")
+
+
+def _checked_labels(labels: Any, count: int) -> np.ndarray:
+    """One for each of `count` signatures."""
+    found = np.asarray(labels)
+    if found.shape != (count,):
+        raise UsageError(
+            f"labels: got {list(found.shape)} for {count} signatures, expected [{count}]", "give a label to each"
+        )
+    return found

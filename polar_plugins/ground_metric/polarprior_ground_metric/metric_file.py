@@ -14,10 +14,15 @@ from torch import Tensor
 
 from polarprior_ground_metric.levels import Levels
 from polarprior_ground_metric.metric import MultiLevelMetric, Tried
+from polarprior_ground_metric.parameters import check_parameters
 from polarprior_ground_metric.signatures import Signatures
 
 FORMAT = "polarprior-ground-metric/1"
-HINT = "make one: MetricFile(metric).save(path)"
+HINT = "make one: polarprior train ground-metric MODEL --space SPACE --out FILE"
+SMALLEST = 1e-12
+"""A scale or a gamma is above it, and below its inverse."""
+CLOSE = 1e-4
+"""Shares of the largest number that matrices may be off by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +56,12 @@ class MetricFile:
             "classes": classes,
         }
         about = {
-            "settings": metric.get_params(),
+            "settings": {name: _plain(value) for name, value in metric.get_params().items()} | {"progress": False},
             "labels": metric.classes_.tolist(),
             "scale": metric.scale_,
             "gamma": metric.gamma_,
             "tried": [astuple(each) for each in metric.tried_],
+            "chosen": metric.tried_.index(metric.chosen_),
             "space": self.space,
         }
         save_described(
@@ -78,32 +84,59 @@ class MetricFile:
         return own if self.reduction is None else own @ self.reduction
 
 
+def _plain(value: Any) -> Any:
+    """For JSON, where numpy's numbers have no place."""
+    return np.asarray(value).tolist()
+
+
 def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MetricFile:
-    shared, own, points, weights, classes = (
-        tensors[name] for name in ("shared", "own", "points", "weights", "classes")
-    )
-    (n, m), dim, labels = weights.shape, len(shared), np.asarray(about["labels"])
+    classes, floats = tensors["classes"], {name: each for name, each in tensors.items() if name != "classes"}
+    dtypes = {each.dtype for each in floats.values()}
+    if dtypes not in ({torch.float32}, {torch.float64}) or classes.dtype != torch.int64:
+        raise ValueError(f"tensors of {sorted(map(str, dtypes))}, classes of {classes.dtype}")
+    shared, own, points, weights = (floats[name] for name in ("shared", "own", "points", "weights"))
+    labels, reduction = _labels(about["labels"]), floats.get("reduction")
+    (n, m), dim = weights.shape, len(shared)
     shapes = [tuple(each.shape) for each in (shared, own, points, classes)]
-    if shapes != [(dim, dim), (len(labels), dim, dim), (n, m, dim), (n,)] or labels.ndim != 1:
+    if shapes != [(dim, dim), (len(labels), dim, dim), (n, m, dim), (n,)]:
         raise ValueError(f"tensors of {shapes}, {len(labels)} labels")
-    if not bool(((classes >= 0) & (classes < len(labels))).all()):
-        raise ValueError(f"classes from {int(classes.min())} to {int(classes.max())} of {len(labels)}")
-    if bool((weights < 0).any()) or float((weights.sum(1) - 1).abs().max()) > 1e-4:
-        raise ValueError("weights that don't sum to 1")
-    smallest = float(torch.linalg.eigvalsh(torch.cat([shared[None], own])).min())
-    if smallest < -1e-4 * float(shared.abs().max()) or not min(float(about["scale"]), float(about["gamma"])) > 0:
-        raise ValueError(f"an eigenvalue of {smallest:g}, scale {about['scale']}, gamma {about['gamma']}")
-    settings = {name: tuple(each) if isinstance(each, list) else each for name, each in about["settings"].items()}
-    reduction = tensors.get("reduction")
     if reduction is not None and (reduction.ndim != 2 or len(reduction) != dim):
         raise ValueError(f"a reduction of {tuple(reduction.shape)} to {dim} numbers")
+    if not bool(((classes >= 0) & (classes < len(labels))).all()):
+        raise ValueError(f"classes from {int(classes.min())} to {int(classes.max())} of {len(labels)}")
+    _check_matrices(shared, own)
+    scale, gamma = float(about["scale"]), float(about["gamma"])
+    if not all(SMALLEST < each < 1 / SMALLEST for each in (scale, gamma)):
+        raise ValueError(f"scale {scale}, gamma {gamma}")
+    settings = {name: tuple(each) if isinstance(each, list) else each for name, each in about["settings"].items()}
+    check_parameters(settings)
+    tried = [Tried(*(None if each is None else float(each) for each in row)) for row in about["tried"]]
     metric = MultiLevelMetric(**settings).given(
         labels,
         Levels(shared, own),
-        float(about["scale"]),
-        float(about["gamma"]),
-        Signatures(points, weights),
+        scale,
+        gamma,
+        Signatures.of(Signatures(points, weights)),
         classes,
-        [Tried(*each) for each in about["tried"]],
+        tried,
+        tried[int(about["chosen"])],
     )
     return MetricFile(metric, str(about["space"]), reduction)
+
+
+def _labels(given: Any) -> np.ndarray:
+    """As in `MultiLevelMetric.classes_`: numbers or words, sorted, each once."""
+    labels = np.asarray(given)
+    if labels.ndim != 1 or labels.dtype.kind not in "bifU" or len(np.unique(labels)) != len(labels):
+        raise ValueError(f"labels {str(given)[:60]}")
+    return labels
+
+
+def _check_matrices(shared: Tensor, own: Tensor) -> None:
+    every = torch.cat([shared[None], own])
+    largest = float(every.abs().max())
+    if largest == 0 or float((every - every.mT).abs().max()) > CLOSE * largest:
+        raise ValueError("matrices that are 0 or not symmetric")
+    smallest = float(torch.linalg.eigvalsh(every).min())
+    if smallest < -CLOSE * largest or not bool(shared.any()):
+        raise ValueError(f"an eigenvalue of {smallest:g}")

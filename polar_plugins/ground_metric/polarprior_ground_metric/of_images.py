@@ -22,8 +22,8 @@ from polarprior_ground_metric.signatures import Signatures
 BATCH = 16
 FOR_REDUCTION = 200
 """Images, evenly spaced, that the reduction is taken of."""
-TARGETS = 3
-"""At most: the nearest of a class."""
+NEIGHBOURS = 3
+"""That vote."""
 
 
 def learnt(
@@ -62,7 +62,7 @@ def learnt(
     places = _places(phi, images, device, to_few, progress)
     one = places.shape[1] == 1
     signatures = Signatures.of(places) if one else clustered(list(tqdm(places, disable=not progress)), clusters, seed)
-    metric = MultiLevelMetric(TARGETS, new_classes=new_classes, seed=seed, progress=progress)
+    metric = MultiLevelMetric(NEIGHBOURS, new_classes=new_classes, seed=seed, progress=progress)
     return MetricFile(metric.fit(signatures, labels), phi.space, to_few)
 
 

@@ -39,7 +39,12 @@ def uncertainty_removed(curve: np.ndarray) -> float:
     """PUR, eq. 17, of a curve [N] of `match_curve`: 1 where every match comes first, 0 where chance ranks them.
 
     M(r) is the share of matches at rank r alone, and 0 log 0 = 0; the seed prints it in percent.
+
+    Raises:
+        UsageError: a gallery of one, where nothing is uncertain.
     """
+    if len(curve) < 2:
+        raise UsageError(f"curve: a gallery of {len(curve)}, expected 2 or more", "look things up among more")
     shares = np.diff(np.asarray(curve, dtype=np.float64), prepend=0.0)
     shares = shares[shares > 0]
     return float(1 + (shares * np.log(shares)).sum() / np.log(len(curve)))
@@ -55,10 +60,17 @@ def receiver_curve(distances: np.ndarray, same: np.ndarray) -> tuple[np.ndarray,
     Returns:
         Rates of false and of true acceptance, rising, from 0 to 1.
     """
-    same = np.asarray(same, dtype=bool)
+    distances, same = np.asarray(distances), np.asarray(same, dtype=bool)
+    if distances.shape != same.shape or same.ndim != 1:
+        raise UsageError(
+            f"same: got {list(same.shape)} for distances {list(distances.shape)}, expected [n], [n]",
+            "say of each pair whether it belongs together",
+        )
+    if np.isnan(distances).any():
+        raise UsageError("distances: some are no numbers", "look at what they were taken of")
     if same.all() or not same.any():
         raise UsageError("same: all pairs are alike", "give pairs that belong together, and some that don't")
-    false, true, _ = roc_curve(same, -np.asarray(distances), drop_intermediate=False)
+    false, true, _ = roc_curve(same, -distances, drop_intermediate=False)
     return false, true
 
 
@@ -83,6 +95,8 @@ def neighbour_accuracy(distances: np.ndarray, labels: np.ndarray, stored: np.nda
         count: k; where labels have as many of these the nearest one decides.
     """
     distances, labels, stored = _checked(distances, labels, stored)
+    if count != int(count) or not 1 <= count <= len(stored):
+        raise UsageError(f"count: got {count}, expected 1 to {len(stored)}", "use count=1")
     names, codes = np.unique(stored, return_inverse=True)
     found = voted(torch.from_numpy(distances), torch.from_numpy(codes), count)
     return float((names[found.numpy()] == labels).mean())

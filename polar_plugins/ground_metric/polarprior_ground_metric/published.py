@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from polarprior.checkpoints import refusing
 from polarprior.errors import PolarPriorError, UsageError
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
-PICTURES = ("*.png", "*.jpg")
+PICTURES = (".png", ".jpg", ".jpeg")
 IN_BOTH = 200
 """Persons of PRID 2011 that both cameras have seen."""
+FETCH = "fetch it again"
 RELATIONS = {"fs": "father-son", "fd": "father-dau", "ms": "mother-son", "md": "mother-dau"}
 
 
@@ -106,8 +107,9 @@ def kinface_w(folder: Path, relation: str) -> Pairs:
     path = folder / "meta_data" / f"{relation}_pairs.mat"
     rows = _loaded(path, "pairs")
     if rows.ndim != 2 or rows.shape[1] != 4:
-        raise PolarPriorError(f"{path}: pairs of {list(rows.shape)}, expected [n, 4]", "fetch it again")
-    folds, related = (np.array([int(np.squeeze(each)) for each in rows[:, column]]) for column in (0, 1))
+        raise PolarPriorError(f"{path}: pairs of {list(rows.shape)}, expected [n, 4]", FETCH)
+    with refusing(f"{path}: holds no pairs", FETCH):
+        folds, related = (np.array([int(np.squeeze(each)) for each in rows[:, column]]) for column in (0, 1))
     where = folder / "images" / RELATIONS[relation]
     first, second = ([where / str(np.squeeze(each)) for each in rows[:, column]] for column in (2, 3))
     missing = [each for each in [*first, *second] if not each.resolve().is_relative_to(folder.resolve())]
@@ -135,24 +137,30 @@ def traffic(folder: Path) -> Videos:
     if len(cells) != len(numbers) or not numbers:
         raise PolarPriorError(f"{folder}: {len(cells)} clips, {len(numbers)} labels", "fetch both again")
     row_of = {number: row for row, number in enumerate(numbers)}
-    halves = [
-        [np.array([row_of[int(each)] for each in line.split(",")]) for line in _text(folder / name) if line]
-        for name in ("EvalSet_train", "EvalSet_test")
-    ]
-    frames = [np.moveaxis(np.asarray(each, dtype=np.float32), 2, 0) / 255 for each in cells]
+    halves = []
+    for name in ("EvalSet_train", "EvalSet_test"):
+        lines_of = [line for line in _text(folder / name) if line]
+        with refusing(f"{folder / name}: holds no lines of numbers of clips", FETCH):
+            halves.append([np.array([row_of[int(each)] for each in line.split(",")]) for line in lines_of])
+    splits = [len(half) for half in halves]
+    if splits[0] != splits[1] or not splits[0]:
+        raise PolarPriorError(f"{folder}: {splits[0]} sets to learn from, {splits[1]} to test with", FETCH)
+    with refusing(f"{folder / 'traffic_patches.mat'}: holds no clips", FETCH):
+        frames = [np.moveaxis(np.asarray(each, dtype=np.float32), 2, 0) / 255 for each in cells]
     return Videos(frames, np.array([clips[each] for each in numbers]), list(zip(*halves, strict=True)))
 
 
 def _tracks(folder: Path, cameras: Sequence[str]) -> list[Track]:
     found = []
     for camera, name in enumerate(cameras):
-        for person in sorted((folder / name).glob("person*")):
-            frames = sorted(each for pattern in PICTURES for each in person.glob(pattern))
+        for person in sorted(each for each in (folder / name).glob("person*") if each.is_dir()):
+            frames = sorted(each for each in person.iterdir() if each.suffix.lower() in PICTURES)
             number = re.fullmatch(r"person_?(\d+)", person.name)
             if frames and number:
                 found.append(Track(int(number[1]), camera, frames))
-    if {each.camera for each in found} != {0, 1}:
-        raise UsageError(f"folder: no pictures in {folder / cameras[0]}/person*", f"name what holds {folder.name}")
+    for camera, name in enumerate(cameras):
+        if camera not in {each.camera for each in found}:
+            raise UsageError(f"folder: no pictures in {folder / name}/person*", f"name what holds {folder.name}")
     return found
 
 
@@ -166,7 +174,5 @@ def _loaded(path: Path, name: str) -> Any:
     """An array of a file of Matlab's."""
     if not path.is_file():
         raise UsageError(f"folder: no {path}", f"name the folder that holds {path.name}")
-    try:
+    with refusing(f"{path}: holds no {name}", FETCH):
         return loadmat(path, variable_names=[name])[name]
-    except (KeyError, ValueError, MatReadError, NotImplementedError, OSError) as error:
-        raise PolarPriorError(f"{path}: holds no {name}: {str(error)[:100]}", "fetch it again") from error

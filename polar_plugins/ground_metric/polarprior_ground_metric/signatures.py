@@ -11,6 +11,9 @@ import torch
 from polarprior.errors import UsageError
 from torch import Tensor
 
+OF = "make them by Signatures.of"
+SUMS = 1e-4
+"""How far from 1 weights may sum."""
 Set = Any
 """Points [m, d], or (points [m, d], weights [m])."""
 
@@ -37,10 +40,12 @@ class Signatures:
             UsageError: a set without points, weights that are negative, or numbers that don't belong together.
         """
         if isinstance(sets, Signatures):
+            sets._check()
             return sets
+        if not isinstance(sets, Sequence | np.ndarray | Tensor) or isinstance(sets, str) or not len(sets):
+            what = "none" if isinstance(sets, Sequence) else type(sets).__name__
+            raise UsageError(f"signatures: got {what}, expected one at least", "give a list of arrays [m, d]")
         pairs = [_pair(each, index) for index, each in enumerate(sets)]
-        if not pairs:
-            raise UsageError("signatures: got none, expected one at least", "give a list of arrays [m, d]")
         dims = sorted({points.shape[1] for points, _ in pairs})
         if len(dims) > 1:
             raise UsageError(f"signatures: points of {dims} numbers", "give all sets in one space")
@@ -55,8 +60,26 @@ class Signatures:
         return len(self.points)
 
     def __getitem__(self, rows: Any) -> Signatures:
-        """Some of them."""
+        """Some of them, or one."""
+        if isinstance(rows, int | np.integer):
+            rows = [rows]
         return Signatures(self.points[rows], self.weights[rows])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[n, m, d]; scikit-learn splits what has one by arrays of rows."""
+        return tuple(self.points.shape)
+
+    def _check(self) -> None:
+        """UsageError where these were not made by `of`, and can't have been."""
+        shapes = [list(each.shape) for each in (self.points, self.weights)]
+        if self.points.ndim != 3 or shapes[1] != shapes[0][:2] or not all(shapes[0]):
+            raise UsageError(f"signatures: points {shapes[0]}, weights {shapes[1]}, expected [n, m, d], [n, m]", OF)
+        finite = bool(self.points.isfinite().all()) and bool(self.weights.isfinite().all())
+        if not finite or bool((self.weights < 0).any()):
+            raise UsageError("signatures: numbers that are not finite, or negative weights", OF)
+        if float((self.weights.sum(1) - 1).abs().max()) > SUMS:
+            raise UsageError("signatures: weights that don't sum to 1", OF)
 
     @property
     def dim(self) -> int:
@@ -74,9 +97,12 @@ class Signatures:
 
 def _pair(each: Set, index: int) -> tuple[Tensor, Tensor]:
     given, shares = each if isinstance(each, tuple) else (each, None)
-    points = torch.as_tensor(np.asarray(given)) if not isinstance(given, Tensor) else given
-    points = points if points.dtype == torch.float64 else points.float()
-    weights = points.new_ones(len(points)) if shares is None else torch.as_tensor(shares).to(points.dtype)
+    try:
+        points = torch.as_tensor(np.asarray(given)) if not isinstance(given, Tensor) else given
+        points = points if points.dtype == torch.float64 else points.float()
+        weights = points.new_ones(points.shape[:1]) if shares is None else torch.as_tensor(shares).to(points.dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"signature {index}: no array of numbers [m, d]", "give (points, weights)") from error
     if points.ndim != 2 or weights.shape != points.shape[:1]:
         raise UsageError(
             f"signature {index}: points {list(points.shape)}, weights {list(weights.shape)}, expected [m, d], [m]",
@@ -84,6 +110,7 @@ def _pair(each: Set, index: int) -> tuple[Tensor, Tensor]:
         )
     if not (bool(points.isfinite().all()) and bool(weights.isfinite().all()) and bool((weights >= 0).all())):
         raise UsageError(f"signature {index}: numbers that are not finite, or negative weights", "look at that one")
+    weights = weights / weights.max().clamp(min=torch.finfo(weights.dtype).tiny) if len(weights) else weights
     kept = weights > 0
     if not bool(kept.any()):
         raise UsageError(f"signature {index}: has no points with weight", "leave it out")

@@ -8,6 +8,8 @@ from polarprior.errors import UsageError
 from polarprior.generator import Generator
 from polarprior.host import default_host
 from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.training.described_file import SUFFIX
+from polarprior.user_functions import refuse_to_import
 
 from polarprior_ground_metric import NAME
 from polarprior_ground_metric.metric_file import MetricFile
@@ -20,25 +22,36 @@ def feature_map(generator: Generator, named: str) -> FeatureMap:
     log-volumes within a class.
 
     Raises:
-        PolarPriorError: no such file, or it holds no metric.
+        PolarPriorError: no such file, it holds no metric, or names code that would have to be run.
         UsageError: its points are no features of images, or of others than this generator's; no such class.
     """
-    path, _, label = named.rpartition("@") if "@" in named else (named, "", "")
+    path, label = _path_and_label(named)
     found = MetricFile.open(Path(path))
+    refuse_to_import(found.space, f"--space: {path}")
     if not found.space or found.space.startswith(f"{NAME}:"):
         raise UsageError(
             f"--space: the points of {path} are no features of images (space {found.space!r})",
             "save one with MetricFile(metric, space)",
         )
     labels = {str(each): each for each in found.metric.classes_.tolist()}
-    if label and label not in labels:
+    if label is not None and label not in labels:
         raise UsageError(f"--space: got class {label!r}, expected one of {', '.join(labels)}", f"use {NAME}:{path}")
-    linear = found.linear(labels[label] if label else None).to(generator.device)
     phi = default_host().feature_map(generator, found.space)
-    wide = phi(generator(generator.prior.draw([0], 0 if generator.num_classes else None))).shape[1]
+    features = phi(generator(generator.prior.draw([0], 0 if generator.num_classes else None)))
+    linear = found.linear(None if label is None else labels[label]).to(features)
+    wide = features.shape[1]
     if wide != linear.shape[1]:
         raise UsageError(
             f"--space: {path} is of {linear.shape[1]} features, {found.space} of {generator.plugin} has {wide}",
             f"learn one on images of {generator.plugin}",
         )
     return FeatureMap(f"{NAME}:{named}", lambda images: phi(images) @ linear.T)
+
+
+def _path_and_label(named: str) -> tuple[str, str | None]:
+    """FILE and LABEL, each of which may have an @: the longest FILE that there is."""
+    for cut in [len(named), *(i for i in reversed(range(len(named))) if named[i] == "@")]:
+        if any(Path(named[:cut] + suffix).is_file() for suffix in ("", SUFFIX)):
+            return named[:cut], named[cut + 1 :] if cut < len(named) else None
+    path, _, label = named.partition("@")
+    return path, label or None

@@ -36,7 +36,9 @@ def metric_of(shared, own=None):
     own = torch.zeros(2, dim, dim) if own is None else own
     stored = Signatures.of(torch.randn(4, 3, dim, generator=stream))
     classes = torch.tensor([0, 1, 0, 1])
-    return MultiLevelMetric(1).given(np.array([3, 5]), Levels(shared, own), 2.0, 0.3, stored, classes, TRIED)
+    return MultiLevelMetric(1).given(
+        np.array([3, 5]), Levels(shared, own), 2.0, 0.3, stored, classes, TRIED, TRIED[1]
+    )
 
 
 def semidefinite(dim, seed=0, rank=None):

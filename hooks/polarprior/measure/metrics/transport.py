@@ -50,7 +50,7 @@ def entropic_transport(
     tolerance: float = TOLERANCE,
     most: int = MOST,
 ) -> Transport:
-    """Many problems at once, by scalings whose duals are taken up every few steps, so that nothing overflows.
+    """Many problems at once, by scalings whose duals are taken up every few steps; by logarithms where they overflow.
 
     Args:
         cost: C, floats [b, m, n].
@@ -60,23 +60,24 @@ def entropic_transport(
         tolerance: see `Transport.error`.
         most: scalings.
     """
-    log_a, log_b = a.log(), b.log()
-    g = torch.zeros_like(log_b).masked_fill(b == 0, -torch.inf) if columns is None else columns
-    f = gamma * (log_a - torch.logsumexp((g[:, None] - cost) / gamma, 2))
-    g = gamma * (log_b - torch.logsumexp((f[:, :, None] - cost) / gamma, 1))
+    g = torch.zeros_like(b).masked_fill(b == 0, -torch.inf) if columns is None else columns
+    f, g = _scaled_in_logarithms(cost, a, b, g, gamma, 1)
     plan = _plan(cost, f, g, gamma)
     error = (plan.sum(2) - a).abs().sum(1)
     for _ in range(0, most, ABSORBED):
-        left = (error > tolerance).nonzero()[:, 0]
+        left = (~(error <= tolerance)).nonzero()[:, 0]
         if not len(left):
             break
         rows, columns_of, kernel = a[left], b[left], plan[left]
-        v = torch.ones_like(columns_of)
+        before, v = g.clone(), torch.ones_like(columns_of)
         for _ in range(ABSORBED):
             u = _divided(rows, torch.bmm(kernel, v[:, :, None])[:, :, 0])
             v = _divided(columns_of, torch.bmm(kernel.mT, u[:, :, None])[:, :, 0])
+        over = left[~(u.isfinite().all(1) & v.isfinite().all(1))]
         f[left] += gamma * u.log()
         g[left] += gamma * v.log()
+        if len(over):
+            f[over], g[over] = _scaled_in_logarithms(cost[over], a[over], b[over], before[over], gamma, ABSORBED)
         kernel = _plan(cost[left], f[left], g[left], gamma)
         plan[left] = kernel
         error[left] = (kernel.sum(2) - rows).abs().sum(1)
@@ -114,6 +115,17 @@ def _of_sets(cost: Tensor, gamma: float) -> float:
     m, n = cost.shape
     a, b = cost.new_full((1, m), 1 / m), cost.new_full((1, n), 1 / n)
     return float(entropic_transport(cost[None], a, b, gamma, tolerance=CLOSE).value)
+
+
+def _scaled_in_logarithms(
+    cost: Tensor, a: Tensor, b: Tensor, g: Tensor, gamma: float, times: int
+) -> tuple[Tensor, Tensor]:
+    """Duals of rows and columns after as many scalings of each, from those of the columns."""
+    log_a, log_b = a.log(), b.log()
+    for _ in range(times):
+        f = gamma * (log_a - torch.logsumexp((g[:, None] - cost) / gamma, 2))
+        g = gamma * (log_b - torch.logsumexp((f[:, :, None] - cost) / gamma, 1))
+    return f, g
 
 
 def _plan(cost: Tensor, f: Tensor, g: Tensor, gamma: float) -> Tensor:
