@@ -83,11 +83,10 @@ def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0)
 
     found = []
     for index, each in enumerate(sets):
-        points = np.asarray(each, dtype=np.float64).reshape(len(each), -1)
+        points = np.asarray(each, dtype=np.float64)
         if not points.size or not np.isfinite(points).all():
-            raise UsageError(
-                f"set {index}: {list(points.shape)}, empty or with numbers that are not finite", "mend it"
-            )
+            raise UsageError(f"set {index}: empty, or with numbers that are not finite", "leave it out")
+        points = points.reshape(len(points), -1)
         few = min(clusters, len(np.unique(points, axis=0)))
         means = KMeans(few, n_init=1, random_state=seed).fit(points)
         shares = np.bincount(means.labels_, minlength=few)

@@ -83,7 +83,9 @@ def test_images_without_classes_are_classes(model, tmp_path, capsys, real):
     ("more", "said"),
     [
         (["--data", "none"], "images: got 'none', no such file or folder"),
-        (["--components", "500", "--images", "12"], "components: got 500, expected 12 or less"),
+        (["--components", "500", "--images", "24"], "components: got 500, expected 24 or less"),
+        (["--images", "12"], "images: got 12 with 6 copies each, expected 24 or more\nhint: use --images 24"),
+        (["--space", "ground-metric:a"], "space: got 'ground-metric:a'"),
         (["--space", "pixels"], "pixel"),
     ],
 )
@@ -97,7 +99,11 @@ def test_errors_leave_nothing(model, tmp_path, capsys, more, said):
 
 def test_too_few_images_for_classes(model, tmp_path, capsys):
     assert main(words(model, tmp_path / "a", "--data", stripes(tmp_path, 2), "--components", 2)) == 2
-    assert "a class of 2 signatures, expected 3 or more" in capsys.readouterr().err
+    assert "2 images of across, expected 3 or more of each class" in capsys.readouterr().err
+    data = stripes(tmp_path / "others", 4)
+    (data / "down").rename(tmp_path / "down")
+    assert main(words(model, tmp_path / "a", "--data", data)) == 2
+    assert "one class, across, expected two or more" in capsys.readouterr().err
 
 
 def test_copies_are_of_their_image():

@@ -62,6 +62,18 @@ def test_little_entropy_is_exact_transport():
     assert float((found.plan * ground_costs(p, q)).sum()) == pytest.approx(exact, abs=1e-3)
 
 
+def test_scalings_that_overflow_go_on_in_logarithms():
+    """Nearly all weight on one side, far away: in float32 ten scalings are too many."""
+    weights = torch.tensor([[1 - 1e-4, 1e-4]])
+    cost = torch.tensor([[[0.0, 150.0], [150.0, 0.0]]])
+    found = entropic_transport(cost, weights, weights.flip(1), 1.0, tolerance=1e-6)
+    assert float(found.error) < 1e-5
+    moved = 1 - 2e-4
+    kept = [1e-4, 1e-4, moved]
+    expected = 150 * moved + sum(each * np.log(each) for each in kept)
+    assert float(found.value) == pytest.approx(expected, rel=1e-4)
+
+
 def test_duals_of_before_are_a_start():
     p, q = signatures(), signatures(seed=1)
     cost = ground_costs(p, q)
@@ -111,6 +123,18 @@ def test_a_factor_gives_its_matrix_back(seed, rank):
     assert linear.shape == (rank, 5)
     torch.testing.assert_close(linear.T @ linear, matrix)
     torch.testing.assert_close(positive_part(matrix), matrix)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**20), st.sampled_from([8, 16, 32]))
+def test_rounding_raises_no_rank(seed, dim):
+    """In float32, after the negative eigenvalues of a random symmetric matrix are gone."""
+    matrix = torch.randn(dim, dim, generator=noise(seed))
+    matrix = matrix + matrix.T
+    rank = int((torch.linalg.eigvalsh(matrix.double()) > 1e-4).sum())
+    linear = factor(positive_part(matrix))
+    assert linear.dtype == torch.float32
+    assert linear.shape == (rank, dim)
 
 
 @settings(deadline=None, max_examples=25)

@@ -38,6 +38,8 @@ def test_pur_is_1_when_sure_and_0_by_chance():
     assert uncertainty_removed(np.arange(1, 51) / 50) == pytest.approx(0, abs=1e-12)
     half = np.array([0.5, 1, 1, 1])
     assert uncertainty_removed(half) == pytest.approx(0.5), "one bit of two is left"
+    with pytest.raises(UsageError, match="a gallery of 1"):
+        uncertainty_removed(np.ones(1))
 
 
 def test_rates_of_pairs():
@@ -48,8 +50,13 @@ def test_rates_of_pairs():
     assert equal_error_rate(distances, same) == 0.5
     assert equal_error_rate(distances, np.array([1, 1, 0, 0])) == 0
     assert equal_error_rate(distances, np.array([0, 0, 1, 1])) == 1
-    with pytest.raises(UsageError, match="all pairs are alike"):
-        receiver_curve(distances, np.ones(4))
+    for wrong, of, said in (
+        (distances, np.ones(4), "all pairs are alike"),
+        (distances, same[:3], "expected"),
+        (distances * np.nan, same, "no numbers"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            receiver_curve(wrong, of)
 
 
 def test_an_equal_error_rate_is_where_two_normal_laws_cross():
@@ -73,3 +80,6 @@ def test_neighbours_are_scikit_learns():
         clear = sure[:, -1] > sure[:, -2]  # ties are broken otherwise there
         expected = (theirs.predict(points[60:]) == labels[60:])[clear].mean()
         assert neighbour_accuracy(distances[clear], labels[60:][clear], labels[:60], count) == expected
+    for count in (0, 61, 1.5):
+        with pytest.raises(UsageError, match=f"count: got {count}"):
+            neighbour_accuracy(distances, labels[60:], labels[:60], count)

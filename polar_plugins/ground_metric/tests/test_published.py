@@ -32,6 +32,9 @@ def test_tracks_of_persons(tmp_path, load, where, cameras, person, alone):
     assert [each.name for each in found[0].frames] == ["0001.png", "0002.png"]
     with pytest.raises(UsageError, match=f"no pictures in .*{cameras[0]}"):
         load(tmp_path / where)
+    (tmp_path / where / cameras[1]).rename(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=f"no pictures in .*{cameras[1]}"):
+        load(tmp_path)
 
 
 def cells(rows):
@@ -57,9 +60,15 @@ def test_pairs_of_faces(tmp_path):
         savemat(file, {"pairs": cells([[1, 1, "fd_001_1.jpg", where]])})
         with pytest.raises(UsageError, match=r"no .*jpg"):
             kinface_w(tmp_path, "fd")
-    file.write_bytes(b"MATLAB 5.0 or not")
+    savemat(file, {"pairs": cells([["one", 1, "fd_001_1.jpg", "fd_001_2.jpg"]])})
     with pytest.raises(PolarPriorError, match="holds no pairs"):
         kinface_w(tmp_path, "fd")
+    savemat(file, {"pairs": cells(rows)}, do_compression=True)
+    whole = file.read_bytes()
+    for damaged in (b"MATLAB 5.0 or not", whole[:100], whole[:160] + b"abc" + whole[163:]):
+        file.write_bytes(damaged)
+        with pytest.raises(PolarPriorError, match="holds no pairs"):
+            kinface_w(tmp_path, "fd")
     with pytest.raises(UsageError, match="expected one of fs, fd, ms, md"):
         kinface_w(tmp_path, "aunts")
 
@@ -80,6 +89,10 @@ def test_traffic(tmp_path):
     assert [each.shape for each in found.frames] == [(5, 48, 48), (6, 48, 48), (4, 48, 48)]
     np.testing.assert_allclose(found.frames[1][3], clips[1][:, :, 3] / 255, rtol=1e-6)
     assert [[part.tolist() for part in split] for split in found.splits] == [[[0, 1], [2]], [[1, 2], [0]]]
+    for written, said in (("9\n1\n", "no lines of numbers"), ("a\n1\n", "no lines of numbers"), ("3\n", "1 to test")):
+        (tmp_path / "EvalSet_test").write_text(written)
+        with pytest.raises(PolarPriorError, match=said):
+            traffic(tmp_path)
     (tmp_path / "ImageMaster").write_text("1\tclip_a\tlight\n")
     with pytest.raises(PolarPriorError, match="3 clips, 1 labels"):
         traffic(tmp_path)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polarprior as pp
 import pytest
 import torch
+from polarprior.bank.bank import Bank
+from polarprior.bank.verify import verify
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.prior.log_volumes import LogVolumes
 from polarprior_ground_metric.levels import Levels
 from polarprior_ground_metric.metric import MultiLevelMetric, Tried
 from polarprior_ground_metric.metric_file import MetricFile
@@ -139,6 +143,7 @@ def test_what_is_no_space_of_images_is_refused(tmp_path):
         ("itself", "no features of images"),
         ("m@4", "got class '4', expected one of 3, 5"),
         ("four", "is of 4 features, pixel of torch has 6"),
+        ("m@", "got class '', expected one of 3, 5"),
     ):
         with pytest.raises(UsageError, match=said):
             pp.feature_map(generator, f"ground-metric:{tmp_path / name}")
@@ -146,9 +151,54 @@ def test_what_is_no_space_of_images_is_refused(tmp_path):
         pp.feature_map(generator, f"ground-metric:{tmp_path / 'none'}")
 
 
+def test_a_path_and_a_class_may_have_an_at_sign(tmp_path):
+    (tmp_path / "a@b").mkdir()
+    generator = generator_of(5, 6)
+    stored, classes = metric_of(semidefinite(6)).stored()
+    names, levels = np.array(["cat", "dog@home"]), Levels(semidefinite(6), torch.zeros(2, 6, 6))
+    metric = MultiLevelMetric(1).given(names, levels, 2.0, 0.3, stored, classes, TRIED, TRIED[1])
+    MetricFile(metric, "pixel").save(tmp_path / "a@b" / "m")
+    for name in ("m", "m.safetensors", "m@cat", "m@dog@home"):
+        space = f"ground-metric:{tmp_path / 'a@b' / name}"
+        assert pp.feature_map(generator, space).space == space
+
+
+def test_numbers_of_another_width_are_cast(tmp_path):
+    stored, classes = metric_of(semidefinite(6)).stored()
+    stored = Signatures(stored.points.double(), stored.weights.double())
+    levels = Levels(semidefinite(6).double(), torch.zeros(2, 6, 6, dtype=torch.float64))
+    metric = MultiLevelMetric(np.int64(1), rho_0=np.ones(1)).given(
+        np.array([3, 5]), levels, 2.0, 0.3, stored, classes, TRIED, TRIED[1]
+    )
+    MetricFile(metric, "pixel").save(tmp_path / "m")
+    assert MetricFile.open(tmp_path / "m").metric.n_neighbors == 1
+    bank = pp.build_bank(generator_of(5, 6), 4, 5, space=f"ground-metric:{tmp_path / 'm'}")
+    assert np.isfinite(bank.log_singular_values).all()
+
+
+def test_a_file_makes_no_module_be_imported(tmp_path, monkeypatch):
+    """Of a metric's space, and of a bank's."""
+    (tmp_path / "of_a_stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    generator = generator_of(5, 6)
+    MetricFile(metric_of(semidefinite(6)), "torch:of_a_stranger:make").save(tmp_path / "m")
+    with pytest.raises(PolarPriorError, match="would run code"):
+        pp.feature_map(generator, f"ground-metric:{tmp_path / 'm'}")
+    bank = pp.build_bank(generator, 4, 3)
+    named = Bank.of(replace(bank.info, space="torch:of_a_stranger:make"), bank.columns(0, 4))
+    with pytest.raises(PolarPriorError, match="would run code"):
+        verify(named, generator)
+    with pytest.raises(PolarPriorError, match="would run code"):
+        LogVolumes(generator, named, 3)
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
+        ("shared", lambda each: each * 0),
+        ("shared", lambda each: each + torch.eye(4).roll(1, 0)),
+        ("shared", lambda each: each.half()),
+        ("classes", lambda each: each.float()),
         ("shared", lambda each: each[:3]),
         ("shared", lambda each: -each),
         ("own", lambda each: each[:1]),
@@ -167,6 +217,29 @@ def test_a_file_of_others_is_read_with_care(name, change, tmp_path):
     MetricFile.open(path)
     tensors[name] = change(tensors[name]).contiguous()
     save_file(tensors, path, metadata)
+    with pytest.raises(PolarPriorError, match="holds no ground metric"):
+        MetricFile.open(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scale": float("nan")},
+        {"gamma": float("inf")},
+        {"scale": 1e-300},
+        {"labels": [3, 3]},
+        {"labels": [None, None]},
+        {"settings": {"n_neighbors": "x"}},
+        {"settings": {"unknown": 1}},
+        {"tried": [["a", "b", "c"]]},
+        {"chosen": 7},
+    ],
+    ids=str,
+)
+def test_what_is_said_of_a_file_is_read_with_care(change, tmp_path):
+    path = MetricFile(metric_of(semidefinite(4)), "pixel").save(tmp_path / "m")
+    said = {"format": "polarprior-ground-metric/1", **about(path), **change}
+    save_file(load_file(path), path, {"polarprior": json.dumps(said)})
     with pytest.raises(PolarPriorError, match="holds no ground metric"):
         MetricFile.open(path)
 
