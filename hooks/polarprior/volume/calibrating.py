@@ -28,6 +28,8 @@ IN_BFLOAT16 = "tangent-only-bfloat16"
 """What ``auto`` chooses from; the last only where the machine is faster at it."""
 TIMED = 16
 """Products at once whose time is taken."""
+REPEATS = 3
+"""Of each: on a busy machine one alone says little."""
 
 
 def calibrate(
@@ -129,11 +131,13 @@ class _Price:
 
 
 def _seconds(run: Callable[[], Tensor]) -> float:
-    """What one of `TIMED` products takes, the second time."""
-    float(run().sum())  # on a GPU the sum waits for its result
-    began = time.perf_counter()
-    float(run().sum())
-    return (time.perf_counter() - began) / TIMED
+    """What one of `TIMED` products takes, the fastest time of `REPEATS`, after one that warms up."""
+    times = []
+    for _ in range(1 + REPEATS):
+        began = time.perf_counter()
+        float(run().sum())  # on a GPU the sum waits for its result
+        times.append(time.perf_counter() - began)
+    return min(times[1:]) / TIMED
 
 
 def _subspace(total: Tensor | float, like: Tensor) -> Tensor:
