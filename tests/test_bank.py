@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
 from polarprior.bank.verify import verify
-from polarprior.errors import BankError, PluginError, UsageError
+from polarprior.errors import BankError, PluginError, PolarPriorError, UsageError
+from polarprior.prior.log_volumes import LogVolumes
 from safetensors.numpy import save_file
 from torch import nn
 from toys import toy_bank
@@ -243,6 +244,16 @@ def test_damage_inside_the_tensors_is_named(change, message):
         verify(pp.Bank.of(bank.info, tensors))
     with pytest.raises(BankError, match="digest"):
         verify(forged(bank.info, tensors))
+
+
+def test_a_bank_makes_no_module_be_imported(generator, bank, tmp_path, monkeypatch):
+    (tmp_path / "of_a_stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    named = pp.Bank.of(replace(bank.info, space="torch:of_a_stranger:make"), bank.columns())
+    with pytest.raises(PolarPriorError, match="would run code: its space is torch:of_a_stranger:make"):
+        verify(named, generator)
+    with pytest.raises(PolarPriorError, match="would run code"):
+        LogVolumes(generator, named, 3)
 
 
 def test_foreign_files_are_refused(tmp_path, path):
