@@ -69,15 +69,16 @@ def entropic_transport(
         if not len(left):
             break
         rows, columns_of, kernel = a[left], b[left], plan[left]
-        before, v = g.clone(), torch.ones_like(columns_of)
+        v = torch.ones_like(columns_of)
         for _ in range(ABSORBED):
             u = _divided(rows, torch.bmm(kernel, v[:, :, None])[:, :, 0])
             v = _divided(columns_of, torch.bmm(kernel.mT, u[:, :, None])[:, :, 0])
-        over = left[~(u.isfinite().all(1) & v.isfinite().all(1))]
-        f[left] += gamma * u.log()
-        g[left] += gamma * v.log()
+        fine = u.isfinite().all(1) & v.isfinite().all(1)
+        kept, over = left[fine], left[~fine]
+        f[kept] += gamma * u[fine].log()
+        g[kept] += gamma * v[fine].log()
         if len(over):
-            f[over], g[over] = _scaled_in_logarithms(cost[over], a[over], b[over], before[over], gamma, ABSORBED)
+            f[over], g[over] = _scaled_in_logarithms(cost[over], a[over], b[over], g[over], gamma, ABSORBED)
         kernel = _plan(cost[left], f[left], g[left], gamma)
         plan[left] = kernel
         error[left] = (kernel.sum(2) - rows).abs().sum(1)
