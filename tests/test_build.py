@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polarprior as pp
 import pytest
@@ -127,6 +129,21 @@ def test_memory_is_asked_for_before_anything_starts(generator):
         pp.build_bank(generator, 5, k=5, tol=-1)
     with pytest.raises(UsageError, match="--estimator: got 'guess'"):
         pp.build_bank(generator, 5, k=5, estimator="guess")
+
+
+def test_latents_at_once_count_what_products_hold_on_to():
+    """The slopes of 1,000 units between 4 latents and 2 features, and what lies between two maps."""
+    hidden = nn.Sequential(nn.Linear(4, 1000), nn.Tanh(), nn.Linear(1000, 2))
+    narrow = pp.jacobian_fn(pp.wrap(hidden, latent_dim=4))(pp.wrap(hidden, latent_dim=4).prior.draw(range(8)))
+    assert 4000 <= narrow.kept < 8000, "a float each"
+    assert spectra.latents_at_once(narrow, 4, None) == 4096
+    deep = replace(narrow, kept=spectra.KEPT_BYTES // 3)
+    assert spectra.latents_at_once(deep, 4, None) == 3
+    assert spectra.latents_at_once(deep, 4, spectra.KEPT_BYTES // 2) == 1
+    wide = replace(narrow, value=torch.zeros(8, 10_000))
+    composed = deep @ wide
+    assert (composed.kept, composed.between) == (deep.kept + narrow.kept, 10_000)
+    assert spectra.latents_at_once(replace(composed, kept=0), 100, None) == 10, "a million numbers each"
 
 
 def test_bfloat16_is_refused_before_anything_is_calibrated(monkeypatch):

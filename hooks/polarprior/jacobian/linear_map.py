@@ -28,6 +28,8 @@ class LinearMap:
         prior: where something cheaper than J knows which directions it stretches most: m to such directions,
             orthonormal [n, K, m]. Estimators start there.
         bfloat16: where it can be, the same map with its products taken in bfloat16 at the points' own slopes.
+        kept: bytes that products hold on to for each point, such as the slopes of its activations.
+        between: where maps are composed, numbers of the widest space between them.
 
     Maps compose: ``phi @ g`` is the Jacobian of phi∘g, where phi was taken at ``g.value``.
 
@@ -45,6 +47,8 @@ class LinearMap:
     vjp: Products
     prior: Callable[[int], Tensor] | None = None
     bfloat16: Callable[[], LinearMap] | None = None
+    kept: int = 0
+    between: int = 0
 
     def __len__(self) -> int:
         return len(self.value)
@@ -63,6 +67,8 @@ class LinearMap:
             vjp=lambda cotangents: inner.vjp(self.vjp(cotangents)),
             prior=inner.prior,
             bfloat16=(lambda: outer_half() @ inner_half()) if outer_half and inner_half else None,
+            kept=self.kept + inner.kept,
+            between=max(self.between, inner.output_dim, inner.between),
         )
 
     @classmethod

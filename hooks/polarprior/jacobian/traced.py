@@ -172,6 +172,7 @@ def _linear_map(programs: _Programs, points: Tensor, context: Sequence[Tensor]) 
             jvp=lambda tangents: jvp(tangents, output_dim),
             vjp=lambda cotangents: vjp(cotangents, input_dim),
             bfloat16=bfloat16,
+            kept=sum(each.nbytes for each in residuals) // len(points),
         )
 
     return in_dtype(value.dtype, lambda: in_dtype(torch.bfloat16, None))

@@ -16,6 +16,9 @@ from polarprior.volume.estimators import AUTO, TOLERANCE, top_singular_values
 
 CHUNK_NUMBERS = 10_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
+KEPT_BYTES = 2**30
+"""Of what products hold on to for the latents that are solved at once: a deep network's slopes are more than its
+Jacobian."""
 COPIES = 2
 """Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
 
@@ -60,20 +63,21 @@ class Spectra:
 
 
 def latents_at_once(first: LinearMap, columns: int, memory: int | None) -> int:
-    """How many Jacobians are held at once: what fits into `CHUNK_NUMBERS`, and into `memory`.
+    """How many Jacobians are held at once: what fits into `CHUNK_NUMBERS` and `KEPT_BYTES`, and into `memory`.
 
     Raises:
         UsageError: not even one fits into `memory`.
     """
-    numbers = columns * first.output_dim
+    widest = max(first.output_dim, first.between)
+    numbers = columns * widest
     size = COPIES * numbers * first.value.element_size()
     if memory is not None and memory < size:
         raise UsageError(
-            f"--memory: got {memory} bytes, expected at least {size}: one Jacobian is {first.output_dim} x {columns}",
+            f"--memory: got {memory} bytes, expected at least {size}: one Jacobian is {widest} x {columns}",
             f"use --memory {-(-size // 2**20)}M",
         )
-    chunk = max(1, min(4096, CHUNK_NUMBERS // numbers))
-    return chunk if memory is None else min(chunk, memory // size)
+    chunk = max(1, min(4096, CHUNK_NUMBERS // numbers, KEPT_BYTES // max(1, first.kept)))
+    return chunk if memory is None else max(1, min(chunk, memory // (size + first.kept)))
 
 
 def columns_held(estimator: str, k: int, input_dim: int) -> int:
