@@ -27,7 +27,7 @@ def _by_method(runs: Kept, sets: Sequence[str]) -> Rows:
     yield ("method", *sets)
     columns = [[each["accuracy"] for each in _seeds(runs, name)] for name in sets]
     methods = dict.fromkeys(method for column in columns for run in column for method in run)
-    for method in methods:
+    for method in sorted(methods, key=lambda each: (each.startswith("W"), each if each.startswith("W") else "")):
         yield (method, *(told([run[method] for run in column]) if column else "not run yet" for column in columns))
 
 
