@@ -262,8 +262,8 @@ def match_rates(
         for method, move in maps(x, y, 1, seed, components).items()
     }
     distances["exact EMD"] = exact_distances(probes, gallery)
-    for method, rounds in (("W, M = I", 0), ("W, learnt", 1 if quick else 8)):
-        metric = MultiLevelMetric(1, new_classes=True, seed=seed, rounds=rounds).fit(train, y)
+    for method, changes in (("W, M = I", {"rounds": 0}), ("W, learnt", {"rounds": 1} if quick else {})):
+        metric = MultiLevelMetric(1, new_classes=True, seed=seed, **changes).fit(train, y)
         distances[method] = metric.distances(probes, gallery).numpy()
     found = {}
     for method, each in distances.items():

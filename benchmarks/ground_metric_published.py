@@ -84,8 +84,8 @@ def _of_pairs(train: Signatures, y: np.ndarray, p: Signatures, q: Signatures) ->
         if name in ("Euclidean", "Mahalanobis", "KISSME")
     }
     found["exact EMD"] = exact_pairs(p, q)
-    for name, rounds in (("W, M = I", 0), ("W, learnt", 8)):
-        metric = MultiLevelMetric(1, new_classes=True, rounds=rounds).fit(train, y)
+    for name, changes in (("W, M = I", {"rounds": 0}), ("W, learnt", {})):
+        metric = MultiLevelMetric(1, new_classes=True, **changes).fit(train, y)
         found[name] = debiased(metric.transform(p), metric.transform(q), metric.gamma_).numpy()
     return found
 

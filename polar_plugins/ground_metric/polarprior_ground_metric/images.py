@@ -80,7 +80,6 @@ def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0)
 
     if clusters < 1:
         raise UsageError(f"clusters: got {clusters}, expected 1 or more", "use 8")
-
     found = []
     for index, each in enumerate(sets):
         points = np.asarray(each, dtype=np.float64)

@@ -42,8 +42,9 @@ class Signatures:
         if isinstance(sets, Signatures):
             sets._check()
             return sets
-        if not isinstance(sets, Sequence | np.ndarray | Tensor) or isinstance(sets, str) or not len(sets):
-            what = "none" if isinstance(sets, Sequence) else type(sets).__name__
+        sized = isinstance(sets, Sequence | np.ndarray | Tensor) and not isinstance(sets, str)
+        if not sized or not len(sets):
+            what = "none" if sized else type(sets).__name__
             raise UsageError(f"signatures: got {what}, expected one at least", "give a list of arrays [m, d]")
         pairs = [_pair(each, index) for index, each in enumerate(sets)]
         dims = sorted({points.shape[1] for points, _ in pairs})
