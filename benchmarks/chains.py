@@ -1,0 +1,158 @@
+"""What the laws at rho -0.5 look like themselves, where no bank reaches and streams end: Markov chains on the faces.
+
+    python benchmarks/chains.py [--out docs] [--quick]
+
+Writes `chains.png` and prints, for each law, log-volumes, |z| and contrast in the last two quarters of the chains:
+where they differ the chains still drift, and show less than the law does. Two processes, 25 CPU minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polarprior as pp
+import torch
+from polarprior.bank.bank import Bank
+from polarprior.law.image_statistics import contrast, measured, named_statistics
+from polarprior.law.law import resolve
+from polarprior.law.rows import rows_of_bank
+from polarprior.measure.figures import captioned_grid, png_bytes, to_uint8
+from polarprior.prior.log_volumes import VolumeSolver
+from polarprior.surrogate.features import FeaturesOf
+from polarprior.surrogate.surrogate import surrogate_of
+
+MODEL, K, RHO = "dcgan-faces", 30, -0.5
+SEEDS = range(100_000, 100_008)
+STEPS, INNER = 500, 3
+WARMING = 0.4
+"""Share of the steps in which rho goes from 0 to its value, and the length of a move is set."""
+MOVED = 0.2
+"""Share of inner moves that the length is set for."""
+LAWS = {
+    "prior": ("prior", ()),
+    "shell": ("shell", ()),
+    "shell, light held": ("shell", ("contrast", "brightness")),
+}
+
+
+class Drawn(NamedTuple):
+    """The chains' last z [n, 100]; l_k, |z| and contrast of the chains at each step, [steps, n] each."""
+
+    z: torch.Tensor
+    log_volume: np.ndarray
+    radius: np.ndarray
+    contrast: np.ndarray
+
+
+def chains(support: str, hold: tuple[str, ...], steps: int, seeds: range) -> Drawn:
+    """Chains that leave the law p(z) exp(rho · l) on its support as it is.
+
+    Moves are those of pCN, which leave the normal prior as it is (Cotter and others, MCMC methods for functions,
+    2013). `INNER` of them, accepted by what the surrogate says of l, are a proposal that the true l then accepts or
+    not (Christen, Fox: MCMC using an approximation, 2005).
+    """
+    torch.set_num_threads(1)
+    generator = pp.load(MODEL, "cpu")
+    bank = Bank.open(generator.default_bank, cached=False)
+    known = rows_of_bank(bank, K, None, bank.rows_of(None), hold, generator)
+    law = resolve(RHO, K, known, support=support, held=len(hold))
+    surrogate, features_of, statistics = (
+        surrogate_of(generator, bank, K),
+        FeaturesOf(generator),
+        named_statistics(hold),
+    )
+    true_volume = VolumeSolver(generator, K, bank.info.space, bank.info.domain, "exact")
+    random = torch.Generator().manual_seed(0)
+
+    def looked_at(z):
+        """What one forward pass tells: l_k guessed, what is held, contrast."""
+        features = features_of(pp.Latents(z))
+        return surrogate(features), measured(statistics, features.images), contrast(features.images).numpy()
+
+    def accepted(ratio):
+        return np.log(torch.rand(len(ratio), generator=random).numpy()) < ratio
+
+    z = generator.prior.draw(seeds).z
+    volume, (guess, held, light) = true_volume(pp.Latents(z)), looked_at(z)
+    length, records = 0.4, []
+    for step in range(steps):
+        share = min(1.0, step / (WARMING * steps))
+
+        def weight(log_volume, held, share=share):
+            return share * law.log_weight(log_volume, held)
+
+        y, y_guess, y_held, y_light = z.clone(), guess.copy(), held.copy(), light.copy()
+        moves = []
+        for _ in range(INNER):
+            proposed = (1 - length**2) ** 0.5 * y + length * torch.randn(z.shape, generator=random)
+            its_guess, its_held, its_light = looked_at(proposed)
+            inside = law.support.contains(proposed.norm(dim=1).numpy())
+            moved = inside & accepted(weight(its_guess, its_held) - weight(y_guess, y_held))
+            y[moved], y_guess[moved], y_held[moved], y_light[moved] = (
+                each[moved] for each in (proposed, its_guess, its_held, its_light)
+            )
+            moves.append(moved.mean())
+        rows = np.flatnonzero((y != z).any(1).numpy())
+        if rows.size:
+            y_volume = true_volume(pp.Latents(y[rows]))
+            true = weight(y_volume, y_held[rows]) - weight(volume[rows], held[rows])
+            guessed = weight(y_guess[rows], y_held[rows]) - weight(guess[rows], held[rows])
+            kept = accepted(true - guessed)
+            moved = rows[kept]
+            z[moved], volume[moved] = y[moved], y_volume[kept]
+            guess[moved], held[moved], light[moved] = y_guess[moved], y_held[moved], y_light[moved]
+        if share < 1:
+            length = float(np.clip(length * np.exp(0.1 * (np.mean(moves) - MOVED)), 0.1, 0.9))
+        records.append((volume.copy(), z.norm(dim=1).numpy(), light.copy()))
+    return Drawn(z, *(np.array(column) for column in zip(*records, strict=True)))
+
+
+def _stretched(images: np.ndarray) -> np.ndarray:
+    """Each image with its 99th percentile at white."""
+    top = np.quantile(images, 0.99, axis=(1, 2, 3), keepdims=True)
+    return (images * (255 / np.maximum(top, 1.0))).clip(0, 255).astype(np.uint8)
+
+
+def main() -> None:
+    """Draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--quick", action="store_true", help="two seeds, 20 steps")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")  # these are the laws that polarprior warns of
+    seeds, steps = (SEEDS[:2], 20) if asked.quick else (SEEDS, STEPS)
+    generator = pp.load(MODEL, "cpu")
+    surrogate_of(generator, Bank.open(generator.default_bank, cached=False), K)  # kept before processes ask for it
+    stock = to_uint8(generator(generator.prior.draw(seeds)))
+    rows, captions = [stock], [("rho 0", "the model's own")]
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        running = {name: pool.submit(chains, *law, steps, seeds) for name, law in LAWS.items()}
+        for name, future in running.items():
+            drawn = future.result()
+            images = to_uint8(generator(pp.Latents(drawn.z)))
+            volumes, radii = drawn.log_volume[-1], drawn.radius[-1]
+            figures = f"l {volumes.min():.0f} to {volumes.max():.0f}\n|z| {radii.min():.1f} to {radii.max():.1f}"
+            rows += [images, _stretched(images)]
+            captions += [(name, figures), ("", "the same pictures,\nlight stretched")]
+            quarter = steps // 4
+            for when, part in (("third", slice(-2 * quarter, -quarter)), ("last", slice(-quarter, None))):
+                means = (f"{each[part].mean():.3g} ± {each[part].std():.2g}" for each in drawn[1:])
+                print(name, f"| {when} quarter | l, |z|, contrast:", ", ".join(means), flush=True)
+    title = (
+        f"{MODEL}, rho {RHO:g}, k = {K}: a chain of {steps} steps for each column, its last latent. "
+        "The laws themselves,\n"
+        "without a bank's or a stream's end: dark on the shell too; with contrast and brightness held they are not."
+    )
+    marks = [np.zeros(len(seeds), bool)] * len(rows)
+    picture = captioned_grid(rows, captions, title, [f"seed {seed}" for seed in seeds], marks)
+    (asked.out / "chains.png").write_bytes(png_bytes(picture))
+
+
+if __name__ == "__main__":
+    main()
