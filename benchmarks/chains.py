@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ import torch
 from polarprior.bank.bank import Bank
 from polarprior.law.image_statistics import contrast, measured, named_statistics
 from polarprior.law.law import resolve
-from polarprior.law.rows import rows_of_bank
+from polarprior.law.rows import lengths, rows_of_bank
 from polarprior.measure.figures import captioned_grid, png_bytes, to_uint8
 from polarprior.prior.log_volumes import VolumeSolver
 from polarprior.surrogate.features import FeaturesOf
@@ -39,6 +40,20 @@ LAWS = {
     "shell": ("shell", ()),
     "shell, light held": ("shell", ("contrast", "brightness")),
 }
+
+
+class Points(NamedTuple):
+    """Latents z [n, 100], and what one forward pass tells of each: l_k guessed, what is held, contrast."""
+
+    z: torch.Tensor
+    guess: np.ndarray
+    held: np.ndarray
+    contrast: np.ndarray
+
+    def move(self, rows: np.ndarray, to: Points) -> None:
+        """Put these rows where `to` has them."""
+        for mine, its in zip(self, to, strict=True):
+            mine[rows] = its[rows]
 
 
 class Drawn(NamedTuple):
@@ -71,46 +86,39 @@ def chains(support: str, hold: tuple[str, ...], steps: int, seeds: range) -> Dra
     random = torch.Generator().manual_seed(0)
 
     def looked_at(z):
-        """What one forward pass tells: l_k guessed, what is held, contrast."""
         features = features_of(pp.Latents(z))
-        return surrogate(features), measured(statistics, features.images), contrast(features.images).numpy()
+        held = measured(statistics, features.images)
+        return Points(z, surrogate(features), held, contrast(features.images).numpy())
 
-    def accepted(ratio):
-        return np.log(torch.rand(len(ratio), generator=random).numpy()) < ratio
+    def accepted(log_ratio):
+        return np.log(torch.rand(len(log_ratio), generator=random).numpy()) < log_ratio
 
-    z = generator.prior.draw(seeds).z
-    volume, (guess, held, light) = true_volume(pp.Latents(z)), looked_at(z)
+    here = looked_at(generator.prior.draw(seeds).z)
+    volume = true_volume(pp.Latents(here.z))
     length, records = 0.4, []
     for step in range(steps):
         share = min(1.0, step / (WARMING * steps))
-
-        def weight(log_volume, held, share=share):
-            return share * law.log_weight(log_volume, held)
-
-        y, y_guess, y_held, y_light = z.clone(), guess.copy(), held.copy(), light.copy()
-        moves = []
+        there, moves = deepcopy(here), []
         for _ in range(INNER):
-            proposed = (1 - length**2) ** 0.5 * y + length * torch.randn(z.shape, generator=random)
-            its_guess, its_held, its_light = looked_at(proposed)
-            inside = law.support.contains(proposed.norm(dim=1).numpy())
-            moved = inside & accepted(weight(its_guess, its_held) - weight(y_guess, y_held))
-            y[moved], y_guess[moved], y_held[moved], y_light[moved] = (
-                each[moved] for each in (proposed, its_guess, its_held, its_light)
-            )
+            next_z = (1 - length**2) ** 0.5 * there.z + length * torch.randn(there.z.shape, generator=random)
+            proposed = looked_at(next_z)
+            gain = law.log_weight(proposed.guess, proposed.held) - law.log_weight(there.guess, there.held)
+            moved = law.support.contains(lengths(generator, next_z)) & accepted(share * gain)
+            there.move(moved, proposed)
             moves.append(moved.mean())
-        rows = np.flatnonzero((y != z).any(1).numpy())
+        rows = np.flatnonzero((there.z != here.z).any(1).numpy())
         if rows.size:
-            y_volume = true_volume(pp.Latents(y[rows]))
-            true = weight(y_volume, y_held[rows]) - weight(volume[rows], held[rows])
-            guessed = weight(y_guess[rows], y_held[rows]) - weight(guess[rows], held[rows])
-            kept = accepted(true - guessed)
-            moved = rows[kept]
-            z[moved], volume[moved] = y[moved], y_volume[kept]
-            guess[moved], held[moved], light[moved] = y_guess[moved], y_held[moved], y_light[moved]
+            volume_there = volume.copy()
+            volume_there[rows] = true_volume(pp.Latents(there.z[rows]))
+            true = law.log_weight(volume_there, there.held) - law.log_weight(volume, here.held)
+            guessed = law.log_weight(there.guess, there.held) - law.log_weight(here.guess, here.held)
+            kept = rows[accepted(share * (true - guessed)[rows])]
+            here.move(kept, there)
+            volume[kept] = volume_there[kept]
         if share < 1:
             length = float(np.clip(length * np.exp(0.1 * (np.mean(moves) - MOVED)), 0.1, 0.9))
-        records.append((volume.copy(), z.norm(dim=1).numpy(), light.copy()))
-    return Drawn(z, *(np.array(column) for column in zip(*records, strict=True)))
+        records.append((volume.copy(), lengths(generator, here.z), here.contrast.copy()))
+    return Drawn(here.z, *(np.array(column) for column in zip(*records, strict=True)))
 
 
 def _stretched(images: np.ndarray) -> np.ndarray:
