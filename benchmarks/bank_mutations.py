@@ -24,8 +24,7 @@ from reporting import Report
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from mutants import mutate, write_valid
-from polarprior import Bank
-from polarprior.bank.verify import verify
+from polarprior import Bank, verify
 from polarprior.errors import PolarPriorError
 
 

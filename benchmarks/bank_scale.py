@@ -34,8 +34,8 @@ LOOK = """
 import json, resource, sys, time
 from polarprior.bank.bank import Bank
 from polarprior.hashing import latent_hash
-from polarprior.prior.bank_sampler import WeightedBank
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.samplers.bank_sampler import WeightedBank
+from polarprior.samplers.contract import SamplerOptions
 path, rho = sys.argv[1], float(sys.argv[2])
 def memory():
     lines = dict(line.split(":", 1) for line in open("/proc/self/status"))

@@ -15,7 +15,7 @@ import polarprior as pp
 from polarprior.bank.bank import Bank
 from polarprior.cli.main import main as polarprior
 from polarprior.files import user_cache
-from polarprior.prior.log_volumes import LogVolumes
+from polarprior.samplers.true_volumes import LogVolumes
 from reporting import Report
 from scipy.stats import ks_2samp
 
@@ -101,7 +101,7 @@ def _drawn(
             "k_hat": report.k_hat,
             **{key: sampler.described()[key] for key in ("steps", "left", "forward_ess")},
         }
-    return found, LogVolumes(generator, bank, K)(latents)
+    return found, LogVolumes(generator, bank, K, pp.jacobian_fn)(latents)
 
 
 def _jacobians(sampler: Any) -> int:

@@ -20,11 +20,11 @@ import numpy as np
 import polarprior as pp
 import torch
 from polarprior.bank.bank import Bank
+from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
 from polarprior.law.image_statistics import contrast, measured, named_statistics
 from polarprior.law.law import resolve
 from polarprior.law.rows import lengths, rows_of_bank
-from polarprior.measure.figures import captioned_grid, png_bytes, to_uint8
-from polarprior.prior.log_volumes import VolumeSolver
+from polarprior.samplers.true_volumes import VolumeSolver
 from polarprior.surrogate.features import FeaturesOf
 from polarprior.surrogate.surrogate import surrogate_of
 
@@ -82,7 +82,7 @@ def chains(support: str, hold: tuple[str, ...], steps: int, seeds: range) -> Dra
         FeaturesOf(generator),
         named_statistics(hold),
     )
-    true_volume = VolumeSolver(generator, K, bank.info.space, bank.info.domain, "exact")
+    true_volume = VolumeSolver(generator, pp.jacobian_fn(generator, bank.info.space, bank.info.domain), K, "exact")
     random = torch.Generator().manual_seed(0)
 
     def looked_at(z):

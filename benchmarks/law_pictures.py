@@ -16,10 +16,10 @@ import numpy as np
 import polarprior as pp
 from PIL import Image
 from polarprior.bank.bank import Bank
-from polarprior.measure.figures import captioned_grid, png_bytes, to_uint8
-from polarprior.measure.sweep import sweep, sweep_picture
-from polarprior.prior.leaving import peaks
-from polarprior.prior.log_volumes import LogVolumes
+from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
+from polarprior.samplers.leaving import peaks
+from polarprior.samplers.true_volumes import LogVolumes
+from polarprior.sweeps.sweep import sweep_picture, sweep_rows
 
 MODEL, K, RHO = "dcgan-faces", 30, -0.5
 CALIBRATION = 1000
@@ -46,7 +46,7 @@ def _supports(generator, bank, few, seeds, out):
     rows, captions = [], []
 
     def row(name, latents, what):
-        volumes = LogVolumes(generator, bank, K)(latents)
+        volumes = LogVolumes(generator, bank, K, pp.jacobian_fn)(latents)
         radius = latents.z.norm(dim=1)
         rows.append(to_uint8(generator(latents)))
         captions.append(
@@ -61,7 +61,7 @@ def _supports(generator, bank, few, seeds, out):
     free = pp.latent_sampler(generator, bank, RHO, force=True)
     print(free.diagnostics)
     row("prior", free.sample(seeds), f"bank of {len(bank)}")
-    found, _, _ = peaks(generator, bank, RHO, K, starts=len(seeds))
+    found, _, _ = peaks(generator, bank, RHO, K, pp.jacobian_fn, starts=len(seeds))
     row("prior", pp.Latents(found), "peaks of its density")
     shell = pp.latent_sampler(generator, few, RHO, sampler="online", support="shell", force=True)
     row("shell", shell.sample(seeds), f"online, {CALIBRATION} calibrated")
@@ -86,7 +86,7 @@ def _hold(generator, bank, out):
     halves = []
     for hold in ((), ("contrast", "brightness")):
         rhos = (-0.097, -0.05, 0.0, 0.1, 0.2, 0.3)
-        rows = list(sweep(generator, bank, rhos, seeds, hold=hold, force=True))
+        rows = list(sweep_rows(pp.Host(), generator, bank, rhos, seeds, pp.SamplerOptions(hold=hold, force=True)))
         for each in rows:
             print(each.diagnostics, flush=True)
         halves.append(sweep_picture(rows, seeds, MODEL))

@@ -32,12 +32,12 @@ import numpy as np
 import polarprior as pp
 import torch
 from polarprior.jacobian.feature_map import FeatureMap
-from polarprior.jacobian.mapping_prior import mapping_prior
+from polarprior.jacobian.mapping_start import mapping_start
 from polarprior.jacobian.of_generator import JacobianFn, prepare, through
 from polarprior.jacobian.traced import TracedJacobian
 from polarprior.volume.arithmetic import exact_arithmetic
-from polarprior.volume.calibrating import IN_BFLOAT16
 from polarprior.volume.calibration import Calibration
+from polarprior.volume.estimator_trials import IN_BFLOAT16, calibrate
 from polarprior.volume.paper_projection import projection
 from scipy.stats import spearmanr
 from style_network import LATENT_DIM, StyleNetwork
@@ -115,7 +115,7 @@ def style_based(name: str, network: torch.nn.Module, styles: Callable[[Tensor], 
     images, mapping = pp.jacobian_fn(generator), TracedJacobian(styles)
 
     def jacobian(latents: pp.Latents) -> pp.LinearMap:
-        return replace(images(latents), prior=mapping_prior(mapping.at(prepare(generator, latents).z)))
+        return replace(images(latents), prior=mapping_start(mapping.at(prepare(generator, latents).z)))
 
     return Network(name, generator, network, jacobian)
 
@@ -137,9 +137,7 @@ class Bench:
 
     def __init__(self, network: Network, calibration_size: int):
         self.network = network
-        self.calibration = pp.calibrate(
-            network.generator, k=K, n=calibration_size, jacobian_fn=network.jacobian_fn, progress=True
-        )
+        self.calibration = calibrate(network.generator, network.jacobian_fn, K, calibration_size, progress=True)
 
     def volumes(self, name: str, latents: pp.Latents) -> tuple[Tensor, tuple[int, int]]:
         """Log-volumes of `latents` by one estimator or the reference, and its passes a latent."""

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from polarprior.measure.metrics.frechet import frechet_distance
-from polarprior.measure.metrics.inception_score import inception_score
-from polarprior.measure.metrics.kernel import kernel_distance
-from polarprior.measure.metrics.manifold import fidelity
-from polarprior.measure.metrics.nearest import nearest
+from polarprior.metrics.frechet import frechet_distance
+from polarprior.metrics.inception_score import inception_score
+from polarprior.metrics.kernel import kernel_distance
+from polarprior.metrics.manifold import fidelity
+from polarprior.metrics.nearest import nearest
 from polarprior.stock.shims.vision import import_torchvision_without_operators
 from reporting import Report
 
@@ -105,7 +105,7 @@ def _memory(report: Report, count: int) -> None:
     code = (
         "import re, torch\n"
         "from pathlib import Path\n"
-        "from polarprior.measure.metrics.manifold import fidelity\n"
+        "from polarprior.metrics.manifold import fidelity\n"
         "def kilobytes(name):\n"
         "    return int(re.search(name + r':\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
         f"x = torch.randn({count}, 64, generator=torch.Generator().manual_seed(0))\n"

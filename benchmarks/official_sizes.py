@@ -119,7 +119,7 @@ def style(plugin: str, resolution: int, width: int) -> tuple[Images, Tensor, Cal
 def biggan_deep(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:
     """The package's, as its configurations of 128, 256 and 512 pixels have it."""
     from polarprior.settings import Settings
-    from polarprior_biggan_deep.package import generator_of
+    from polarprior_biggan_deep.pretrained_biggan import generator_of
     from polarprior_biggan_deep.small import settle
     from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 
 import torch
 from kept_runs import Parts, Runs, interval, main, rounded
-from polarprior.measure.reference import scaled
-from polarprior.training.augmentations import AUGMENTATIONS, shift
+from polarprior.images.pictures import from_uint8
 from polarprior_mnist.autoencoders import Autoencoder
 from polarprior_pagan.classifier import accuracy
 from polarprior_pagan.classifier import trained as trained_classifier
@@ -30,6 +29,7 @@ from polarprior_pagan.data import Images, open_images
 from polarprior_pagan.looking import Judge, Looks
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
+from polarprior_training.augmentations import AUGMENTATIONS, shift
 from reporting import Report
 from torch.nn.functional import interpolate
 from tqdm import tqdm
@@ -240,7 +240,7 @@ def autoencoder(quick: bool) -> dict[str, Any]:
     began = time.process_time()
     for _ in tqdm(range(20 if quick else ITERATIONS), mininterval=10):
         rows = torch.randint(len(images), (recipe.batch,), generator=noise)
-        loss = model.loss(scaled(images.pixels[rows.numpy()]), noise)
+        loss = model.loss(from_uint8(images.pixels[rows.numpy()]), noise)
         adam.zero_grad()
         loss.backward()
         adam.step()

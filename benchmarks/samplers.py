@@ -21,7 +21,7 @@ from polarprior.law.diagnostics import diagnose
 from polarprior.law.image_statistics import brightness, contrast
 from polarprior.law.limits import limits_on
 from polarprior.law.weights import polarity_weights
-from polarprior.prior.log_volumes import LogVolumes
+from polarprior.samplers.true_volumes import LogVolumes
 from reporting import Report
 from scipy.special import logsumexp
 from scipy.stats import ks_2samp
@@ -110,7 +110,7 @@ def _compare(generator, shipped, calibration, rho, goal, draws, report):
         "",
         detail=f"ESS {weights.ess:.0f}, limits {limits_on(shipped)}",
     )
-    online = LogVolumes(generator, calibration, K)(latents)
+    online = LogVolumes(generator, calibration, K, pp.jacobian_fn)(latents)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at -0.1 the bank is a little beyond its limit
         bank = pp.latent_sampler(generator, shipped, rho, force=True)
@@ -159,7 +159,7 @@ def _hold(generator, shipped, calibration, rho, draws, online_draws, report):
         sampler = pp.latent_sampler(generator, bank, rho, sampler=name, hold=held, force=True)
         latents = sampler.sample(range(FRESH + draws, FRESH + draws + count))
         found = _statistics(generator, latents)
-        volumes = LogVolumes(generator, bank, K)(latents)
+        volumes = LogVolumes(generator, bank, K, pp.jacobian_fn)(latents)
         ess = sampler.diagnostics.ess
         for column, statistic in enumerate(held):
             for moment, of in (("mean", _mean), ("std", _std)):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
-from polarprior.cli.main import main
+from polarprior.testing import main
 
 if __name__ == "__main__":
     torch.manual_seed(0)

@@ -9,8 +9,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from polarprior.host import default_host
-from polarprior.stock.repo import repo_of
+from polarprior.plugin import default_host, repo_of
 
 NEEDS = {"polarprior_stylegan3": {"polarprior_stylegan2"}}
 """What a plugin says in its setup.cfg that it needs of another."""

@@ -16,7 +16,7 @@ from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
 from polarprior.bank.verify import verify
 from polarprior.errors import BankError, PluginError, PolarPriorError, UsageError
-from polarprior.prior.log_volumes import LogVolumes
+from polarprior.samplers.true_volumes import LogVolumes
 from safetensors.numpy import save_file
 from torch import nn
 from toys import toy_bank
@@ -253,7 +253,7 @@ def test_a_bank_makes_no_module_be_imported(generator, bank, tmp_path, monkeypat
     with pytest.raises(PolarPriorError, match="would run code: its space is torch:of_a_stranger:make"):
         verify(named, generator)
     with pytest.raises(PolarPriorError, match="would run code"):
-        LogVolumes(generator, named, 3)
+        LogVolumes(generator, named, 3, pp.jacobian_fn)
 
 
 def test_foreign_files_are_refused(tmp_path, path):

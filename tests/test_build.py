@@ -9,7 +9,7 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.bank.verify import verify
-from polarprior.building import planning
+from polarprior.building import deciding
 from polarprior.errors import BankError, UsageError
 from polarprior.volume import spectra
 from polarprior.volume.audit import audit, audited_rows
@@ -147,7 +147,7 @@ def test_latents_at_once_count_what_products_hold_on_to():
 
 
 def test_bfloat16_is_refused_before_anything_is_calibrated(monkeypatch):
-    monkeypatch.setattr(planning, "calibrate", None)
+    monkeypatch.setattr(deciding, "calibrate", None)
     branching = pp.wrap(Branching(), latent_dim=4)
     with pytest.raises(UsageError, match="have no products in bfloat16"):
         pp.build_bank(branching, 5, k=2, estimator="tangent-only-bfloat16")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polarprior.hashing import uniforms
 from polarprior.law.weights import polarity_weights
-from polarprior.prior.coupling import MaximalCoupling
+from polarprior.samplers.coupling import MaximalCoupling
 from scipy.stats import chisquare
 
 ROWS, TRIALS = 40, 200_000

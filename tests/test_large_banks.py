@@ -22,7 +22,7 @@ from polarprior.building.card import write_card
 from polarprior.building.merge import merge
 from polarprior.errors import BankError, PolarPriorError, UsageError
 from polarprior.law.limits import limits_on, rho_limits
-from polarprior.prior.bank_sampler import WeightedBank
+from polarprior.samplers.bank_sampler import WeightedBank
 from toys import toy_bank
 
 ROW = 8 + 8 + 3 * 4

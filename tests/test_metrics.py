@@ -12,14 +12,14 @@ import pytest
 import torch
 from polarprior.errors import UsageError
 from polarprior.jacobian.feature_map import PIXEL
-from polarprior.measure.metrics import features as features_of
-from polarprior.measure.metrics.frechet import Moments, frechet_distance
-from polarprior.measure.metrics.inception_score import inception_score
-from polarprior.measure.metrics.kernel import kernel_distance
-from polarprior.measure.metrics.manifold import fidelity
-from polarprior.measure.metrics.nearest import nearest
-from polarprior.measure.metrics.path_length import path_lengths, shift_lengths
-from polarprior.measure.metrics.reconstruction import reconstruction_dissimilarity
+from polarprior.metrics import features as features_of
+from polarprior.metrics.frechet import Moments, frechet_distance
+from polarprior.metrics.inception_score import inception_score
+from polarprior.metrics.kernel import kernel_distance
+from polarprior.metrics.manifold import fidelity
+from polarprior.metrics.nearest import nearest
+from polarprior.metrics.path_length import path_lengths, shift_lengths
+from polarprior.metrics.reconstruction import reconstruction_dissimilarity
 from polarprior.stock.shims.vision import import_torchvision_without_operators
 from scipy.special import softmax
 from scipy.stats import entropy
@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_all_pairs():
     """12,000 by 12,000 distances are 1.2 GB in float64; benchmarks/measure.py has 50,000 by 50,000."""
     code = (
         "import resource, torch\n"
-        "from polarprior.measure.metrics.manifold import fidelity\n"
+        "from polarprior.metrics.manifold import fidelity\n"
         "x = torch.randn(12_000, 8, generator=torch.Generator().manual_seed(0))\n"
         "fidelity(x[:500], x[:400])\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -17,8 +17,8 @@ from polarprior.errors import PolarPriorError, UsageError
 from polarprior.hashing import latent_hash
 from polarprior.law.hold import Hold
 from polarprior.law.weights import polarity_weights
-from polarprior.prior.log_volumes import LogVolumes
-from polarprior.prior.streams import numbers
+from polarprior.samplers.streams import stream_numbers
+from polarprior.samplers.true_volumes import LogVolumes
 from polarprior.surrogate import ridge
 from polarprior.surrogate.surrogate import Surrogate, surrogate_of
 from torch import nn
@@ -110,12 +110,12 @@ def test_draws_are_seeds_that_a_stock_script_takes(generator, there):
 
 
 def test_streams_are_independent_and_the_same_in_pieces():
-    whole = numbers(-5, 0, 12)
-    pieces = [numbers(-5, start, 4) for start in (0, 4, 8)]
+    whole = stream_numbers(-5, 0, 12)
+    pieces = [stream_numbers(-5, start, 4) for start in (0, 4, 8)]
     assert (np.concatenate([each.seeds for each in pieces]) == whole.seeds).all()
     assert (np.concatenate([each.u for each in pieces]) == whole.u).all()
-    assert not set(numbers(-6, 0, 12).seeds) & set(whole.seeds)
-    many = np.concatenate([numbers(key, 3, 5).u for key in range(4000)])
+    assert not set(stream_numbers(-6, 0, 12).seeds) & set(whole.seeds)
+    many = np.concatenate([stream_numbers(key, 3, 5).u for key in range(4000)])
     assert many.mean(0) == pytest.approx([0.5] * 3, abs=0.01)
     assert np.corrcoef(many.T) == pytest.approx(np.eye(3), abs=0.03)
 
@@ -185,7 +185,7 @@ def test_the_surrogate_predicts_latents_that_it_has_not_seen(there, generator):
     from polarprior.surrogate.features import FeaturesOf
 
     latents = generator.prior.draw(range(9000, 9200))
-    true = LogVolumes(generator, bank, 5)(latents)
+    true = LogVolumes(generator, bank, 5, pp.jacobian_fn)(latents)
     error = surrogate(FeaturesOf(generator)(latents)) - true
     assert error.std() < 0.4 * true.std()
     assert error.std() == pytest.approx(surrogate.residual(bank.log_volume()).std(), rel=0.35)
@@ -216,7 +216,7 @@ def test_two_samplers_keep_what_each_has_solved(there, generator):
 
 
 def test_streams_that_would_end_are_refused(there, generator, monkeypatch):
-    monkeypatch.setattr("polarprior.prior.online_sampler.LONGEST", 3)
+    monkeypatch.setattr("polarprior.samplers.online_sampler.LONGEST", 3)
     with pytest.raises(PolarPriorError, match="of the streams of 3 proposals would end without a draw"):
         pp.latent_sampler(generator, calibration(there), 0.2, sampler="online")
     with pytest.warns(UserWarning, match="would end without a draw"):
@@ -276,7 +276,7 @@ def test_log_volumes_of_a_smaller_k_agree_with_a_bank_that_has_an_offset(there, 
     for k in (3, 5):
         latents = generator.prior.draw(range(1000, 1010))
         true = exact(generator, 10, 5, 1000)[:, :k].sum(1) - 0.05 * k
-        np.testing.assert_allclose(LogVolumes(generator, moved, k)(latents), true, atol=1e-3)
+        np.testing.assert_allclose(LogVolumes(generator, moved, k, pp.jacobian_fn)(latents), true, atol=1e-3)
 
 
 def exact(generator, n, k, start=0):

@@ -9,8 +9,8 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.bank.bank import Bank
-from polarprior.prior.fresh import FreshSampler
-from polarprior.prior.log_volumes import LogVolumes
+from polarprior.samplers.fresh import FreshSampler
+from polarprior.samplers.true_volumes import LogVolumes
 from scipy.stats import chisquare, norm
 from surface import CELLS, Mesh, cell_counts, make_surface, surface_generator, uniform_square
 from torch import nn
@@ -170,7 +170,7 @@ def test_held_draws_have_their_own_law(one, banks, surfaces, meshes):
 def test_biased_samplers_are_caught(one, banks, surfaces, meshes):
     """By the same tests, at the same level: Algorithm 2 with a bank of 10, too low a bound, no replacement."""
     calibration, net = banks[one][1], surfaces[0]
-    log_volumes = LogVolumes(one, calibration, 2)
+    log_volumes = LogVolumes(one, calibration, 2, pp.jacobian_fn)
     ten = pp.build_bank(one, 10, k=2)
     rho = -1.0
     drawn = {}

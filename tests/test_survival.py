@@ -15,7 +15,7 @@ from dataclasses import replace
 import polarprior as pp
 import pytest
 import torch
-from polarprior.building import build, planning
+from polarprior.building import build, deciding
 from polarprior.building.lock import held
 from polarprior.building.parts import Parts
 from polarprior.building.plan import Request
@@ -179,7 +179,7 @@ def test_a_calibration_is_taken_once(generator, out, monkeypatch):
     whole = pp.build_bank(generator, **BUILD, estimator="tangent-only")
     interrupt(generator, out, monkeypatch, estimator="tangent-only")
     with monkeypatch.context() as patch:
-        patch.setattr(planning, "calibrate", None)
+        patch.setattr(deciding, "calibrate", None)
         resumed = pp.build_bank(generator, **BUILD, estimator="tangent-only", out=out)
     assert resumed.info == whole.info
     assert not out.with_name("bank.parts").exists()
@@ -216,28 +216,32 @@ def test_what_is_not_a_bank_is_not_written_over(generator, out):
     assert out.read_text() == "mine"
 
 
+def build_share(out, generator, request, share):
+    return build.build_at(pp.Host(), generator, request, out, build.Labour(share=share))
+
+
 def test_shares_of_a_build(generator, out, expected):
     request = Request(120, 4, "pixel", "z", None, 0, None, 0.05, 400_000)
     shares = [Share(number, 3, 0) for number in (1, 2, 3)]
-    assert build.build_at(out, generator, request, share=shares[0]) is None
-    assert build.build_at(out, generator, request, share=shares[0]) is None, "its parts are done, the others' are not"
-    assert build.build_at(out, generator, request, share=shares[2]) is None
-    bank = build.build_at(out, generator, request, share=shares[1])
+    assert build_share(out, generator, request, shares[0]) is None
+    assert build_share(out, generator, request, shares[0]) is None, "its parts are done, the others' are not"
+    assert build_share(out, generator, request, shares[2]) is None
+    bank = build_share(out, generator, request, shares[1])
     assert len(bank) == 120
     assert is_whole(out, expected)
-    assert build.build_at(out, generator, request, share=shares[2]).info == bank.info
+    assert build_share(out, generator, request, shares[2]).info == bank.info
 
 
 def test_a_share_that_nobody_took_is_solved_by_a_build_without_shares(generator, out, expected):
     request = Request(120, 4, "pixel", "z", None, 0, None, 0.05, 400_000)
-    assert build.build_at(out, generator, request, share=Share(1, 2, 0)) is None
+    assert build_share(out, generator, request, Share(1, 2, 0)) is None
     pp.build_bank(generator, **BUILD, out=out)
     assert is_whole(out, expected)
 
 
 def test_the_last_share_waits_for_one_that_only_looks(generator, out, expected):
     request = Request(120, 4, "pixel", "z", None, 0, None, 0.05, 400_000)
-    assert build.build_at(out, generator, request, share=Share(1, 2, 0)) is None
+    assert build_share(out, generator, request, Share(1, 2, 0)) is None
     looking = threading.Event()
 
     def look():
@@ -248,7 +252,7 @@ def test_the_last_share_waits_for_one_that_only_looks(generator, out, expected):
     other = threading.Thread(target=look)
     other.start()
     looking.wait()
-    assert len(build.build_at(out, generator, request, share=Share(2, 2, 1))) == 120
+    assert len(build_share(out, generator, request, Share(2, 2, 1))) == 120
     other.join()
     assert is_whole(out, expected)
 

@@ -11,7 +11,7 @@ import torch
 from cases import SPECTRA, D, K, matrix
 from polarprior.errors import UsageError
 from polarprior.jacobian.feature_map import FeatureMap
-from polarprior.jacobian.mapping_prior import mapping_prior
+from polarprior.jacobian.mapping_start import mapping_start
 from polarprior.jacobian.of_generator import pixel_jacobian_fn, through
 from polarprior.jacobian.traced import TracedJacobian
 from polarprior.volume.calibration import Calibration
@@ -356,7 +356,7 @@ def test_bfloat16_tangents_round_and_say_so_where_there_are_none():
 
 def test_mapping_prior_finds_what_the_mapping_stretches():
     a = matrix("fast decay")
-    v = mapping_prior(linear(a))(6)
+    v = mapping_start(linear(a))(6)
     assert v.shape == (2, K, 6)
     torch.testing.assert_close(v.mT @ v, torch.eye(6, dtype=a.dtype).expand(2, -1, -1), atol=1e-9, rtol=0)
     truth = torch.linalg.eigh(a.T @ a)[1].flip(-1)[:, :6]

@@ -10,8 +10,8 @@ from polarprior.law.diagnostics import diagnose
 from polarprior.law.limits import rho_limits
 from polarprior.law.psis import pareto_k_hat
 from polarprior.law.weights import effective_sample_size, expected_distinct, polarity_weights
-from polarprior.prior.bank_sampler import WeightedBank
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.samplers.bank_sampler import WeightedBank
+from polarprior.samplers.contract import SamplerOptions
 from scipy.stats import genpareto
 from toys import toy_bank
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from polarprior.hashing import uniforms
 from polarprior.law.limits import rho_limits
 from polarprior.law.weights import polarity_weights
-from polarprior.prior.coupling import MaximalCoupling
+from polarprior.samplers.coupling import MaximalCoupling
 from scene import TILTS, K, Real, Scene, experiment, interval, minus
 from telling import Results, shown, signed, table, verdict
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scene as shared
 from polarprior.law.diagnostics import Diagnostics
-from polarprior.measure.metrics.frechet import frechet_distance
+from polarprior.metrics.frechet import frechet_distance
 from scene import RESULTS, TILTS, Real, Scene, experiment, interval, minus
 from telling import SECOND, shown, signed, table, verdict
 

@@ -15,8 +15,8 @@ from typing import Any
 import scene as shared
 import torch
 from data import digits, grey
-from polarprior.measure.figures import png_bytes
-from polarprior.measure.modes import EXTREMES, modes, modes_picture
+from polarprior.images.pictures import png_bytes
+from polarprior.sweeps.modes import EXTREMES, ModesOptions, modes, modes_picture
 from scene import Real, Scene, experiment, plain_row, polarity_row
 from telling import JUDGED, at_equal_precision, in_a_line, shown, signed, table, verdict
 
@@ -41,7 +41,7 @@ def run(quick: bool) -> dict[str, Any]:
             cut = plain_row(Scene("mnist:classes", label=digit, trunc=bound), real)
             truncations.append({"class": digit, "bound": bound, **cut})
         for anti in (False, True):
-            groups.append(modes(scene.generator, scene.banks[0], 10, anti=anti, label=digit))
+            groups.append(modes(scene.generator, scene.banks[0], ModesOptions(10, anti, label=digit)))
     if not quick:
         about = f"mnist:classes, pixel space: ten modes and ten anti-modes of each class, {EXTREMES}"
         PICTURE.write_bytes(png_bytes(modes_picture(groups, f"{about}\n{shared.ROWS} latents a class", 10)))

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import scene as shared
 import torch
-from polarprior.measure.figures import to_uint8
-from polarprior.measure.reference import scaled
+from polarprior.images.pictures import from_uint8, to_uint8
 from scene import TILTS, Real, Scene, experiment, interval, polarity_row, trust
 from telling import shown, side, signed, table, told
 from torch import Tensor
@@ -70,7 +69,7 @@ def _bits(scene: Scene, picked: np.ndarray, index: int) -> float:
     network: Any = scene.generator.network
     rows, counts = np.unique(picked, return_counts=True)
     latents = scene.generator.prior.draw(scene.banks[index].seeds[rows])
-    images = scaled(to_uint8(scene.generator(latents)))
+    images = from_uint8(to_uint8(scene.generator(latents)))
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         terms = []

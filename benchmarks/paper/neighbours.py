@@ -19,7 +19,7 @@ import torch
 from data import grey
 from matplotlib.figure import Figure
 from polarprior.law.limits import floor_to
-from polarprior.measure.metrics.nearest import nearest
+from polarprior.metrics.nearest import nearest
 from scene import Scene, experiment, interval, minus, trust
 from telling import Results, edge, shown, side, signed, table, verdict
 

@@ -175,8 +175,7 @@ SECTIONS = (
         "Fig. 7, C.5",
         "perceptual paths are shorter near modes (rho < 0) and longer near anti-modes.",
         "path_length",
-        "`polarprior.measure.metrics.path_length.path_lengths` with `perceptual:vgg16` and draws of "
-        "`stylegan2:ffhq.pkl`.",
+        "`polarprior.metrics.path_length.path_lengths` with `perceptual:vgg16` and draws of `stylegan2:ffhq.pkl`.",
     ),
     Section(
         "Singular values",

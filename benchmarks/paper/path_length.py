@@ -17,7 +17,7 @@ import scene as shared
 import torch
 from pareto import BOUNDS
 from polarprior.generator import Latents
-from polarprior.measure.metrics.path_length import path_lengths, shift_lengths
+from polarprior.metrics.path_length import path_lengths, shift_lengths
 from scene import TILTS, Scene, experiment, interval, trust
 from telling import Results, shown, side, signed, table
 

@@ -16,10 +16,10 @@ import numpy as np
 import polarprior as pp
 import scene as shared
 from data import coloured, grey
-from polarprior.measure.figures import captioned_grid, png_bytes, to_uint8
-from polarprior.measure.modes import EXTREMES, NearestReal, modes, modes_picture
-from polarprior.measure.npz import save_npz
-from polarprior.measure.reference import open_reference
+from polarprior.images.npz import save_npz
+from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
+from polarprior.images.reference import open_reference
+from polarprior.sweeps.modes import EXTREMES, ModesOptions, NearestReal, modes, modes_picture
 from scene import Scene, experiment
 from telling import Results
 from torch import Tensor
@@ -64,7 +64,7 @@ def _modes(scene: Scene, training: Tensor) -> bytes:
         save_npz(path, iter([to_uint8(training)]), len(training))
         _, channels, *size = training.shape
         near = NearestReal(open_reference(path), channels, (size[0], size[1]), 8)
-        groups = [modes(scene.generator, scene.banks[0], 4, anti=anti, reference=near) for anti in (False, True)]
+        groups = [modes(scene.generator, scene.banks[0], ModesOptions(4, anti), near) for anti in (False, True)]
     about = f"{scene.model}, pixel space, bank of {shared.ROWS} latents: 4 modes, then 4 anti-modes, {EXTREMES}"
     return png_bytes(modes_picture(groups, f"{about}\nnearest of {len(training)} training images, l2 in pixels"))
 

@@ -24,14 +24,13 @@ import torch
 from data import coloured, grey
 from polarprior.files import user_cache
 from polarprior.hashing import uniforms
+from polarprior.images.pictures import from_uint8, to_uint8
 from polarprior.law.diagnostics import DEFICIENT_SHARE, Diagnostics
-from polarprior.measure.figures import to_uint8
-from polarprior.measure.metrics.frechet import Moments, frechet_distance
-from polarprior.measure.metrics.manifold import Fidelity, fidelity
-from polarprior.measure.reference import scaled
-from polarprior.prior.bank_sampler import WeightedBank
-from polarprior.prior.coupling import MaximalCoupling
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.metrics.frechet import Moments, frechet_distance
+from polarprior.metrics.manifold import Fidelity, fidelity
+from polarprior.samplers.bank_sampler import WeightedBank
+from polarprior.samplers.contract import SamplerOptions
+from polarprior.samplers.coupling import MaximalCoupling
 from polarprior.wrapping import latent_prior
 from safetensors.torch import load_file, save_file
 from scipy.stats import t as student
@@ -132,7 +131,7 @@ class Scene:
         parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
         maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
         for start in tqdm(range(0, len(latents), BATCH), desc=f"features of {self._about}", delay=2, leave=False):
-            images = scaled(to_uint8(self.generator(latents[start : start + BATCH])))
+            images = from_uint8(to_uint8(self.generator(latents[start : start + BATCH])))
             for space, phi in maps.items():
                 with torch.no_grad():
                     parts[space].append(phi(images))

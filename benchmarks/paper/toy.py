@@ -18,7 +18,7 @@ import polarprior as pp
 import scene as shared
 import torch
 from matplotlib.figure import Figure
-from polarprior.measure.metrics.nearest import nearest
+from polarprior.metrics.nearest import nearest
 from safetensors.torch import load_file, save_file
 from scene import experiment, interval, trust
 from telling import Results, edge, shown, table, verdict

@@ -1,62 +1,67 @@
-"""Polarity priors for pretrained generators.
+"""Polarity priors for pretrained generators: all that users import.
 
-The names below are loaded when they are first used, so that ``import polarprior`` does not import torch.
+The names below are loaded when they are first used, so that ``import polarprior`` does not import torch. What the
+authors of plugins need besides is in `polarprior.plugin`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from polarprior.hookspecs import hookimpl, hookspec
+from polarprior.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from polarprior.api.banks import build_bank as build_bank
+    from polarprior.api.banks import calibrate as calibrate
+    from polarprior.api.banks import verify as verify
+    from polarprior.api.draws import modes as modes
+    from polarprior.api.draws import sample as sample
+    from polarprior.api.draws import score as score
+    from polarprior.api.draws import sweep as sweep
+    from polarprior.api.draws import tune as tune
+    from polarprior.api.models import feature_map as feature_map
+    from polarprior.api.models import jacobian_fn as jacobian_fn
+    from polarprior.api.models import latent_sampler as latent_sampler
+    from polarprior.api.models import load as load
     from polarprior.bank.bank import Bank as Bank
-    from polarprior.building.build import build_bank as build_bank
+    from polarprior.bank.info import BankInfo as BankInfo
+    from polarprior.bank.verify import Verification as Verification
+    from polarprior.errors import BankError as BankError
+    from polarprior.errors import PluginError as PluginError
     from polarprior.errors import PolarPriorError as PolarPriorError
+    from polarprior.errors import RunsCodeWarning as RunsCodeWarning
+    from polarprior.errors import UsageError as UsageError
     from polarprior.generator import Generator as Generator
     from polarprior.generator import LatentPrior as LatentPrior
     from polarprior.generator import Latents as Latents
+    from polarprior.hookspecs import hookimpl as hookimpl
+    from polarprior.hookspecs import hookspec as hookspec
+    from polarprior.host import Host as Host
+    from polarprior.images.reference import open_reference as open_reference
     from polarprior.jacobian.feature_map import FeatureMap as FeatureMap
     from polarprior.jacobian.linear_map import LinearMap as LinearMap
+    from polarprior.jacobian.of_generator import JacobianFn as JacobianFn
+    from polarprior.law.diagnostics import Diagnostics as Diagnostics
+    from polarprior.law.diagnostics import Spending as Spending
+    from polarprior.law.limits import Limits as Limits
+    from polarprior.samplers.contract import LatentSampler as LatentSampler
+    from polarprior.samplers.contract import SamplerOptions as SamplerOptions
     from polarprior.settings import Settings as Settings
-    from polarprior.stock.repo import StockRepo as StockRepo
-    from polarprior.volume.calibrating import calibrate as calibrate
+    from polarprior.stock_repo import StockRepo as StockRepo
+    from polarprior.sweeps.comparing import Comparison as Comparison
+    from polarprior.sweeps.modes import Modes as Modes
+    from polarprior.sweeps.modes import ModesOptions as ModesOptions
+    from polarprior.sweeps.samples import Samples as Samples
+    from polarprior.sweeps.scores import Score as Score
+    from polarprior.sweeps.sweep import Sweep as Sweep
+    from polarprior.sweeps.sweep import SweepOptions as SweepOptions
+    from polarprior.sweeps.tuning import Tuned as Tuned
+    from polarprior.sweeps.tuning import TuneOptions as TuneOptions
+    from polarprior.volume.calibration import Calibration as Calibration
     from polarprior.volume.estimators import top_singular_values as top_singular_values
+    from polarprior.volume.spectrum import TopSingularValues as TopSingularValues
     from polarprior.wrapping import wrap as wrap
+else:
+    from polarprior.lazy import lazily
 
-__version__ = "0.1.0"
-
-_HOME = {
-    "Bank": "polarprior.bank.bank",
-    "FeatureMap": "polarprior.jacobian.feature_map",
-    "Generator": "polarprior.generator",
-    "LatentPrior": "polarprior.generator",
-    "Latents": "polarprior.generator",
-    "LinearMap": "polarprior.jacobian.linear_map",
-    "PolarPriorError": "polarprior.errors",
-    "Settings": "polarprior.settings",
-    "StockRepo": "polarprior.stock.repo",
-    "build_bank": "polarprior.building.build",
-    "calibrate": "polarprior.volume.calibrating",
-    "top_singular_values": "polarprior.volume.estimators",
-    "wrap": "polarprior.wrapping",
-}
-_OF_THE_HOST = ("feature_map", "jacobian_fn", "latent_sampler", "load")
-
-__all__ = [*sorted(_HOME), *_OF_THE_HOST, "hookimpl", "hookspec"]
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name in _OF_THE_HOST:
-        from polarprior.host import default_host
-
-        return getattr(default_host(), name)
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__, __dir__, __all__ = lazily(__name__)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from polarprior.errors import BankError, PolarPriorError, UsageError
-from polarprior.hookspecs import hookimpl
-from polarprior.user_functions import made_by_the_user
+from polarprior.hookspecs import AskingHost, hookimpl
+from polarprior.samplers.contract import SAMPLERS
+from polarprior.user_functions import NAME, made_by_the_user
 
 if TYPE_CHECKING:
     import torch
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
     from polarprior.generator import Generator
     from polarprior.jacobian.feature_map import FeatureMap
     from polarprior.jacobian.of_generator import JacobianFn
-    from polarprior.prior.sampler import LatentSampler, SamplerOptions
+    from polarprior.samplers.contract import LatentSampler, SamplerOptions
     from polarprior.settings import Settings
 
-NAME = "torch"
 _EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that returns pp.wrap(...)"
 _SPACE_EXAMPLE = "torch:my_module:make_features, a function in my_module.py that returns a torch module"
 
@@ -82,17 +82,17 @@ def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | N
 
 @hookimpl
 def get_latent_sampler(
-    generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions
+    generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
 ) -> LatentSampler | None:
     """The samplers `bank`, `online` and `paper-online`."""
-    from polarprior.prior.bank_sampler import BankSampler
-    from polarprior.prior.online_sampler import OnlineSampler
-    from polarprior.prior.paper_online_sampler import PaperOnlineSampler
+    from polarprior.samplers.bank_sampler import BankSampler
+    from polarprior.samplers.online_sampler import OnlineSampler
+    from polarprior.samplers.paper_online_sampler import PaperOnlineSampler
 
-    samplers: dict[str, Callable[[Generator, Bank, float, SamplerOptions], LatentSampler]]
-    samplers = {"bank": BankSampler, "online": OnlineSampler, "paper-online": PaperOnlineSampler}
-    if options.sampler not in samplers:
+    if options.sampler not in SAMPLERS:
         return None
     if bank is None:
-        raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "add --bank BANK")
-    return samplers[options.sampler](generator, bank, rho, options)
+        raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "name one: bank=BANK")
+    makers: dict[str, Callable[..., LatentSampler]]
+    makers = dict(zip(SAMPLERS, (BankSampler, OnlineSampler, PaperOnlineSampler), strict=True))
+    return makers[options.sampler](generator, bank, rho, options, host.jacobian_fn)

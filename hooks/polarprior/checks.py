@@ -14,7 +14,7 @@ from polarprior.generator import Generator, Latents
 from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.jacobian.linear_map import LinearMap, Products
 from polarprior.jacobian.of_generator import JacobianFn
-from polarprior.prior.sampler import LatentSampler, SamplerOptions
+from polarprior.samplers.contract import LatentSampler, SamplerOptions
 
 
 def checked_generator(answer: Any, name: str, plugin: str) -> Generator:

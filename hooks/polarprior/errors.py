@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+
+from polarprior.flags import in_flags
+
+OF_SCRIPTS = {"rho": "--polarity", "bank": "--bank", "force": "--force", "device": "--device"}
+"""What a stock script takes beside its own options."""
 
 
 class PolarPriorError(Exception):
@@ -74,6 +80,14 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
         ) from error
 
 
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line outside of polarprior and its plugins that led here."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("polarprior"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
 def report(message: str, hint: str) -> None:
     """Print ``error: message`` and ``hint: hint`` on stderr, a line each."""
     print(f"error: {' '.join(message.split())}\nhint: {' '.join(hint.split())}", file=sys.stderr)
@@ -85,5 +99,5 @@ def ending_the_script() -> Iterator[None]:
     try:
         yield
     except PolarPriorError as error:
-        report(error.message, error.hint)
+        report(in_flags(error.message, OF_SCRIPTS), in_flags(error.hint, OF_SCRIPTS))
         raise SystemExit(error.exit_code) from None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,8 +15,10 @@ from torch import Tensor, nn
 from polarprior.errors import UsageError, nearest
 from polarprior.settings import Settings
 
-if TYPE_CHECKING:
-    from polarprior.jacobian.linear_map import LinearMap
+Seeds = Iterable[int] | np.ndarray | Tensor | int
+"""Stock seeds: whole numbers, 0 <= seed < 2**32, or one of them."""
+Labels = Iterable[int] | np.ndarray | Tensor | int | None
+"""Classes: one a seed, or one for all of them; None where the model has no classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class LatentPrior:
         """Numbers in one latent: K."""
         return prod(self.shape)
 
-    def draw(self, seeds: Any, label: Any = None) -> Latents:
+    def draw(self, seeds: Seeds, label: Labels = None) -> Latents:
         """The latents of `seeds`.
 
         Args:
@@ -119,6 +120,8 @@ class Generator:
             where the model comes with one: samplers that are compared with polarity need it.
         encode: images [n, C, H, W] in [-1, 1] to the z [n, *shape] that makes them again as nearly as the model can,
             where it has an encoder: real images can be placed then.
+        classifier: the one of `spaces` that is a classifier's, whose classes a reconstruction should keep; its
+            logits are the space ``CLASSIFIER-logits``. None where there is none.
         network: the loaded network, for the plugin's own hooks and for the curious.
     """
 
@@ -140,17 +143,13 @@ class Generator:
     default_bank: Path | None = None
     discriminator: Callable[[Tensor, Tensor | None], Tensor] | None = field(default=None, repr=False)
     encode: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
+    classifier: str | None = None
     network: nn.Module | None = field(default=None, repr=False)
 
     @property
     def rank_bound(self) -> int:
         """The largest rank that the Jacobian in z can have by its input alone."""
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
-
-    def rank_of(self, domain: str, linear_map: LinearMap) -> int:
-        """The largest rank that a Jacobian from `domain` can have: `rank_bound` is of z alone."""
-        inputs = self.rank_bound if domain == "z" else linear_map.input_dim
-        return min(inputs, linear_map.output_dim)
 
     def __call__(self, latents: Latents, batch_size: int = 16) -> Tensor:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
@@ -198,7 +197,11 @@ class Generator:
             return int(text)
         if self.num_classes is None:
             raise UsageError(f"--class: {self.plugin} has no classes", "leave the class out")
-        names = [(_plain(name), str(index)) for index, all in enumerate(self.class_names) for name in all.split(",")]
+        names = [
+            (_plain(name), str(index))
+            for index, synonyms in enumerate(self.class_names)
+            for name in synonyms.split(",")
+        ]
         found = [index for name, index in names if name == _plain(text)]
         if not names:
             raise UsageError(f"--class: got {text!r}, {self.plugin} knows its classes by number", "use such as 0")
@@ -232,7 +235,7 @@ def _plain(name: str) -> str:
     return "_".join(name.lower().replace("_", " ").split())
 
 
-def as_seeds(seeds: Any) -> np.ndarray:
+def as_seeds(seeds: Seeds) -> np.ndarray:
     """`seeds` as int64 [n]; UsageError unless there is one at least, and each is 0 <= seed < 2**32.
 
     >>> as_seeds(range(3))

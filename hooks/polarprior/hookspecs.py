@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
     import click
     import torch
+    from typing_extensions import Unpack
 
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
     from polarprior.jacobian.feature_map import FeatureMap
     from polarprior.jacobian.of_generator import JacobianFn
-    from polarprior.prior.sampler import LatentSampler, SamplerOptions
+    from polarprior.samplers.contract import LatentSampler, SamplerKeywords, SamplerOptions
     from polarprior.settings import Settings
-    from polarprior.stock.repo import StockRepo
+    from polarprior.stock_repo import StockRepo
 
 PROJECT = "polarprior"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class AskingHost(Protocol):
+    """The `polarprior.host.Host` that asks a hook: what the hook needs of other plugins, it asks of this one.
+
+    A process may have several hosts; a plugin that asked another would miss plugins that only this one knows.
+    """
+
+    def feature_map(self, generator: Generator, space: str) -> FeatureMap:
+        """The map to a space, of whichever plugin gives it."""
+        ...
+
+    def jacobian_fn(self, generator: Generator, space: str = "pixel", domain: str = "z") -> JacobianFn:
+        """The Jacobian of the map from a domain to a space."""
+        ...
+
+    def latent_sampler(
+        self, generator: Generator, bank: Bank | None = None, rho: float = 0.0, **options: Unpack[SamplerKeywords]
+    ) -> LatentSampler:
+        """A sampler of the polarity prior."""
+        ...
 
 
 class HookSpecs:
@@ -44,7 +66,7 @@ class HookSpecs:
 
     @hookspec
     def get_latent_sampler(
-        self, generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions
+        self, generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
     ) -> LatentSampler | None:
         """A sampler of the polarity prior p(z) exp(rho · l(z)) for this generator.
 
@@ -54,20 +76,22 @@ class HookSpecs:
             rho: the polarity; 0 is the model's own prior.
             options: which sampler, k, draws, the class, support, what is held, force. A model plugin that differs
                 from the host in one of the host's samplers looks at ``options.sampler``, and declines the others.
+            host: who asks; ``host.jacobian_fn`` is what true log-volumes are taken with.
 
         Returns:
             A LatentSampler: ``redraw(z [n, *shape], label [n] | None)`` and ``sample(seeds, label)``, both to
             Latents with z [n, *shape]. A draw depends on the stock latent and its label alone. It may also be a
-            `polarprior.prior.sampler.Explained`.
+            `polarprior.plugin.Explained` and a `polarprior.plugin.Weighted`.
         """
 
     @hookspec
-    def get_feature_map(self, generator: Generator, space: str) -> FeatureMap | None:
+    def get_feature_map(self, generator: Generator, space: str, host: AskingHost) -> FeatureMap | None:
         """The map to a space in which volume is measured.
 
         Args:
             generator: whose images are mapped.
             space: its name, such as ``pixel`` or ``vgg16``.
+            host: who asks; ``host.feature_map`` gives the map that another one is made from.
 
         Returns:
             A FeatureMap: images [n, C, H, W] in [-1, 1] to features [n, D], deterministic, each row on its
@@ -75,7 +99,7 @@ class HookSpecs:
         """
 
     @hookspec
-    def jacobian_fn(self, generator: Generator, space: str, domain: str) -> JacobianFn | None:
+    def jacobian_fn(self, generator: Generator, space: str, domain: str, host: AskingHost) -> JacobianFn | None:
         """The Jacobian of the map from a domain to a space.
 
         Args:
@@ -83,12 +107,13 @@ class HookSpecs:
             space: where volume is measured. A plugin with a fast tangent pass for its images answers
                 ``pixel``; the host composes it with any feature map.
             domain: where latents live, one of ``generator.domains``.
+            host: who asks; ``host.feature_map`` gives the maps of other spaces.
 
         Returns:
             A function of Latents (or of a bare Tensor z [n, *shape] where there are no classes) to a
             LinearMap: ``jvp`` [n, K, m] to [n, D, m] and ``vjp`` [n, D, m] to [n, K, m]. Where the model
             normalises z, it is put on the sphere of radius sqrt(K) first
-            (`polarprior.jacobian.of_generator.prepare`).
+            (`polarprior.plugin.prepare`).
         """
 
     @hookspec
@@ -97,6 +122,15 @@ class HookSpecs:
 
         Returns:
             A StockRepo for each.
+        """
+
+    @hookspec
+    def register_training(self, train: click.Group) -> None:
+        """Add what the plugin trains to ``polarprior train``.
+
+        Args:
+            train: the group of ``polarprior train``; use ``train.add_command(command)``. Called whenever that
+                group's commands are listed, so don't import torch here.
         """
 
     @hookspec

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,19 @@ from polarprior import builtin
 from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
 from polarprior.pinned import pinned
 from polarprior.plugins import Plugins
-from polarprior.prior.sampler import SAMPLERS, SamplerOptions
+from polarprior.samplers.contract import SAMPLERS, SamplerOptions
 
 if TYPE_CHECKING:
     import click
+    import torch
+    from typing_extensions import Unpack
 
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
     from polarprior.jacobian.feature_map import FeatureMap
     from polarprior.jacobian.of_generator import JacobianFn
-    from polarprior.prior.sampler import LatentSampler
-    from polarprior.stock.repo import StockRepo
+    from polarprior.samplers.contract import LatentSampler, SamplerKeywords
+    from polarprior.stock_repo import StockRepo
 
 
 class Host:
@@ -36,7 +39,9 @@ class Host:
     def __init__(self, plugins: Plugins | None = None):
         self.plugins = Plugins() if plugins is None else plugins
 
-    def load(self, model: str, device: str | None = None, *, sha256: str | None = None, **settings: Any) -> Generator:
+    def load(
+        self, model: str, device: str | None = None, *, sha256: str | None = None, **settings: float | str | None
+    ) -> Generator:
         """Load a generator.
 
         Args:
@@ -82,19 +87,17 @@ class Host:
         plugin, _, named = space.partition(":") if ":" in space else ("", "", space)
         if plugin:
             self.plugins.require(plugin, "get_feature_map", space)
+        asked = [plugin] if plugin else [generator.plugin, builtin.NAME]
         name, answer = self.plugins.first_answer(
-            [plugin] if plugin else [generator.plugin, builtin.NAME],
-            "get_feature_map",
-            generator=generator,
-            space=named,
+            asked, "get_feature_map", generator=generator, space=named, host=self
         )
         if answer is None:
             own = ", ".join(["pixel", *generator.spaces])
             givers = [status.name for status in self.plugins.statuses if "get_feature_map" in status.hooks]
             others = ", ".join(sorted({*givers} - {builtin.NAME, generator.plugin}))
             raise UsageError(
-                f"--space: got {space!r}, expected {own}" + (f", or PLUGIN:SPACE of {others}" if others else ""),
-                "use --space pixel",
+                f"space: got {space!r}, expected {own}" + (f", or PLUGIN:SPACE of {others}" if others else ""),
+                "use space=pixel",
             )
         return checked_feature_map(answer, generator, self.plugins.describe(name))
 
@@ -110,12 +113,12 @@ class Host:
 
         if domain not in generator.domains:
             raise UsageError(
-                f"--domain: got {domain!r}, {generator.plugin} has {', '.join(generator.domains)}",
-                f"use --domain {generator.domains[0]}",
+                f"domain: got {domain!r}, {generator.plugin} has {', '.join(generator.domains)}",
+                f"use domain={generator.domains[0]}",
             )
         asked = [generator.plugin, builtin.NAME]
         name, answer = self.plugins.first_answer(
-            asked, "jacobian_fn", generator=generator, space=space, domain=domain
+            asked, "jacobian_fn", generator=generator, space=space, domain=domain, host=self
         )
         if answer is None and space == "pixel":
             raise PluginError(
@@ -129,13 +132,7 @@ class Host:
         return checked_jacobian_fn(answer, generator, self.plugins.describe(name))
 
     def latent_sampler(
-        self,
-        generator: Generator,
-        bank: Bank | None = None,
-        rho: float = 0.0,
-        *,
-        sampler: str = "bank",
-        **options: Any,
+        self, generator: Generator, bank: Bank | None = None, rho: float = 0.0, **options: Unpack[SamplerKeywords]
     ) -> LatentSampler:
         """A sampler of the polarity prior.
 
@@ -143,8 +140,8 @@ class Host:
             generator: whose prior is reweighted.
             bank: spectra of its latents.
             rho: the polarity; negative towards modes, positive towards anti-modes.
-            sampler: ``bank``, ``online``, ``paper-online``, or ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some.
-            options: the other fields of `SamplerOptions`: k, draws, label, support, hold, force.
+            options: fields of `SamplerOptions`: sampler, which is ``bank``, ``online``, ``paper-online``, or
+                ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force.
 
         Raises:
             UsageError: no such sampler, or an argument out of range.
@@ -153,22 +150,24 @@ class Host:
         """
         from polarprior.checks import checked_sampler
 
-        asked = SamplerOptions(sampler=sampler, **options)
-        plugin = sampler.partition(":")[0]
-        if sampler not in SAMPLERS:
+        asked = SamplerOptions(**options)
+        plugin = asked.sampler.partition(":")[0]
+        if asked.sampler not in SAMPLERS:
             self._check_sampler(plugin)
         name, answer = self.plugins.first_answer(
-            [generator.plugin, builtin.NAME] if sampler in SAMPLERS else [plugin],
+            [generator.plugin, builtin.NAME] if asked.sampler in SAMPLERS else [plugin],
             "get_latent_sampler",
             generator=generator,
             bank=bank,
             rho=float(rho),
             options=asked,
+            host=self,
         )
         if answer is None:
-            raise UsageError(f"--sampler: {sampler} declines {generator.plugin}", "use --sampler bank")
+            raise UsageError(f"sampler: {asked.sampler} declines {generator.plugin}", "use sampler=bank")
         if name == builtin.NAME:  # a test draw of an online sampler would cost Jacobians
-            return answer
+            own: LatentSampler = answer
+            return own
         return checked_sampler(answer, generator, bank, asked, self.plugins.describe(name))
 
     def _check_sampler(self, name: str) -> None:
@@ -177,27 +176,82 @@ class Host:
         known = [*SAMPLERS, *sorted(own - {builtin.NAME})]
         if name not in known and all(status.name != name for status in self.plugins.statuses):
             raise UsageError(
-                f"--sampler: got {name!r}, expected one of {', '.join(known)}",
-                f"use --sampler {nearest(name, known)}",
+                f"sampler: got {name!r}, expected one of {', '.join(known)}",
+                f"use sampler={nearest(name, known)}",
             )
         self.plugins.require(name, "get_latent_sampler", name)
 
     def stock_repos(self) -> list[StockRepo]:
-        """What all plugins say of stock repositories."""
-        return [repo for answer in self.plugins.ask_all("stock_repos") for repo in answer]
+        """What all plugins say of stock repositories; a plugin that fails is skipped, with a line on stderr."""
+        return [repo for _, repo in self._stock_repos]
+
+    def connector(self, repo: StockRepo) -> Callable[[Any], None] | None:
+        """What puts hands on the seam of `repo`, imported now; None where its plugin names what is not there or can't
+        be imported: it is skipped, with a line on stderr."""
+        if callable(repo.connect):
+            return repo.connect
+        plugin = next(name for name, each in self._stock_repos if each is repo)
+        return self.plugins.imported(plugin, repo.connect)
+
+    @cached_property
+    def _stock_repos(self) -> list[tuple[str, StockRepo]]:
+        """(plugin, repository) of all plugins."""
+        answers = self.plugins.ask_each("stock_repos")
+        return [(name, repo) for name, answer in answers.items() for repo in answer]
 
     def register_commands(self, cli: click.Group) -> None:
         """Let every plugin add its commands."""
-        self.plugins.ask_all("register_commands", cli=cli)
+        self.plugins.ask_each("register_commands", cli=cli)
+
+    def register_training(self, train: click.Group) -> None:
+        """Let every plugin add what it trains."""
+        self.plugins.ask_each("register_training", train=train)
+
+    def for_workers(self) -> HostName:
+        """This host by what another process can load.
+
+        Raises:
+            UsageError: a plugin that is in this process alone, by its name.
+        """
+        points = self.plugins.points
+        if points is None:
+            return HostName()
+        for point in points:
+            if not self.plugins.can_be_found(point):
+                raise UsageError(
+                    f"host: its plugin {point.name} ({point.value}) is in this process alone, and workers of their "
+                    "own processes can't import it",
+                    "write it into a module that can be imported, or use workers=1",
+                )
+        return HostName(tuple((point.name, point.value) for point in points))
+
+
+@dataclass(frozen=True)
+class HostName:
+    """A host by what another process can load.
+
+    Attributes:
+        points: the entry points of its plugins, (name, module) each; None for those that are installed.
+    """
+
+    points: tuple[tuple[str, str], ...] | None = None
+
+    def host(self) -> Host:
+        """That host, made in this process."""
+        return Host(None if self.points is None else Plugins.of(self.points))
 
 
 @cache
 def default_host() -> Host:
-    """The host with the installed plugins; made once a process."""
+    """The host with the installed plugins; made once a process.
+
+    It is for those at the door: the public functions, the command line and the stock launcher. What is behind the
+    door is handed a host, or the function of one that it needs.
+    """
     return Host()
 
 
-def torch_device(device: str | None) -> Any:
+def torch_device(device: str | None) -> torch.device:
     """A torch device by name, the best there is where None; UsageError where it can't be used."""
     import torch
 
@@ -208,5 +262,5 @@ def torch_device(device: str | None) -> Any:
         torch.zeros(1, device=chosen).item()
     except Exception as error:  # each backend has its own
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
-        raise UsageError(f"--device: got {device!r}: {reason}", "use --device cpu") from error
+        raise UsageError(f"device: got {device!r}: {reason}", "use device=cpu") from error
     return chosen

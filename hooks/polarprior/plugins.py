@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -59,6 +60,10 @@ class Plugins:
         PluginError: a plugin fails to load and `STRICT` is set.
 
     A plugin that fails to load is skipped, with one line on stderr; see `statuses`.
+
+    Attributes:
+        statuses: of the plugins that were found, by their names.
+        points: the entry points, as they were given; None for the installed ones.
     """
 
     def __init__(self, points: Iterable[EntryPoint] | None = None, environ: Mapping[str, str] = os.environ):
@@ -66,9 +71,10 @@ class Plugins:
         self._manager.add_hookspecs(HookSpecs)
         self._manager.register(builtin, name=builtin.NAME)
         self.statuses: list[PluginStatus] = []
+        self.points = None if points is None else tuple(points)
         disabled = {name.strip() for name in environ.get(DISABLE, "").split(",")}
-        points = entry_points(group=PROJECT) if points is None else points
-        for point in sorted(points, key=lambda point: point.name):
+        named = entry_points(group=PROJECT) if self.points is None else self.points
+        for point in sorted(named, key=lambda point: point.name):
             if point.name in disabled or "all" in disabled:
                 status = _status(point, problem=f"disabled by {DISABLE}", hint=f"unset {DISABLE}")
             else:
@@ -78,6 +84,17 @@ class Plugins:
                         raise PluginError(*str(status).split("; ", 1))
                     print(f"warning: {status}", file=sys.stderr)
             self.statuses.append(status)
+
+    @classmethod
+    def of(cls, points: Iterable[tuple[str, str]]) -> Plugins:
+        """Plugins by (name, module)."""
+        return cls([EntryPoint(name, value, PROJECT) for name, value in points])
+
+    @staticmethod
+    def can_be_found(point: EntryPoint) -> bool:
+        """Whether a process that has not imported the plugin's module yet would find it."""
+        top = point.value.partition(":")[0].partition(".")[0]
+        return any(finder.find_spec(top, None) for finder in sys.meta_path)
 
     def _load(self, point: EntryPoint) -> PluginStatus:
         """Import and register one plugin; its status says what went wrong."""
@@ -93,15 +110,21 @@ class Plugins:
         except (Exception, SystemExit) as error:
             if self._manager.has_plugin(point.name):
                 self._manager.unregister(name=point.name)
-            reason = " ".join(str(error).split())[:200]
-            missing = getattr(error, "name", None)
-            if isinstance(error, ImportError) and missing and missing.split(".")[0] != PROJECT:
-                hint = f"type: pip install --upgrade {status.distribution} (it needs {missing})"
-            else:
-                hint = f"type: pip install --upgrade {status.distribution}, or set {DISABLE}={point.name}"
-            return _status(point, problem=f"{type(error).__name__}: {reason}", hint=hint)
+            return _broken(status, error)
         hooks = tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
         return _status(point, hooks=hooks)
+
+    def imported(self, name: str, target: str) -> Any:
+        """``MODULE:FUNCTION`` of the plugin `name`; None where it can't be imported, after the line on stderr that a
+        plugin gets which fails to load."""
+        module, _, function = target.partition(":")
+        try:
+            with redirect_stdout(sys.stderr):
+                return getattr(import_module(module), function)
+        except (Exception, SystemExit) as error:
+            status = next((each for each in self.statuses if each.name == name), PluginStatus(name, "unknown", "0"))
+            print(f"warning: {_broken(status, error)}", file=sys.stderr)
+            return None
 
     def ask(self, name: str, hook: str, **arguments: Any) -> Any:
         """The answer of the plugin `name` to `hook`, None where it has none or isn't loaded.
@@ -129,16 +152,16 @@ class Plugins:
         """A plugin's name with its distribution and version."""
         return next((str(status) for status in self.statuses if status.name == name), name)
 
-    def ask_all(self, hook: str, **arguments: Any) -> list[Any]:
-        """The answers of all plugins to `hook`, in the order of their names; one that fails is left out, with
-        a line on stderr."""
-        answers = []
+    def ask_each(self, hook: str, **arguments: Any) -> dict[str, Any]:
+        """The answers of all plugins to `hook` by their names, in that order; one that fails is left out, with a
+        line on stderr."""
+        answers = {}
         for name, _ in sorted(self._manager.list_name_plugin()):
             try:
-                answers.append(self.ask(name, hook, **arguments))
+                answers[name] = self.ask(name, hook, **arguments)
             except PolarPriorError as error:
                 print(f"warning: {error.message}", file=sys.stderr)
-        return [answer for answer in answers if answer is not None]
+        return {name: answer for name, answer in answers.items() if answer is not None}
 
     def require(self, name: str, hook: str, got: str) -> None:
         """Raise unless the plugin `name` is loaded and answers `hook`."""
@@ -162,6 +185,17 @@ class Plugins:
             f"no plugin {name!r} with {hook}, got {got!r}, expected one of: {', '.join(able)}",
             f"use {close[0]}" if close else f"type: pip install polarprior-{name}, and see: polarprior plugins",
         )
+
+
+def _broken(status: PluginStatus, error: BaseException) -> PluginStatus:
+    """`status` of a plugin that could not be imported, with what to type."""
+    reason = " ".join(str(error).split())[:200]
+    missing = getattr(error, "name", None)
+    if isinstance(error, ImportError) and missing and missing.split(".")[0] != PROJECT:
+        hint = f"type: pip install --upgrade {status.distribution} (it needs {missing})"
+    else:
+        hint = f"type: pip install --upgrade {status.distribution}, or set {DISABLE}={status.name}"
+    return replace(status, problem=f"{type(error).__name__}: {reason}", hint=hint)
 
 
 def _status(point: EntryPoint, **values: Any) -> PluginStatus:

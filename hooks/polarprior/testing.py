@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import torch
 
+from polarprior.api.banks import build_bank, verify
 from polarprior.bank.bank import Bank
-from polarprior.bank.verify import verify
-from polarprior.building.build import build_bank
+from polarprior.cli.main import main as main
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host
@@ -150,14 +150,14 @@ class GeneratorPluginTests:
                 total = linear_map.jvp(t.sum(-1, keepdim=True))
                 assert (pushed.sum(-1, keepdim=True) - total).norm() <= 1e-4 * pushed.norm()
 
-    def test_a_prior_gives_orthonormal_directions(
+    def test_a_start_gives_orthonormal_directions(
         self, generator: Generator, jacobian_of: Callable[..., JacobianFn]
     ) -> None:
         """jacobian_fn: where a LinearMap knows where to start, it says so in orthonormal columns."""
         linear_map = jacobian_of()(self._latents(generator, [0, 1]))
-        if linear_map.prior is None:
-            pytest.skip("this model's Jacobian has no prior of its own")
-        directions = linear_map.prior(3)
+        if linear_map.start is None:
+            pytest.skip("this model's Jacobian does not know where to start")
+        directions = linear_map.start(3)
         assert tuple(directions.shape) == (2, linear_map.input_dim, 3)
         assert torch.allclose(directions.mT @ directions, torch.eye(3).expand(2, -1, -1), atol=1e-4)
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from polarprior.errors import PolarPriorError, UsageError
 
+NAME = "torch"
+"""The plugin of that name is the host's own: its models and spaces are functions of the user's."""
+
 
 def refuse_to_import(space: str, who: str) -> None:
     """A file of others names a space, such as a bank does: no module is imported because of that. One that is there
@@ -24,7 +27,7 @@ def refuse_to_import(space: str, who: str) -> None:
     """
     plugin, _, source = space.partition(":")
     module = source.partition(":")[0]
-    if plugin == "torch" and module not in sys.modules:
+    if plugin == NAME and module not in sys.modules:
         raise PolarPriorError(
             f"{who} would run code: its space is {space[:80]}, and {module[:60] or 'its module'} is not imported",
             f"if you trust it: in Python, import {module[:60]} first",

@@ -11,12 +11,12 @@ import torch
 from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
-import polarprior
-from polarprior import builtin
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.jacobian.of_generator import on_sphere
 from polarprior.settings import Settings
+from polarprior.user_functions import NAME
+from polarprior.version import __version__
 
 RowsFn = Callable[[np.ndarray], np.ndarray]
 
@@ -59,8 +59,8 @@ def wrap(
         return module(z) if num_classes is None else module(z, label)
 
     return Generator(
-        plugin=builtin.NAME,
-        version=polarprior.__version__,
+        plugin=NAME,
+        version=__version__,
         prior=latent_prior(prior, latent_dim),
         synthesize=synthesize,
         fingerprint=_fingerprint(module),

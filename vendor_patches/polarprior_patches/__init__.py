@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import click

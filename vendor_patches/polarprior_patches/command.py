@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError
 
 from polarprior_patches.lines import reverted
 
@@ -52,8 +52,7 @@ def patch(repo: Path, show: bool, revert: bool) -> None:
 
 
 def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
-    from polarprior.host import default_host
-    from polarprior.stock.repo import repo_of
+    from polarprior.plugin import default_host, repo_of
 
     from polarprior_patches.recipes import RECIPES
     from polarprior_patches.script import NoMatchError
@@ -85,7 +84,7 @@ def _diff(change: _Change) -> Iterator[str]:
 
 
 def _write(change: _Change) -> None:
-    from polarprior.files import write_atomically
+    from polarprior.plugin import write_atomically
 
     mode = change.path.stat().st_mode
     write_atomically(change.path, change.after)

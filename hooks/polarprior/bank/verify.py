@@ -10,13 +10,13 @@ import numpy as np
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError
 from polarprior.hashing import latent_hash
-from polarprior.host import default_host
 from polarprior.user_functions import refuse_to_import
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.estimators import top_singular_values
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
+    from polarprior.jacobian.of_generator import JacobianOf
 
 REPEAT_TOLERANCE = 1e-3
 """Largest difference in a log singular value between machines that still counts as the same, nats."""
@@ -40,38 +40,31 @@ class Verification:
     largest_error: float | None
 
 
-def verify(bank: Bank, generator: Generator | None = None, sample: int = 8) -> Verification:
-    """Check digest, seeds, labels, finiteness, order and duplicates; with a model, recompute some rows.
-
-    Args:
-        bank: an opened bank.
-        generator: where given, the bank must be its own; hash and spectrum of `sample` rows are computed again.
-            They are drawn with the digest as the seed: whoever changes the bank changes which rows are looked at.
-
-    Raises:
-        BankError: the first check that fails.
-    """
+def verified(
+    bank: Bank, generator: Generator | None = None, jacobian_of: JacobianOf | None = None, sample: int = 8
+) -> Verification:
+    """Check a bank; see `polarprior.verify`. A `generator` comes with the `jacobian_of` that takes its Jacobians."""
     bank.check()
     labels = bank.labels
     keys = bank.seeds if labels is None else np.stack([bank.seeds, labels], 1)
     if len(np.unique(keys, axis=0)) < len(bank):
         raise _failed("two rows have the same seed")
     deficient = int((~np.isfinite(bank.log_volume())).sum())
-    if generator is None:
+    if generator is None or jacobian_of is None:
         return Verification(len(bank), deficient, 0, None)
     stream = np.random.default_rng(int(bank.info.digest, 16))
     rows = np.sort(stream.choice(len(bank), min(sample, len(bank)), replace=False))
-    return Verification(len(bank), deficient, len(rows), _recompute(bank, generator, rows))
+    return Verification(len(bank), deficient, len(rows), _recompute(bank, generator, jacobian_of, rows))
 
 
-def _recompute(bank: Bank, generator: Generator, rows: np.ndarray) -> float:
+def _recompute(bank: Bank, generator: Generator, jacobian_of: JacobianOf, rows: np.ndarray) -> float:
     """Largest difference between the bank's `rows` and the model's own, see `Verification.largest_error`."""
     bank.check_fits(generator)
     refuse_to_import(bank.info.space, f"bank: {bank}")
     latents = generator.prior.draw(bank.seeds[rows], None if bank.labels is None else bank.labels[rows])
     if (latent_hash(latents.z) != bank.latent_hash[rows]).any():
         raise _failed("the model's latents for its seeds are others: the hashes differ")
-    jacobian_fn = default_host().jacobian_fn(generator, space=bank.info.space, domain=bank.info.domain)
+    jacobian_fn = jacobian_of(generator, bank.info.space, bank.info.domain)
     with exact_arithmetic():
         spectrum = top_singular_values(jacobian_fn(latents), bank.info.k).log_sigma.numpy()
     stored = np.concatenate([bank.columns(row, row + 1)["log_singular_values"] for row in rows.tolist()])

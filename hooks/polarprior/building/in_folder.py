@@ -18,26 +18,33 @@ from polarprior.building.journal import Journal
 from polarprior.building.lock import PATIENCE, Held, held
 from polarprior.building.parts import Parts
 from polarprior.building.plan import Plan, Unit
-from polarprior.building.planning import decide
 from polarprior.building.progress import bar
 from polarprior.building.ranks import Share
 from polarprior.building.solver import Solved
 from polarprior.errors import BankError, PolarPriorError
 from polarprior.files import check_writable
-from polarprior.generator import Generator
 from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import default_estimator
 
 Run = Callable[[Plan, Calibration | None, Sequence[Unit]], Iterator[Solved]]
+Decide = Callable[[Plan, Calibration | None], tuple[Plan, Calibration | None]]
 
 
 @dataclass(frozen=True, eq=False)
 class FolderBuild:
-    """A build that is kept in ``OUT.parts``; see `polarprior.building.build.build_bank` for the fields."""
+    """A build that is kept in ``OUT.parts``.
 
-    generator: Generator
-    known: Plan
+    Attributes:
+        out: the bank.
+        known: what is known of its plan.
+        decide: completes the plan, with the calibration that the build was begun with, if it was.
+        run: solves units.
+        max_shard_size, progress: see `polarprior.build_bank`.
+    """
+
     out: Path
+    known: Plan
+    decide: Decide
     run: Run
     max_shard_size: int
     progress: bool
@@ -103,7 +110,7 @@ class FolderBuild:
         """Make the plan or take up the one there is, and solve what is missing of it."""
         with held(parts.lock("lock-plan"), str(self.out), wait=None) if share else nullcontext():
             parts.check(self.known)
-            plan, calibration = decide(self.generator, self.known, parts.calibration(), self.progress)
+            plan, calibration = self.decide(self.known, parts.calibration())
             parts.begin(plan, calibration)
         units = plan.units() if share is None else share.of(plan.units())
         missing = [unit for unit in units if parts.get(unit) is None]

@@ -20,7 +20,7 @@ import torch
 
 from polarprior.building.plan import Unit
 from polarprior.building.solver import Job, Solved
-from polarprior.errors import PolarPriorError
+from polarprior.errors import PolarPriorError, warn
 
 LIVES = 3
 """Workers that may die over one unit before it is the unit's fault."""
@@ -116,7 +116,7 @@ def _bury(worker: _Worker, waiting: deque[Unit], deaths: dict[Unit, int], others
             f"a worker {how}, and there is none to go on",
             "run the same command again, with fewer --workers if memory ran out",
         )
-    warnings.warn(f"a worker {how}; the others go on", stacklevel=3)
+    warn(f"a worker {how}; the others go on")
 
 
 def _work(pipe: Connection, job: Job) -> None:

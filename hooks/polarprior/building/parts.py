@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from polarprior.bank.format import Columns
-from polarprior.building import calibration_file
+from polarprior.building import calibration_bytes
 from polarprior.building.plan import Plan, Unit
 from polarprior.errors import PolarPriorError
 from polarprior.files import write_atomically
@@ -64,7 +64,7 @@ class Parts:
                 return None
             content = (self.folder / "calibration.safetensors").read_bytes()
             if hashlib.sha256(content).hexdigest() == wanted:
-                return calibration_file.from_bytes(content)
+                return calibration_bytes.from_bytes(content)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
         raise PolarPriorError(
@@ -92,7 +92,7 @@ class Parts:
         stored = self._stored_plan()
         if stored is None:
             if calibration is not None:
-                write_atomically(self.folder / "calibration.safetensors", calibration_file.to_bytes(calibration))
+                write_atomically(self.folder / "calibration.safetensors", calibration_bytes.to_bytes(calibration))
             write_atomically(self.folder / "plan.json", plan.to_json().encode())
         self.check(plan)
         self._plan = plan

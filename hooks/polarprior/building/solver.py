@@ -16,8 +16,9 @@ from polarprior.building.plan import Plan, Unit
 from polarprior.errors import PluginError, PolarPriorError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
-from polarprior.host import default_host
+from polarprior.host import HostName
 from polarprior.jacobian.memory import memory_limit
+from polarprior.jacobian.of_generator import JacobianOf
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.calibration import Calibration
 from polarprior.volume.spectra import Spectra
@@ -31,16 +32,19 @@ class Job:
         plan: of the bank.
         calibration: where the estimator needs one.
         source, device: the model and where it works, as `polarprior.load` takes them.
+        host: whose plugins load it, and take its Jacobians.
     """
 
     plan: Plan
     calibration: Calibration | None
     source: str
     device: str
+    host: HostName
 
     def solver(self) -> Solver:
         """Load the model; PolarPriorError where it, or torch, isn't what the plan was made with."""
-        generator = default_host().load(self.source, self.device, **self.plan.settings.given())
+        host = self.host.host()
+        generator = host.load(self.source, self.device, **self.plan.settings.given())
         found = {"fingerprint": generator.fingerprint, "torch": torch.__version__, "device": generator.device.type}
         for field, here in found.items():
             if here != getattr(self.plan, field):
@@ -49,7 +53,7 @@ class Job:
                     f"{self.source} on {socket.gethostname()}: {field} is {here}, the plan has {planned}",
                     "install and copy the same on each machine",
                 )
-        return Solver(generator, self.plan, self.calibration)
+        return Solver(generator, self.plan, self.calibration, host.jacobian_fn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +69,10 @@ class Solved:
 class Solver:
     """Solves units of a plan with one generator."""
 
-    def __init__(self, generator: Generator, plan: Plan, calibration: Calibration | None):
+    def __init__(self, generator: Generator, plan: Plan, calibration: Calibration | None, jacobian_of: JacobianOf):
         self._generator = generator
         self._plan = plan
-        jacobian_fn = default_host().jacobian_fn(generator, space=plan.request.space, domain=plan.request.domain)
+        jacobian_fn = jacobian_of(generator, plan.request.space, plan.request.domain)
         self._spectra = Spectra(jacobian_fn, plan.request.tol, calibration)
 
     def __call__(self, unit: Unit) -> Solved:

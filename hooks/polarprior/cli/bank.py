@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
     from polarprior.law.limits import Limits
 
+from polarprior.cli.groups import Group
 from polarprior.cli.options import (
-    Bytes,
-    ClassList,
     bank_argument,
     class_number_option,
     json_option,
@@ -27,9 +26,10 @@ from polarprior.cli.options import (
     model_argument,
     table,
 )
+from polarprior.cli.types import Bytes, ClassList
 
 
-@click.group()
+@click.group(cls=Group)
 def bank() -> None:
     """Banks: latents' seeds with the singular values of their Jacobians."""
 
@@ -53,9 +53,7 @@ def bank() -> None:
 @click.option("--memory", type=Bytes(), help="Working memory for Jacobian products, such as 4G.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes at once; on GPUs one each.")
 @click.option("--engine", default="local", show_default=True, help="local, or ray: the cluster of RAY_ADDRESS.")
-@click.option(
-    "--shard", "share_text", help="Solve the i-th of n shares, as 2/8; torchrun and SLURM say it themselves."
-)
+@click.option("--shard", help="Solve the i-th of n shares, as 2/8; torchrun and SLURM say it themselves.")
 @loading_options
 def build(
     model: str,
@@ -74,23 +72,24 @@ def build(
     memory: int | None,
     workers: int,
     engine: str,
-    share_text: str | None,
+    shard: str | None,
     **loading: Any,
 ) -> None:
     """Build a bank: the spectra of N latents of MODEL's own prior.
 
     What has been solved is kept in BANK.parts: the same command goes on after whatever ended it.
     """
-    from polarprior.building.build import build_at
+    from polarprior.building.build import Labour, build_at
     from polarprior.building.plan import Request
     from polarprior.building.ranks import parse_share, share_of_environment
     from polarprior.host import default_host
     from polarprior.volume.estimators import TOLERANCE
 
-    share = share_of_environment() if share_text is None else parse_share(share_text)
+    share = share_of_environment() if shard is None else parse_share(shard)
     if share is not None:
         loading["device"] = share.device(loading["device"])
-    generator = default_host().load(model, trunc=trunc, temperature=temperature, noise_mode=noise_mode, **loading)
+    host = default_host()
+    generator = host.load(model, trunc=trunc, temperature=temperature, noise_mode=noise_mode, **loading)
     request = Request(
         n=n,
         k=k,
@@ -102,9 +101,9 @@ def build(
         tol=TOLERANCE if tol is None else tol,
         memory=memory,
     )
-    if share is not None and share_text is None:
+    if share is not None and shard is None:
         click.echo(f"share {share}, as the environment says; for all of the bank: --shard 1/1", err=True)
-    built = build_at(out, generator, request, workers, engine, share, progress=True)
+    built = build_at(host, generator, request, out, Labour(workers, engine, share, progress=True))
     if built is None:
         click.echo(f"share {share} is done; others are still missing: the last of them writes the bank")
         return
@@ -208,14 +207,14 @@ def merge(paths: tuple[Path, ...], out: Path) -> None:
 @json_option
 def verify(path: Path, model: str | None, as_json: bool, **loading: Any) -> None:
     """Check a bank's digest, seeds, order and finiteness; with --model, recompute some of its rows."""
+    from polarprior.api.banks import verify as verify_bank
+    from polarprior.api.models import load
     from polarprior.bank.bank import Bank
-    from polarprior.bank.verify import verify as verify_bank
-    from polarprior.host import default_host
 
     opened = Bank.open(path)
     generator = None
     if model is not None:
-        generator = default_host().load(model, **loading, **opened.info.settings.given())
+        generator = load(model, **loading, **opened.info.settings.given())
     found = verify_bank(opened, generator)
     if as_json:
         click.echo(json.dumps(asdict(found)))
@@ -237,17 +236,17 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
 
     The surrogate is fitted by the first draw and stays as it is: a refit changes what every seed becomes.
     """
+    from polarprior.api.models import jacobian_fn, load
     from polarprior.bank.bank import Bank
     from polarprior.errors import PolarPriorError
-    from polarprior.host import default_host
-    from polarprior.prior.log_volumes import LogVolumes
+    from polarprior.samplers.true_volumes import LogVolumes
     from polarprior.surrogate.surrogate import Surrogate, freeze
 
     opened = Bank.open(path)
-    generator = default_host().load(model, **loading, **opened.info.settings.given())
+    generator = load(model, **loading, **opened.info.settings.given())
     opened.check_fits(generator)
     k = opened.info.k if k is None else k
-    survivors = LogVolumes(generator, opened, k).survivors()
+    survivors = LogVolumes(generator, opened, k, jacobian_fn).survivors()
     surrogate = Surrogate.fit(generator, opened, k, survivors)
     if not freeze(surrogate, opened, k):
         raise PolarPriorError(

@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 import click
 
-from polarprior import __version__
 from polarprior.cli.options import json_option, table
 from polarprior.errors import PolarPriorError
+from polarprior.version import __version__
 
 
 @click.command()

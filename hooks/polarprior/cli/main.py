@@ -7,35 +7,12 @@ import warnings
 
 import click
 
-from polarprior import __version__
 from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, train, tune
+from polarprior.cli.groups import PluginGroup, flags_of
 from polarprior.errors import PolarPriorError, report
+from polarprior.flags import in_flags
 from polarprior.stock.launch import Launch
-
-
-class PluginGroup(click.Group):
-    """A group to which plugins add their commands, when the commands are first asked for."""
-
-    _asked = False
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, the plugins' among them."""
-        self._ask_plugins()
-        return super().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by name; plugins are asked only for what the host doesn't have."""
-        own = super().get_command(ctx, cmd_name)
-        if own is None:
-            self._ask_plugins()
-        return own or super().get_command(ctx, cmd_name)
-
-    def _ask_plugins(self) -> None:
-        if not self._asked:
-            from polarprior.host import default_host
-
-            self._asked = True
-            default_host().register_commands(self)
+from polarprior.version import __version__
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,11 +45,10 @@ cli.add_command(draw.sample, "generate")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments[:1]
+    arguments, debug = without_debug(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
+            warnings.showwarning = _show_warning
             code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
         if isinstance(code, Launch):  # outside, so that a stock script finds Python as it expects it
             return code()
@@ -109,6 +85,31 @@ def main(arguments: list[str] | None = None) -> int:
             1,
         )
     return code if isinstance(code, int) else 0
+
+
+def without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without ``--debug``, wherever it stands, and whether it was there.
+
+    What stands behind ``--``, or behind the script of ``polarprior run``, is not ours.
+
+    >>> without_debug(["sample", "dcgan-faces", "--debug"])
+    (['sample', 'dcgan-faces'], True)
+    >>> without_debug(["run", "generate.py", "--debug"])
+    (['run', 'generate.py', '--debug'], False)
+    """
+    ends = [index for index, word in enumerate(arguments) if word == "--"]
+    if "run" in arguments[:2]:
+        ends += [index for index, word in enumerate(arguments) if word.endswith(".py")]
+    end = min(ends, default=len(arguments))
+    own = [word for word in arguments[:end] if word != "--debug"]
+    return [*own, *arguments[end:]], len(own) < end
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning in a line, which names the flags of the command that runs."""
+    context = click.get_current_context(silent=True)
+    flags = {} if context is None else flags_of(context.command)
+    click.echo(f"warning: {in_flags(str(message), flags)}", err=True)
 
 
 def _fail(message: str, hint: str, exit_code: int) -> int:

@@ -9,27 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polarprior.cli.opening import Want, label_of, open_model
 from polarprior.cli.options import (
-    NumberList,
     bank_option,
     class_option,
     k_option,
-    label_of,
     loading_options,
     model_argument,
-    open_model_and_bank,
     trunc_option,
 )
+from polarprior.cli.types import NumberList
 
 if TYPE_CHECKING:
-    from polarprior.bank.bank import Bank
     from polarprior.generator import Generator
 
 
 @click.command()
 @model_argument
 @click.argument("images", required=False)
-@click.option("--seeds", "seed_list", type=NumberList(), help="Stock seeds, such as 0-99, in place of images.")
+@click.option("--seeds", type=NumberList(), help="Stock seeds, such as 0-99, in place of images.")
 @bank_option
 @class_option
 @trunc_option
@@ -45,9 +43,9 @@ if TYPE_CHECKING:
 def score(
     model: str,
     images: str | None,
-    seed_list: list[int] | None,
-    bank_path: Path | None,
-    class_name: str | None,
+    seeds: list[int] | None,
+    bank: Path | None,
+    label: str | None,
     trunc: float | None,
     k: int | None,
     space: str | None,
@@ -65,60 +63,47 @@ def score(
     it.
     """
     from polarprior.errors import UsageError
-    from polarprior.prior.scores import scores
+    from polarprior.host import default_host
+    from polarprior.sweeps.scores import scores
 
-    if (images is None) == (seed_list is None):
+    if (images is None) == (seeds is None):
         raise UsageError("IMAGES, --seeds: expected one of them", "such as --seeds 0-99")
     if images is None and (most is not None or sheet is not None):
-        raise UsageError(f"{'--most' if most is not None else '--sheet'}: given without IMAGES", "leave it out")
-    if space is not None and bank_path is not None:
-        raise UsageError(f"--space: got {space!r}, the bank says where volume is measured", "leave one of them out")
-    generator, bank = _opened(model, bank_path, trunc, space, loading)
-    label = label_of(generator, class_name)
+        raise UsageError(f"{'most' if most is not None else 'sheet'}: given without IMAGES", "leave it out")
+    if space is not None and bank is not None:
+        raise UsageError(f"space: got {space!r}, the bank says where volume is measured", "leave one of them out")
+    want: Want = "welcome" if space is None else "none"
+    generator, opened = open_model(model, bank, want, {"trunc": trunc}, loading)
+    host, of_class = default_host(), label_of(generator, label)
+    ranked_by = (of_class, opened, k, space or "pixel")
     if images is not None:
-        _score_images(model, generator, images, most, sheet, (label, bank, k, space or "pixel"))
+        _score_images(model, generator, images, most, sheet, ranked_by)
         return
-    assert seed_list is not None
-    found = scores(generator, seed_list, label, bank, k, space or "pixel")
+    assert seeds is not None
+    found = scores(generator, seeds, *ranked_by, jacobian_of=host.jacobian_fn)
     lines = ((each.seed, each.label, f"{each.log_volume:.4f}", each.quantile) for each in found)
-    _print("seed,class,log_volume,quantile", lines, len(seed_list), "seed")
-
-
-def _opened(
-    model: str, bank_path: Path | None, trunc: float | None, space: str | None, loading: dict[str, Any]
-) -> tuple[Generator, Bank | None]:
-    """The generator, and a bank where one is named, or the plugin brings one and no other space is asked for."""
-    from polarprior.bank.bank import Bank
-    from polarprior.host import default_host
-
-    if bank_path is not None:
-        return open_model_and_bank(model, bank_path, trunc, **loading)
-    generator = default_host().load(model, trunc=trunc, **loading)
-    if generator.default_bank is None or space is not None:
-        return generator, None
-    bank = Bank.open(generator.default_bank)
-    bank.check_fits(generator)
-    return generator, bank
+    _print("seed,class,log_volume,quantile", lines, len(seeds), "seed")
 
 
 def _score_images(
     model: str, generator: Generator, images: str, most: int | None, sheet: Path | None, ranked_by: tuple[Any, ...]
 ) -> None:
-    from polarprior.cli.measuring import shape_of
     from polarprior.files import check_writable, write_atomically
     from polarprior.host import default_host
-    from polarprior.measure.figures import png_bytes
-    from polarprior.measure.placing import encoder_of, extremes_picture, placed
-    from polarprior.measure.reference import open_reference
-    from polarprior.prior.scores import Ranking
+    from polarprior.images.pictures import png_bytes
+    from polarprior.images.reference import open_reference
+    from polarprior.sweeps.comparing import shape_of
+    from polarprior.sweeps.placing import encoder_of, extremes_picture, placed
+    from polarprior.sweeps.scores import Ranking
 
     encoder_of(generator)
     if sheet is not None:
         check_writable(sheet)
     reference = open_reference(images)
     count = min(most or len(reference), len(reference))
-    logits = default_host().feature_map(generator, "classifier-logits") if "classifier" in generator.spaces else None
-    rank = Ranking(generator, count, *ranked_by)
+    host, space = default_host(), generator.classifier
+    logits = None if space is None else host.feature_map(generator, f"{space}-logits")
+    rank = Ranking(generator, count, *ranked_by, jacobian_of=host.jacobian_fn)
     found = []
 
     def lines() -> Iterable[tuple[object, ...]]:

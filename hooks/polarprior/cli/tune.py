@@ -9,36 +9,31 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from polarprior.cli.measuring import check_measured, metric_options, open_judge, opened, reference_option
+from polarprior.cli.measuring import comparison_of, metric_options, reference_option
+from polarprior.cli.opening import label_of, open_models_and_banks
 from polarprior.cli.options import (
+    banks_option,
     class_option,
     json_option,
     k_option,
-    label_of,
     loading_options,
     model_argument,
-    open_model_and_bank,
     sampler_options,
     table,
     trunc_option,
 )
+from polarprior.errors import UsageError
 
 if TYPE_CHECKING:
-    from polarprior.measure.tuning import Tried
+    from polarprior.sweeps.tuning import Tried, Tuned
 
-OF_THE_LAW = ("class_name", "sampler", "support", "hold", "trunc", "k", "device", "sha256")
+OF_THE_LAW = ("label", "sampler", "support", "hold", "trunc", "k", "device", "sha256")
 """Options that the command which follows must have as well."""
 
 
 @click.command()
 @model_argument
-@click.option(
-    "--bank",
-    "banks",
-    multiple=True,
-    type=click.Path(path_type=Path, readable=False),
-    help="Bank of the model's latents; of several, of other truncations, the best is taken.",
-)
+@banks_option("Bank of the model's latents; of several, of other truncations, the best is taken.")
 @click.option(
     "--minimise", type=click.Choice(["fid", "kid", "transport"]), help="Look for the lowest value of this metric."
 )
@@ -58,90 +53,52 @@ def tune(
     minimise: str | None,
     precision: float | None,
     recall: float | None,
-    reference: str | None,
-    metrics: tuple[str, ...],
-    spaces: tuple[str, ...],
-    samples: int,
-    sets: int,
     as_json: bool,
-    class_name: str | None,
-    sampler: str,
-    support: str,
-    hold: tuple[str, ...],
+    label: str | None,
     trunc: float | None,
-    k: int | None,
-    **loading: Any,
+    device: str | None,
+    sha256: str | None,
+    **given: Any,
 ) -> None:
     """The rho for MODEL that minimises a metric, or reaches a precision or recall, within the limits of its bank.
 
     Exactly one of --minimise, --precision and --recall. The last line is the command that draws with what was found.
     """
-    from polarprior.errors import PolarPriorError, UsageError
-    from polarprior.measure.sweep import Measuring, as_dict
-    from polarprior.measure.tuning import tune as search
+    from polarprior.api.draws import tune as search
+    from polarprior.samplers.contract import SamplerOptions
+    from polarprior.sweeps.tuning import TuneOptions
 
-    aims = {"--minimise": minimise, "--precision": precision, "--recall": recall}
-    given = [name for name, aim in aims.items() if aim is not None]
-    if len(given) != 1:
-        raise UsageError(f"--minimise: got {' and '.join(given) or 'no aim'}, expected one aim", "use --minimise fid")
-    for name in given:
-        if name != "--minimise" and not 0 < float(str(aims[name])) <= 1:
-            raise UsageError(f"{name}: got {aims[name]}, expected a share, above 0 and up to 1", f"use {name} 0.8")
-    if reference is None:
-        raise UsageError("--reference: none given", "name real images: a folder, a zip, an idx file or an .npz")
-    check_measured(reference, banks)
-    metric = minimise or given[0].removeprefix("--")
-    target = precision if precision is not None else recall
-    needed = metric if minimise else "pr"
-    wanted = (needed, *[each for each in metrics if each != needed])
-    options = {"sampler": sampler, "k": k, "support": support, "hold": hold}
-
-    def told(each: Tried) -> None:
-        click.echo(_line(each, spaces[0]), err=True)
-
-    best: list[tuple[Tried, Tried, Path | None]] = []
-    measuring, failed = None, None
-    for path in banks or (None,):
-        generator, bank = open_model_and_bank(model, path, trunc, **loading)
-        label = label_of(generator, class_name)
-        if measuring is None:
-            judge = open_judge(generator, opened(reference), label, wanted, spaces, samples, sets)
-            measuring = Measuring(judge, samples, sets)
-        try:
-            found = search(generator, bank, measuring, metric, target, label=label, tried=told, **options)
-        except PolarPriorError as error:
-            failed = error
-            continue
-        best.append((found[0], next(each for each in found if each.diagnostics.rho == 0), path))
-    if not best:
-        assert failed is not None
-        raise failed
-    if target is None:
-        chosen, plain, path = min(best, key=lambda each: each[0].metrics[spaces[0]][metric].mean)
-    else:
-        chosen, plain, path = min(best, key=lambda each: each[0].diagnostics.tilt)
-    rho = chosen.diagnostics.rho
-    change = chosen.change[spaces[0]]
-    told_apart = abs(change[metric].mean) > change[metric].half
+    if given["reference"] is None:
+        raise UsageError("reference: none given", "name real images: a folder, a zip, an idx file or an .npz")
+    comparison = comparison_of(given, banks)
+    assert comparison is not None
+    options = TuneOptions(comparison, minimise, precision, recall)
+    options.check()
+    first, *others = open_models_and_banks(model, banks, trunc, {"device": device, "sha256": sha256})
+    asked = SamplerOptions(label=label_of(first[0], label), **given)
+    options = TuneOptions(comparison, minimise, precision, recall, asked, others)
+    found = search(*first, options, tried=lambda each: click.echo(_line(each, comparison.metric_space[0]), err=True))
     if as_json:
-        document = {"rho": rho, "trunc": chosen.trunc, "bank": path and str(path), "told_apart_from_0": told_apart}
-        measured = {"metrics": as_dict(chosen.metrics), "change": as_dict(chosen.change)}
-        click.echo(json.dumps({**document, "diagnostics": chosen.diagnostics.to_dict(), **measured}))
+        click.echo(json.dumps(found.to_dict()))
         return
-    spreads = chosen.metrics[spaces[0]]
+    _print(found)
+    click.echo("next: " + " ".join(_following(model, found.rho, found.bank.path if banks else None)))
+
+
+def _print(found: Tuned) -> None:
+    space, comparison, metric = found.space, found.options.comparison, found.options.metric
+    pair, change = (found.plain, found.chosen), found.chosen.change[space]
     lines = [
-        ("rho", *spreads),
-        *((f"{e.diagnostics.rho:g}", *map(str, e.metrics[spaces[0]].values())) for e in (plain, chosen)),
+        ("rho", *found.chosen.metrics[space]),
+        *((f"{each.rho:g}", *map(str, each.metrics[space].values())) for each in pair),
+        ("change", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values())),
     ]
-    click.echo(
-        table([*lines, ("change", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values()))])
-    )
-    if rho and not told_apart:
+    click.echo(table(lines))
+    if found.chosen.rho and not found.told_apart:
         click.echo(
-            f"{metric} at rho {rho:g} can't be told from that at 0 in {sets} sets of {samples}: stay with 0, or look "
-            f"closer with more --samples, --sets and rows of the bank"
+            f"{metric} at rho {found.chosen.rho:g} can't be told from that at 0 in {comparison.sets} sets of "
+            f"{comparison.samples}: stay with 0, or look closer with more --samples, --sets and rows of the bank"
         )
-    click.echo("next: " + " ".join(_following(model, rho if told_apart else 0.0, path)))
 
 
 def _following(model: str, rho: float, bank: Path | None) -> list[str]:
@@ -159,4 +116,4 @@ def _following(model: str, rho: float, bank: Path | None) -> list[str]:
 def _line(each: Tried, space: str) -> str:
     trunc = "" if each.trunc is None else f"trunc {each.trunc:g}, "
     values = ", ".join(f"{name} {spread.mean:.4g}" for name, spread in each.metrics[space].items())
-    return f"{trunc}rho {each.diagnostics.rho:g}: {values}"
+    return f"{trunc}rho {each.rho:g}: {values}"

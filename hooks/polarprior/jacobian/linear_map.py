@@ -25,7 +25,7 @@ class LinearMap:
         input_dim: K.
         jvp: tangents [n, K, m] to J T, [n, D, m].
         vjp: cotangents [n, D, m] to J' C, [n, K, m].
-        prior: where something cheaper than J knows which directions it stretches most: m to such directions,
+        start: where something cheaper than J knows which directions it stretches most: m to such directions,
             orthonormal [n, K, m]. Estimators start there.
         bfloat16: where it can be, the same map with its products taken in bfloat16 at the points' own slopes.
         kept: bytes that products hold on to for each point, such as the slopes of its activations.
@@ -45,7 +45,7 @@ class LinearMap:
     input_dim: int
     jvp: Products
     vjp: Products
-    prior: Callable[[int], Tensor] | None = None
+    start: Callable[[int], Tensor] | None = None
     bfloat16: Callable[[], LinearMap] | None = None
     kept: int = 0
     between: int = 0
@@ -65,7 +65,7 @@ class LinearMap:
             input_dim=inner.input_dim,
             jvp=lambda tangents: self.jvp(inner.jvp(tangents)),
             vjp=lambda cotangents: inner.vjp(self.vjp(cotangents)),
-            prior=inner.prior,
+            start=inner.start,
             bfloat16=(lambda: outer_half() @ inner_half()) if outer_half and inner_half else None,
             kept=self.kept + inner.kept,
             between=max(self.between, inner.output_dim, inner.between),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from torch import Tensor
 
@@ -12,6 +13,18 @@ from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.traced import TracedJacobian
 
 JacobianFn = Callable[[Latents | Tensor], LinearMap]
+"""Latents (or a bare Tensor z [n, *shape] where there are no classes) to their Jacobians."""
+
+
+class JacobianOf(Protocol):
+    """Gives the `JacobianFn` of a generator, as `polarprior.host.Host.jacobian_fn` does.
+
+    Whatever takes Jacobians is handed one, so that the host that was asked first is the one that is asked here.
+    """
+
+    def __call__(self, generator: Generator, space: str = "pixel", domain: str = "z") -> JacobianFn:
+        """The Jacobian of the map from `domain` to `space`."""
+        ...
 
 
 def pixel_jacobian_fn(generator: Generator) -> JacobianFn:
@@ -53,6 +66,12 @@ def prepare(generator: Generator, latents: Latents | Tensor) -> Latents:
     if not generator.normalizes_latent:
         return latents
     return Latents(on_sphere(latents.z), latents.label)
+
+
+def rank_of(generator: Generator, domain: str, linear_map: LinearMap) -> int:
+    """The largest rank that a Jacobian from `domain` can have; `Generator.rank_bound` is of z alone."""
+    inputs = generator.rank_bound if domain == "z" else linear_map.input_dim
+    return min(inputs, linear_map.output_dim)
 
 
 def on_sphere(z: Tensor) -> Tensor:

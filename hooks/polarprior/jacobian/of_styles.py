@@ -10,7 +10,7 @@ from torch import Tensor
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.jacobian.linear_map import LinearMap
-from polarprior.jacobian.mapping_prior import mapping_prior
+from polarprior.jacobian.mapping_start import mapping_start
 from polarprior.jacobian.of_generator import JacobianFn, prepare
 from polarprior.jacobian.traced import TracedJacobian
 
@@ -54,6 +54,6 @@ def style_jacobian_fn(
         of_images = images_traced.at(of_styles.value)
         if domain == "w":
             return of_images
-        return of_images @ replace(of_styles, prior=mapping_prior(of_styles))
+        return of_images @ replace(of_styles, start=mapping_start(of_styles))
 
     return jacobian

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
@@ -10,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from polarprior.errors import PolarPriorError
+from polarprior.errors import PolarPriorError, warn
 from polarprior.law.hold import Moment
 from polarprior.law.limits import Limits, floor_to, needed_ess, rho_limits
-from polarprior.law.psis import TRUSTED, pareto_k_hat
+from polarprior.law.psis import TRUSTED_K_HAT, pareto_k_hat
 from polarprior.law.weights import Weights, expected_distinct, polarity_weights
 
 DEFICIENT_SHARE = 0.01
@@ -174,7 +173,7 @@ class Diagnostics:
         lower, upper = floor_to(self.limits.lower), floor_to(self.limits.upper)
         reason = (
             f"ESS {self.ess:.0f} of {self.rows} ({self.ess_needed:.0f} needed), "
-            f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED})"
+            f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED_K_HAT})"
         )
         where = "this bank" if self.label is None else f"class {self.label} of this bank"
         what = f"--polarity: got {self.rho:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
@@ -235,7 +234,7 @@ def refuse_or_warn(report: Diagnostics, force: bool) -> None:
     if complaint and not force:
         raise PolarPriorError(*complaint)
     if complaint:
-        warnings.warn(complaint[0], stacklevel=4)
+        warn(complaint[0])
 
 
 def _finite(value: Any) -> Any:

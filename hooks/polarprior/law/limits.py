@@ -9,7 +9,7 @@ import numpy as np
 
 from polarprior.errors import PolarPriorError
 from polarprior.law.hold import Hold
-from polarprior.law.psis import TRUSTED, largest_weights, pareto_k_hat, tail_k_hat
+from polarprior.law.psis import TRUSTED_K_HAT, largest_weights, pareto_k_hat, tail_k_hat
 from polarprior.law.weights import effective_sample_size, polarity_weights
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ STEPS, HALVINGS = 60, 16
 HELD_STEPS, HELD_HALVINGS = 15, 5
 SMALLEST = 25
 """Rows below which the tail of the weights can't be judged, so that no rho but 0 is supported."""
-ROUNDING = 1e-6
+SAME_VOLUME = 1e-6
 """Log-volumes that differ by less, relative to their size, are all the same: polarity changes nothing."""
 
 
@@ -55,7 +55,7 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None,
     if finite.size < max(SMALLEST, needed):
         return Limits(0.0, 0.0)
     spread = float(finite.std())
-    if spread < ROUNDING * max(1.0, float(np.abs(finite).max())):
+    if spread < SAME_VOLUME * max(1.0, float(np.abs(finite).max())):
         return Limits(-np.inf, np.inf)
     furthest = 2 * np.sqrt(2 * np.log(finite.size)) / spread
     if hold is not None:
@@ -69,9 +69,9 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None,
 
     def last_k_hat(tail: np.ndarray) -> float:
         steps = 1
-        while tail_k_hat(steps * step * tail) < TRUSTED and steps < STEPS:
+        while tail_k_hat(steps * step * tail) < TRUSTED_K_HAT and steps < STEPS:
             steps += 1
-        return _bisect(lambda rho: tail_k_hat(rho * tail) < TRUSTED, (steps - 1) * step, steps * step)
+        return _bisect(lambda rho: tail_k_hat(rho * tail) < TRUSTED_K_HAT, (steps - 1) * step, steps * step)
 
     return Limits(last_trusted(-1), last_trusted(1))
 
@@ -85,7 +85,7 @@ def _last_held(log_volume: np.ndarray, hold: Hold, sign: int, needed: float, fur
         except PolarPriorError:
             return False
         used = weights.log[np.isfinite(weights.log)]
-        return weights.ess >= needed and pareto_k_hat(used) < TRUSTED
+        return weights.ess >= needed and pareto_k_hat(used) < TRUSTED_K_HAT
 
     steps = 1
     while trusted(steps * furthest / HELD_STEPS) and steps < HELD_STEPS:

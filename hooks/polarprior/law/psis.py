@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-TRUSTED = 0.7
+TRUSTED_K_HAT = 0.7
 """Below this k-hat, importance weights give usable averages (Vehtari et al.)."""
 
 
 def pareto_k_hat(log_w: np.ndarray) -> float:
     """Shape of a generalised Pareto distribution fitted to the largest weights, normalised or not.
 
-    The tail holds the floor(min(N / 5, 3 sqrt(N))) largest weights. Below `TRUSTED` the weights are reliable,
+    The tail holds the floor(min(N / 5, 3 sqrt(N))) largest weights. Below `TRUSTED_K_HAT` the weights are reliable,
     at 0.5 their variance ends, at 1 their mean. Equal weights have no tail: 0. A tail of under five weights
     tells nothing: inf.
 

@@ -90,6 +90,16 @@ def rows_of_bank(
     return Rows(label, bank.log_volume(k)[rows], radius, statistics)
 
 
+def part_of(known: Rows, part: np.ndarray) -> Rows:
+    """Some of the rows, by their places among them, int64 [m]."""
+
+    def statistics() -> tuple[list[str], np.ndarray]:
+        names, values = known.statistics()
+        return names, values[part]
+
+    return Rows(known.label, known.log_volume[part], lambda: known.radius()[part], statistics)
+
+
 def progress(batches: Sequence[T], what: str) -> Iterator[T]:
     """A bar on a terminal, for what takes longer than two seconds."""
     from tqdm import tqdm

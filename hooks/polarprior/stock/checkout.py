@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from polarprior.errors import PolarPriorError
-from polarprior.stock.repo import StockRepo
 from polarprior.stock.shims.modules import supply_missing_modules
+from polarprior.stock_repo import StockRepo
 
 FOLDER = "POLARPRIOR_VENDOR"
 """Environment variable: a checkout, or a folder that holds checkouts."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from polarprior.errors import PolarPriorError
+from polarprior.stock.begin import begin
 from polarprior.stock.children import prepare_children
 from polarprior.stock.polarity import asked, help_text
-from polarprior.stock.run import begin
 
 
 @dataclass(frozen=True)

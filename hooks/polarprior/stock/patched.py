@@ -33,8 +33,8 @@ def _begin() -> None:
     import click
 
     from polarprior.errors import UsageError, ending_the_script
+    from polarprior.stock.begin import begin
     from polarprior.stock.polarity import asked, taken
-    from polarprior.stock.run import begin
 
     with ending_the_script():
         try:

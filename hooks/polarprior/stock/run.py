@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polarprior.errors import UsageError, ending_the_script
-from polarprior.host import default_host, torch_device
 from polarprior.stock.importing import after_import
-from polarprior.stock.polarity import Asked, Polarity
-from polarprior.stock.repo import repo_of
+from polarprior.stock.polarity import Polarity
 from polarprior.stock.sampler import StockSampler
 
 if TYPE_CHECKING:
@@ -120,51 +118,3 @@ class StockRun:
             return found
 
         argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[method-assign]
-
-
-def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
-    """Get this process ready for a stock script: shims that are needed here, and the plugin's hands on the seam.
-
-    Args:
-        script: the script.
-        asked: of it.
-        child: this process was spawned by the one that runs the script, which has tried the device.
-
-    Raises:
-        UsageError: no such script or device, an unknown checkout, or a script that draws no latents.
-        BankError: a bank that can't be read.
-    """
-    if not script.is_file():
-        raise UsageError(
-            f"SCRIPT: no file {script}", "name the stock script: polarprior run gen_images.py --seeds=0-3"
-        )
-    repo, root = repo_of(script.resolve().parent, default_host().stock_repos())
-    polarity = asked.polarity
-    relative = script.resolve().relative_to(root).as_posix()
-    if polarity is not None:
-        repo.check_draws(relative)
-    import torch
-
-    # A spawned process need not try the device: the one that spawned it has.
-    device = torch.device(asked.device) if child and asked.device else torch_device(asked.device)
-    _apply_shims(device)
-    run = StockRun(root, relative, polarity, device)
-    if polarity is not None:
-        _ = run.bank  # opened, or refused, before the script begins
-        if polarity.rho == 0:  # the stock script, bit for bit
-            run.polarity = None
-    repo.connect(run)
-    return run
-
-
-def _apply_shims(device: torch.device) -> None:
-    from polarprior.stock.shims.arguments import restore_arguments
-    from polarprior.stock.shims.device import move_cuda_to
-    from polarprior.stock.shims.modules import supply_missing_modules
-    from polarprior.stock.shims.vision import import_torchvision_without_operators
-
-    supply_missing_modules()
-    restore_arguments()
-    import_torchvision_without_operators()
-    if str(device) != "cuda":
-        move_cuda_to(device)

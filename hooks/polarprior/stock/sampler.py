@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from polarprior.generator import Generator
     from polarprior.law.diagnostics import Diagnostics
-    from polarprior.prior.sampler import LatentSampler
+    from polarprior.samplers.contract import LatentSampler
 
 
 class StockSampler:

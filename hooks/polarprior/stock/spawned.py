@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 if __name__ == "__mp_main__":
+    from polarprior.stock.begin import begin
     from polarprior.stock.children import prepare_children
     from polarprior.stock.polarity import asked
-    from polarprior.stock.run import begin
 
     script, options = json.loads(sys.argv.pop(1))
     begin(Path(script), asked(**options), child=True)

@@ -18,7 +18,7 @@ CALIBRATED = 2000
 """Rows of a bank that it is fitted on, at most."""
 MORE = 2000
 """Further latents, at most; the last of them."""
-FEWEST = 100
+FEWEST_ROWS = 100
 BATCH = 32
 
 
@@ -59,9 +59,9 @@ class Surrogate:
         log_volume = bank.log_volume(k)[:CALIBRATED]
         n = len(log_volume)
         usable = np.isfinite(log_volume)
-        if usable.sum() < FEWEST:
+        if usable.sum() < FEWEST_ROWS:
             raise BankError(
-                f"bank: {usable.sum()} latents of full rank, the online sampler is calibrated on {FEWEST} at least",
+                f"bank: {usable.sum()} latents of full rank, calibration takes {FEWEST_ROWS} at least",
                 "build a larger bank: -n 1000",
             )
         latents = generator.prior.draw(bank.seeds[:n], None if bank.labels is None else bank.labels[:n])

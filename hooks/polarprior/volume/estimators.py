@@ -54,7 +54,7 @@ def top_singular_values(
         estimator: ``exact`` (K JVPs), ``balanced``, ``block-lanczos``, ``tangent-only``,
             ``tangent-only-bfloat16``, the paper's two, ``paper-projection`` and ``paper-power-iteration``, or
             ``auto``, which is what the calibration found to be the cheapest within `tol`.
-        calibration: from `calibrate`. The estimators start from ``linear_map.prior`` where it has one, else from the
+        calibration: from `calibrate`. The estimators start from ``linear_map.start`` where it has one, else from the
             calibration's average subspace, else from a fixed random one, which ``tangent-only`` and its like refuse.
         tol: largest error of a log-volume that is accepted, nats. ``block-lanczos`` goes on until it is met;
             ``auto`` chooses by it.
@@ -70,7 +70,7 @@ def top_singular_values(
     """
     check_k(k, min(linear_map.input_dim, linear_map.output_dim))
     check_estimator(estimator, tol)
-    lost = estimator.startswith("tangent-only") and linear_map.prior is None
+    lost = estimator.startswith("tangent-only") and linear_map.start is None
     if calibration is None and (estimator == AUTO or lost):
         raise UsageError(
             f"estimator: {estimator} needs a calibration, got none", "calibration=pp.calibrate(generator)"
@@ -97,8 +97,8 @@ def check_estimator(name: str, tol: float) -> None:
 
 
 def _start(linear_map: LinearMap, calibration: Calibration | None) -> Start:
-    if linear_map.prior is not None:
-        return linear_map.prior
+    if linear_map.start is not None:
+        return linear_map.start
     if calibration is None:
         stream = torch.Generator().manual_seed(0)
         size = linear_map.input_dim

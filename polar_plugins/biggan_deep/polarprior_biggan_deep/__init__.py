@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import StockRepo, hookimpl
+from polarprior.plugin import StockRepo, hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.generator import Generator
-    from polarprior.settings import Settings
+    from polarprior.plugin import Generator, Settings
 
 NAME = "biggan-deep"
 
@@ -20,11 +19,11 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 
     ``biggan-deep:biggan-deep-128`` (256, 512) is fetched by the package.
     """
-    from polarprior_biggan_deep import package, repository
+    from polarprior_biggan_deep import biggan_pytorch, pretrained_biggan
 
-    if repository.is_experiment(source):
-        return repository.load(source, settings).on(device)
-    return package.load(source, settings).on(device)
+    if biggan_pytorch.is_experiment(source):
+        return biggan_pytorch.load(source, settings).on(device)
+    return pretrained_biggan.load(source, settings).on(device)
 
 
 @hookimpl

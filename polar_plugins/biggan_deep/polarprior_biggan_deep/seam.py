@@ -9,12 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from polarprior.errors import UsageError, ending_the_script
-from polarprior.settings import Settings
-from polarprior.stock.run import StockRun
-from polarprior.stock.sampler import StockSampler
+from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script
 
-from polarprior_biggan_deep.repository import CONFIGURATION, generator_of
+from polarprior_biggan_deep.biggan_pytorch import CONFIGURATION, generator_of
 
 
 def connect(run: StockRun) -> None:

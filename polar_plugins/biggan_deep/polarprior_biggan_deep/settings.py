@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polarprior.settings import Settings
+from polarprior.plugin import Settings
 
 
 def truncation_alone(asked: Settings, default: float) -> Settings:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 import torch
-from polarprior.errors import ending_the_script
-from polarprior.stock.checkout import use_checkout
+from polarprior.plugin import ending_the_script, use_checkout
 from torch import nn
 
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH

@@ -11,10 +11,8 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.bank.bank import Bank
-from polarprior.cli.main import main
-from polarprior.errors import BankError, PolarPriorError, UsageError
-from polarprior.testing import GeneratorPluginTests
+from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError
+from polarprior.testing import GeneratorPluginTests, main
 from pytorch_pretrained_biggan import BigGAN, truncated_noise_sample
 from scipy.stats import chisquare
 

@@ -12,8 +12,7 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.bank.bank import Bank
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import Bank, PolarPriorError, UsageError
 from polarprior.testing import GeneratorPluginTests
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
 

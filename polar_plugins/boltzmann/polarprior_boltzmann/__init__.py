@@ -8,33 +8,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import click
-    from polarprior.bank.bank import Bank
-    from polarprior.generator import Generator
-    from polarprior.prior.sampler import LatentSampler, SamplerOptions
+    from polarprior.plugin import AskingHost, Bank, Generator, LatentSampler, SamplerOptions
 
 NAME = "boltzmann"
 __version__ = "0.1.0"
 
 
 @hookimpl
-def get_latent_sampler(generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions) -> LatentSampler:
+def get_latent_sampler(
+    generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
+) -> LatentSampler:
     """``boltzmann:FLOW``, the file of a trained flow; or ``boltzmann:shift``, its free baseline, from a bank."""
-    from polarprior_boltzmann.samplers import sampler
+    from polarprior_boltzmann.by_name import sampler
 
-    return sampler(generator, bank, rho, options)
+    return sampler(generator, bank, rho, options, host)
 
 
 @hookimpl
-def register_commands(cli: click.Group) -> None:
+def register_training(train: click.Group) -> None:
     """``polarprior train boltzmann``."""
-    import click
-
     from polarprior_boltzmann.command import boltzmann
 
-    train = cli.commands["train"]
-    assert isinstance(train, click.Group)
     train.add_command(boltzmann)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from polarprior.cli.options import bank_option, k_option, loading_options, recipe_options
+from polarprior.plugin import bank_option, k_option, loading_options, recipe_options
 
 from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 
 if TYPE_CHECKING:
-    from polarprior.training.checkpoint import Checkpoint
+    from polarprior_training.resuming import Checkpoint
 
     from polarprior_boltzmann.training import Problem, Training
 
 LABELS = 20_000
 NOT_OF_MODEL = ("base_std", "loss", "interpolation")
-NOT_OF_ENERGY = ("bank_path", "largest", "labels", "k", "device", "sha256")
+NOT_OF_ENERGY = ("bank", "largest", "labels", "k", "device", "sha256")
 OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
 
@@ -67,7 +67,7 @@ _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, val
 @loading_options
 def boltzmann(
     model: str | None,
-    bank_path: Path | None,
+    bank: Path | None,
     energy: str | None,
     out: Path,
     largest: float | None,
@@ -82,8 +82,8 @@ def boltzmann(
     OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
     every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --polarity=RHO`.
     """
-    from polarprior.errors import UsageError
-    from polarprior.training.described_file import file_to_write
+    from polarprior.plugin import UsageError
+    from polarprior_training.described_file import file_to_write
 
     if (model is None) == (energy is None):
         raise UsageError("MODEL, --energy: expected one of them", "such as --energy two-gaussians")
@@ -101,12 +101,12 @@ def boltzmann(
         _of_energy(energy, base_std, Recipe(**asked), out)
         return
     recipe = Recipe(**{**OF_POLARITY, **asked})
-    _of_model(str(model), bank_path, k, largest, labels, recipe, out, loading)
+    _of_model(str(model), bank, k, largest, labels, recipe, out, loading)
 
 
 def _refuse_what_has_no_meaning(where: str, names: tuple[str, ...]) -> None:
     """UsageError where an option was typed that `where` has no use for."""
-    from polarprior.errors import UsageError
+    from polarprior.plugin import UsageError
 
     context = click.get_current_context()
     for parameter in context.command.params:
@@ -139,8 +139,7 @@ def _of_model(
     out: Path,
     loading: dict[str, Any],
 ) -> None:
-    from polarprior.cli.options import open_model_and_bank
-    from polarprior.errors import UsageError
+    from polarprior.plugin import UsageError, open_model_and_bank
 
     from polarprior_boltzmann.bases import GeneralisedGaussian
     from polarprior_boltzmann.emulator import fit, labelled
@@ -190,8 +189,8 @@ def _of_model(
 
 def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> tuple[Training, Checkpoint]:
     """Train, from the last checkpoint where there is one of the same training; it stays until the flow is saved."""
-    from polarprior.training.checkpoint import Checkpoint
-    from polarprior.training.loop import train
+    from polarprior_training.loop import train
+    from polarprior_training.resuming import Checkpoint
 
     from polarprior_boltzmann.looking import glances, told
     from polarprior_boltzmann.training import Training

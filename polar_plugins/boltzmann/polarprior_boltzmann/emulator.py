@@ -7,17 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from polarprior.bank.bank import Bank
-from polarprior.errors import BankError
-from polarprior.generator import Generator, Latents
-from polarprior.surrogate.features import FeaturesOf
-from polarprior.surrogate.surrogate import BATCH, FEWEST, surrogate_of
+from polarprior.plugin import FEWEST_ROWS, Bank, BankError, FeaturesOf, Generator, Latents, surrogate_of
 from torch import Tensor
 from tqdm import tqdm
 
 from polarprior_boltzmann.energies import Energy
 from polarprior_boltzmann.networks import KernelMLPs
 
+BATCH = 32
+"""Latents that are labelled at once."""
 WIDTH, LAYERS = 256, 2
 EPOCHS, AT_ONCE, RATE, DECAY = 60, 256, 1e-3, 1e-2
 HELD_OUT = 0.1
@@ -84,9 +82,9 @@ def labelled(
     """
     volumes = bank.log_volume(k)
     finite = np.isfinite(volumes)
-    if finite.sum() < FEWEST:
+    if finite.sum() < FEWEST_ROWS:
         raise BankError(
-            f"bank: {finite.sum()} latents of full rank, a flow is trained on {FEWEST} at least",
+            f"bank: {finite.sum()} latents of full rank, a flow is trained on {FEWEST_ROWS} at least",
             "build a larger bank",
         )
     surrogate = surrogate_of(generator, bank, k)

@@ -7,9 +7,8 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
-from polarprior.files import sha256_of
-from polarprior.settings import Settings
-from polarprior.training.described_file import read_described, save_described
+from polarprior.plugin import Settings, sha256_of
+from polarprior_training.described_file import read_described, save_described
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from polarprior.bank.bank import Bank
-from polarprior.errors import UsageError
-from polarprior.generator import Generator
-from polarprior.law.diagnostics import DEFICIENT_SHARE
-from polarprior.law.limits import ROUNDING
+from polarprior.plugin import DEFICIENT_SHARE, SAME_VOLUME, Bank, Generator, UsageError
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -93,7 +89,7 @@ def spread_of(bank: Bank, k: int) -> float:
             f"use a smaller one, such as -k {max(1, k // 2)}",
         )
     spread = float(volumes[finite].std())
-    if spread < ROUNDING * max(1.0, float(np.abs(volumes[finite]).max())):
+    if spread < SAME_VOLUME * max(1.0, float(np.abs(volumes[finite]).max())):
         raise UsageError("--bank: its log-volumes do not vary, so that polarity changes nothing", "use another k")
     return spread
 

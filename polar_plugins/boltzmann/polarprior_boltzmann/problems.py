@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 import torch
-from polarprior.errors import PolarPriorError, UsageError, nearest
-from polarprior.user_functions import made_by_the_user
+from polarprior.plugin import PolarPriorError, UsageError, made_by_the_user, nearest
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian

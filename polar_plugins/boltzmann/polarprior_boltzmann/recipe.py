@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 
 LOSSES = ("continuity", "reverse-kl")
 OF_REVERSE_KL: dict[str, Any] = {"steps": 25, "rule": "runge-kutta"}

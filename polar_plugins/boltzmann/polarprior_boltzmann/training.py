@@ -7,7 +7,7 @@ from math import cos, pi
 from typing import Protocol
 
 import torch
-from polarprior.training.state import Part, gathered, scattered
+from polarprior_training.state import Part, gathered, scattered
 from torch import Tensor, nn
 
 from polarprior_boltzmann.bases import GeneralisedGaussian

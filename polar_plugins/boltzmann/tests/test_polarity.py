@@ -10,11 +10,8 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.cli.main import main
-from polarprior.errors import BankError, PolarPriorError, UsageError
-from polarprior.law.limits import Limits
-from polarprior.prior.log_volumes import LogVolumes
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.plugin import BankError, Limits, LogVolumes, PolarPriorError, SamplerOptions, UsageError
+from polarprior.testing import main
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.emulator import fit, labelled
 from polarprior_boltzmann.energies import OfFunction
@@ -22,8 +19,8 @@ from polarprior_boltzmann.flow_file import FlowFile, OfModel
 from polarprior_boltzmann.looking import looks
 from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of, spread_of
 from polarprior_boltzmann.recipe import Recipe
-from polarprior_boltzmann.sampler import ByShift, TransportSampler
 from polarprior_boltzmann.training import Training
+from polarprior_boltzmann.transport_sampler import ByShift, TransportSampler
 from scipy.stats import kstest, norm
 from torch import nn
 
@@ -108,7 +105,7 @@ def test_the_chain_corrects_a_wrong_transport(stretching):
 def wrong_sampler(generator, bank, **options):
     """Of half the slope, and of the other sign of the second number: its chains both move and stay."""
     transport = ByShift(torch.tensor([0.5, -0.6]))
-    true = LogVolumes(generator, bank, 2)
+    true = LogVolumes(generator, bank, 2, pp.jacobian_fn)
     return TransportSampler(
         generator, transport, true, RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(**options), {}, None
     )
@@ -148,7 +145,7 @@ def test_a_transport_that_can_not_be_trusted_is_refused(stretching, monkeypatch)
     words = (
         generator,
         ByShift(torch.tensor([-6.0, 6.0])),
-        LogVolumes(generator, bank, 2),
+        LogVolumes(generator, bank, 2, pp.jacobian_fn),
         RHO,
         2,
         1.0,
@@ -192,7 +189,7 @@ def test_latents_without_volume_are_refused(tmp_path):
         spread_of(bank, 2)
     with pytest.raises(UsageError, match="have less than 2 nonzero singular values"):
         pp.latent_sampler(generator, bank, 0.1, sampler="boltzmann:shift")
-    true = LogVolumes(generator, bank, 2)
+    true = LogVolumes(generator, bank, 2, pp.jacobian_fn)
     words = (generator, ByShift(torch.zeros(2)), true, 0.1, 2, 1.0, Limits(-1, 1))
     with pytest.raises(PolarPriorError, match="draws have less than 2 singular values"):
         TransportSampler(*words, SamplerOptions(), {})
@@ -218,7 +215,18 @@ def test_the_other_side_sees_what_a_transport_does_not_visit(stretching):
             return GeneralisedGaussian.normal(2).log_density(x - rho * torch.tensor(SCALES)) + 8 * (x[:, 0] - 3)
 
     generator, bank = stretching
-    words = (generator, OneSided(), LogVolumes(generator, bank, 2), RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(), {})
+    true = LogVolumes(generator, bank, 2, pp.jacobian_fn)
+    words = (generator, OneSided(), true, RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(), {})
+        generator,
+        OneSided(),
+        LogVolumes(generator, bank, 2, pp.jacobian_fn),
+        RHO,
+        2,
+        1.0,
+        Limits(-1, 1),
+        SamplerOptions(),
+        {},
+    )
     assert TransportSampler(*words).diagnostics.ess == pytest.approx(200, rel=1e-3)
     with pytest.raises(PolarPriorError, match="the ESS of the law on the bank"):
         TransportSampler(*words, bank)

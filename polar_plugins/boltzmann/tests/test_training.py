@@ -11,14 +11,14 @@ import time
 
 import pytest
 import torch
-from polarprior.cli.main import main
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.training.checkpoint import Checkpoint
+from polarprior.plugin import PolarPriorError, UsageError
+from polarprior.testing import main
 from polarprior_boltzmann.energies import OfFunction
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.problems import Between, problem_named
 from polarprior_boltzmann.recipe import Recipe
 from polarprior_boltzmann.training import Training
+from polarprior_training.resuming import Checkpoint
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 

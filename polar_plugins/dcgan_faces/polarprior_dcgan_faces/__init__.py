@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.generator import Generator
-    from polarprior.settings import Settings
+    from polarprior.plugin import Generator, Settings
 
 NAME = "dcgan-faces"
 __version__ = "0.1.0"

@@ -8,10 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.generator import Generator, weights_fingerprint
-from polarprior.settings import Settings
-from polarprior.wrapping import latent_prior
+from polarprior.plugin import Generator, PolarPriorError, Settings, UsageError, latent_prior, weights_fingerprint
 from torch import Tensor, nn
 
 from polarprior_dcgan_faces import NAME, __version__
@@ -23,7 +20,7 @@ BANK = Path(__file__).with_name("bank.safetensors")
 
 
 def load(source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """The generator; see `polarprior.hookspecs.HookSpecs.load_generator`."""
+    """The generator; see the hook `load_generator`."""
     if settings != Settings():
         asked = ", ".join(settings.differences(Settings()))
         raise UsageError(f"{asked}: {NAME} has no such setting", "leave it out")

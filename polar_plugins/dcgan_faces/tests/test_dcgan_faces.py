@@ -10,11 +10,8 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.bank.verify import verify
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.prior.bank_sampler import WeightedBank
-from polarprior.surrogate.features import FeaturesOf
-from polarprior.surrogate.surrogate import Surrogate
+from polarprior import verify
+from polarprior.plugin import FeaturesOf, PolarPriorError, Surrogate, UsageError, WeightedBank
 from polarprior.testing import GeneratorPluginTests
 from polarprior_dcgan_faces import generator as plugin
 

@@ -9,32 +9,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import click
-    from polarprior.generator import Generator
-    from polarprior.jacobian.feature_map import FeatureMap
+    from polarprior.plugin import AskingHost, FeatureMap, Generator
 
 NAME = "ground-metric"
 __version__ = "0.1.0"
 
 
 @hookimpl
-def get_feature_map(generator: Generator, space: str) -> FeatureMap:
+def get_feature_map(generator: Generator, space: str, host: AskingHost) -> FeatureMap:
     """``ground-metric:FILE`` and ``ground-metric:FILE@LABEL``, see `polarprior_ground_metric.space`."""
     from polarprior_ground_metric.space import feature_map
 
-    return feature_map(generator, space)
+    return feature_map(generator, space, host)
 
 
 @hookimpl
-def register_commands(cli: click.Group) -> None:
+def register_training(train: click.Group) -> None:
     """``polarprior train ground-metric``."""
-    import click
-
     from polarprior_ground_metric.command import ground_metric
 
-    train = cli.commands["train"]
-    assert isinstance(train, click.Group)
     train.add_command(ground_metric)

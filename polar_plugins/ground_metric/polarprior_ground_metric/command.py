@@ -7,16 +7,14 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
-from polarprior.cli.options import loading_options
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError, loading_options
 
 from polarprior_ground_metric import NAME
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from polarprior.generator import Generator
-    from polarprior.measure.reference import Reference
+    from polarprior.plugin import Generator, Reference
 
 OWN_SEEDS = 1 << 30
 """The first seed of a model's own images: far from those of a bank."""
@@ -67,10 +65,10 @@ def ground_metric(
 
     Measure volume there with --space ground-metric:OUT: in `polarprior bank build MODEL`, in score, in metrics.
     """
+    import polarprior as pp
     import torch
-    from polarprior.host import default_host
-    from polarprior.measure.reference import open_reference
-    from polarprior.training.described_file import file_to_write
+    from polarprior.plugin import open_reference
+    from polarprior_training.described_file import file_to_write
 
     from polarprior_ground_metric.of_images import learnt, with_copies
 
@@ -79,8 +77,8 @@ def ground_metric(
         raise UsageError(
             f"--space: got {space!r}, expected features that no metric has changed", "use its own --space"
         )
-    generator = default_host().load(model, device, sha256=sha256)
-    phi = default_host().feature_map(generator, space)
+    generator = pp.load(model, device, sha256=sha256)
+    phi = pp.feature_map(generator, space)
     reference = None if data is None else open_reference(data)
     labels = None if reference is None else reference.labels()
     if reference is not None and labels is not None:
@@ -163,7 +161,6 @@ def _originals(reference: Reference | None, generator: Generator, count: int, se
 
 
 def _pictures(reference: Reference, rows: list[int], generator: Generator) -> torch.Tensor:
-    from polarprior.cli.measuring import shape_of
-    from polarprior.measure.reference import scaled
+    from polarprior.plugin import from_uint8, shape_of
 
-    return scaled(reference.pixels(rows, *shape_of(generator)))
+    return from_uint8(reference.pixels(rows, *shape_of(generator)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from polarprior.measure.metrics.transport import Transport, entropic_transport
+from polarprior.plugin import Transport, entropic_transport
 from torch import Tensor
 
 from polarprior_ground_metric.signatures import Signatures

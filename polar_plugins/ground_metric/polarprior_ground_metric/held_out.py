@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError
 from torch import Tensor
 
 from polarprior_ground_metric.levels import upright

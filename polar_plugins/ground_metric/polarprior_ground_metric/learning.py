@@ -13,7 +13,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import torch
-from polarprior.measure.metrics.transport import Transport
+from polarprior.plugin import Transport
 from torch import Tensor
 
 from polarprior_ground_metric.distances import all_pairs, moments, solve

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor

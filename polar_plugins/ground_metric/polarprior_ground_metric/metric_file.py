@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polarprior.training.described_file import file_to_write, read_described, save_described
+from polarprior_training.described_file import file_to_write, read_described, save_described
 from torch import Tensor
 
 from polarprior_ground_metric.levels import Levels

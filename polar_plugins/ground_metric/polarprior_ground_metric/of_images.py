@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
-from polarprior.jacobian.feature_map import FeatureMap
-from polarprior.training.augmentations import contrast, flip, shift
+from polarprior.plugin import FeatureMap, UsageError
+from polarprior_training.augmentations import contrast, flip, shift
 from torch import Tensor
 from tqdm import tqdm
 

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 
 
 def _whole(least: int, most: float = float("inf")) -> Callable[[Any], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from sklearn.metrics import roc_curve
 
 from polarprior_ground_metric.held_out import voted

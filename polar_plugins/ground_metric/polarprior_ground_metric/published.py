@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from polarprior.checkpoints import refusing
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError, refusing
 from scipy.io import loadmat
 
 PICTURES = (".png", ".jpg", ".jpeg")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from torch import Tensor
 
 OF = "make them by Signatures.of"

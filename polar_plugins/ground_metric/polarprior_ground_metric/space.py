@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polarprior.errors import UsageError
-from polarprior.generator import Generator
-from polarprior.host import default_host
-from polarprior.jacobian.feature_map import FeatureMap
-from polarprior.training.described_file import SUFFIX
-from polarprior.user_functions import refuse_to_import
+from polarprior.plugin import AskingHost, FeatureMap, Generator, UsageError, refuse_to_import
+from polarprior_training.described_file import SUFFIX
 
 from polarprior_ground_metric import NAME
 from polarprior_ground_metric.metric_file import MetricFile
 
 
-def feature_map(generator: Generator, named: str) -> FeatureMap:
+def feature_map(generator: Generator, named: str, host: AskingHost) -> FeatureMap:
     """phi is the map to the space of the file, M its M_0, or M_0 + M_t for the class t that stands behind an @.
 
     The matrix has as many rows as M has rank. Scales of two classes have nothing to do with each other: compare
@@ -36,7 +32,7 @@ def feature_map(generator: Generator, named: str) -> FeatureMap:
     labels = {str(each): each for each in found.metric.classes_.tolist()}
     if label is not None and label not in labels:
         raise UsageError(f"--space: got class {label!r}, expected one of {', '.join(labels)}", f"use {NAME}:{path}")
-    phi = default_host().feature_map(generator, found.space)
+    phi = host.feature_map(generator, found.space)
     features = phi(generator(generator.prior.draw([0], 0 if generator.num_classes else None)))
     linear = found.linear(None if label is None else labels[label]).to(features)
     wide = features.shape[1]

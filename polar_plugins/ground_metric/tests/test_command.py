@@ -7,7 +7,7 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.cli.main import main
+from polarprior.testing import main
 from polarprior_ground_metric.metric_file import MetricFile
 from polarprior_ground_metric.of_images import learnt, with_copies
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polarprior.errors import UsageError
-from polarprior.measure.metrics.transport import entropic_transport, transport_distance
+from polarprior.plugin import UsageError, entropic_transport, transport_distance
 from polarprior_ground_metric.distances import all_pairs, debiased, ground_costs, moments, solve
 from polarprior_ground_metric.learning import Objective, Triplets, neighbours, value_and_gradient
 from polarprior_ground_metric.levels import Levels, factor, positive_part

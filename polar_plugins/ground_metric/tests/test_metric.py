@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from polarprior_ground_metric.held_out import voted
 from polarprior_ground_metric.images import clustered, ink_patches, of_maps, reduction, stripes, textures
 from polarprior_ground_metric.metric import MultiLevelMetric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from polarprior_ground_metric.protocols import (
     equal_error_rate,
     match_curve,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError
 from polarprior_ground_metric.published import ilids_vid, kinface_w, prid_2011, traffic
 from scipy.io import savemat
 

@@ -8,7 +8,7 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError
 from polarprior_ground_metric.levels import Levels
 from polarprior_ground_metric.metric import MultiLevelMetric, Tried
 from polarprior_ground_metric.metric_file import MetricFile
@@ -233,6 +233,6 @@ def test_what_is_said_of_a_file_is_read_with_care(change, tmp_path):
 
 
 def about(path):
-    from polarprior.training.described_file import open_described
+    from polarprior_training.described_file import open_described
 
     return open_described(path, "polarprior-ground-metric/1", "", "")[0]

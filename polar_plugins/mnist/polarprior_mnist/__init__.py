@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.generator import Generator
-    from polarprior.jacobian.feature_map import FeatureMap
-    from polarprior.jacobian.of_generator import JacobianFn
-    from polarprior.settings import Settings
+    from polarprior.plugin import FeatureMap, Generator, JacobianFn, Settings
 
 NAME = "mnist"
 __version__ = "0.1.0"
@@ -37,7 +34,7 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
     """Of ``mnist:style``: images or styles, from z or from w."""
-    from polarprior.jacobian.of_styles import style_jacobian_fn
+    from polarprior.plugin import style_jacobian_fn
 
     from polarprior_mnist.normalizing import StyleBased
 

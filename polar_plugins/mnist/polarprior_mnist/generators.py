@@ -6,10 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 import torch
-from polarprior.errors import UsageError, nearest
-from polarprior.generator import Generator, LatentPrior, weights_fingerprint
-from polarprior.settings import Settings
-from polarprior.wrapping import latent_prior
+from polarprior.plugin import Generator, LatentPrior, Settings, UsageError, latent_prior, nearest, weights_fingerprint
 from torch import Tensor, nn
 
 from polarprior_mnist import NAME, __version__
@@ -18,7 +15,7 @@ from polarprior_mnist.zoo import LATENT_DIM, MODELS, with_weights
 
 
 def load(source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """The generator; see `polarprior.hookspecs.HookSpecs.load_generator`.
+    """The generator; see the hook `load_generator`.
 
     ``trunc`` is psi for ``style`` (1 where None) and the bound of each number of z for ``classes`` (none where None);
     ``temperature`` scales the noise of ``coloured`` (1 where None).
@@ -54,6 +51,7 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
         class_names=model.class_names,
         normalizes_latent=model.normalizes_latent,
         domains=("z", "w") if source == "style" else ("z",),
+        classifier="classifier",
         spaces=("classifier", "encoder", *(["style"] if source == "style" else [])),
         discriminator=partial(_judged, source),
         licence="Apache-2.0 (trained here, on MNIST)",

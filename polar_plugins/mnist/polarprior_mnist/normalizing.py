@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from polarprior.jacobian.of_generator import on_sphere
+from polarprior.plugin import on_sphere
 from torch import Tensor, nn
 
 from polarprior_mnist.convolutional import SLOPE, WIDTHS

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from polarprior.generator import Generator
-from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.plugin import FeatureMap, Generator
 from torch import Tensor
 
 from polarprior_mnist import NAME

@@ -8,9 +8,8 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.cli.main import main
-from polarprior.errors import UsageError
-from polarprior.testing import GeneratorPluginTests
+from polarprior.plugin import UsageError
+from polarprior.testing import GeneratorPluginTests, main
 from polarprior_mnist.zoo import MODELS
 
 

@@ -13,12 +13,18 @@ from math import prod
 from typing import Any
 
 import torch
-from polarprior.checkpoints import file_of, filled, read, refusing
-from polarprior.errors import UsageError
-from polarprior.generator import Generator, weights_fingerprint
-from polarprior.settings import Settings
-from polarprior.stock.checkout import use_checkout
-from polarprior.wrapping import latent_prior
+from polarprior.plugin import (
+    Generator,
+    Settings,
+    UsageError,
+    checkpoint_file,
+    filled_network,
+    latent_prior,
+    read_checkpoint,
+    refusing,
+    use_checkout,
+    weights_fingerprint,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,20 +48,20 @@ def load(source: str | None, settings: Settings) -> Generator:
         UsageError: no source, or a setting that NVAE doesn't have.
         PolarPriorError: no checkout, no file, or no checkpoint of an NVAE.
     """
-    path = file_of(NAME, source, _HINT)
+    path = checkpoint_file(NAME, source, _HINT)
     use_checkout([NVAE])
     from model import AutoEncoder  # of the checkout
     from utils import get_arch_cells
 
     complaint = f"model: {path} holds no generator"
     with refusing(complaint, _HINT), redirect_stdout(sys.stderr):  # the stock class prints
-        content = read(path, [argparse.Namespace])
+        content = read_checkpoint(path, [argparse.Namespace])
         # Normalising flows are the encoder's, and can't be made without a GPU; sampling has no use for them.
         arguments = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"]), "num_nf": 0})
         state = content["state_dict"]
         # A convolution without weight norm keeps its weight under a second name as well, since some time.
         state |= {f"{key}_normalized": value for key, value in state.items() if key.endswith(".weight")}
-        network = filled(lambda: AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance)), state)
+        network = filled_network(lambda: AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance)), state)
     fixed(network)
     return generator_of(network, settings)
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import torch
-from polarprior.generator import Generator, Latents
-from polarprior.jacobian.linear_map import LinearMap
-from polarprior.jacobian.of_generator import JacobianFn, prepare
-from polarprior.jacobian.traced import TracedJacobian
+from polarprior.plugin import Generator, JacobianFn, Latents, LinearMap, TracedJacobian, prepare
 from torch import Tensor
 
 from polarprior_nvae.noise import group_shapes

@@ -9,10 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from polarprior.errors import UsageError, ending_the_script
-from polarprior.settings import Settings
-from polarprior.stock.run import StockRun
-from polarprior.stock.sampler import StockSampler
+from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script
 
 from polarprior_nvae.generator import generator_of, norm_and_swish
 from polarprior_nvae.noise import draw_as_stock, feeding, group_shapes, groups_of

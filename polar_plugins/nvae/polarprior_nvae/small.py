@@ -10,9 +10,7 @@ from pathlib import Path
 
 import click
 import torch
-from polarprior.errors import ending_the_script
-from polarprior.stock.checkout import use_checkout
-from polarprior.stock.shims.device import move_cuda_to
+from polarprior.plugin import ending_the_script, move_cuda_to, use_checkout
 
 from polarprior_nvae.repos import NVAE
 

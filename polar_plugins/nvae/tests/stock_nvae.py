@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import torch
-from polarprior.stock.shims.vision import import_torchvision_without_operators
+from polarprior.plugin import import_torchvision_without_operators
 from torch.nn import functional
 
 

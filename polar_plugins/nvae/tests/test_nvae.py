@@ -13,10 +13,8 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.bank.bank import Bank
-from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError, top_singular_values
 from polarprior.testing import GeneratorPluginTests
-from polarprior.volume.estimators import top_singular_values
 from polarprior_nvae.noise import draw_as_stock, group_shapes
 from polarprior_nvae.repos import NVAE
 

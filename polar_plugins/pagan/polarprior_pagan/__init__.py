@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import click
     import torch
-    from polarprior.generator import Generator
-    from polarprior.jacobian.feature_map import FeatureMap
-    from polarprior.settings import Settings
+    from polarprior.plugin import FeatureMap, Generator, Settings
 
 NAME = "pagan"
 __version__ = "0.1.0"
@@ -39,12 +37,8 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
 
 
 @hookimpl
-def register_commands(cli: click.Group) -> None:
+def register_training(train: click.Group) -> None:
     """``polarprior train pagan``."""
-    import click
-
     from polarprior_pagan.command import pagan
 
-    train = cli.commands["train"]
-    assert isinstance(train, click.Group)
     train.add_command(pagan)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from polarprior.measure.reference import scaled
-from polarprior.training.augmentations import shift
+from polarprior.plugin import from_uint8
+from polarprior_training.augmentations import shift
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, leaky_relu
 from tqdm import trange
@@ -52,7 +52,7 @@ def trained(images: Images, seed: int = 0, steps: int = STEPS, device: torch.dev
         for group in adam.param_groups:
             group["lr"] = RATE * (1 - step / steps)
         rows = torch.randint(len(images), (BATCH,), generator=noise)
-        logits = network(shift(scaled(images.pixels[rows.numpy()]).to(device), noise))
+        logits = network(shift(from_uint8(images.pixels[rows.numpy()]).to(device), noise))
         loss = cross_entropy(logits, labels[rows].to(device), label_smoothing=SMOOTHING)
         adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -67,5 +67,5 @@ def accuracy(network: Classifier, images: Images) -> float:
     with torch.no_grad():
         for rows in np.array_split(np.arange(len(images)), max(1, len(images) // 500)):
             part = images.part(rows)
-            right += int((network(scaled(part.pixels)).argmax(1).numpy() == part.labels).sum())
+            right += int((network(from_uint8(part.pixels)).argmax(1).numpy() == part.labels).sum())
     return right / len(images)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from polarprior.cli.options import recipe_options
+from polarprior.plugin import recipe_options
 
 from polarprior_pagan.recipe import Recipe
 
@@ -70,14 +70,11 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     every 500 iterations, OUT.png the last sheet of samples and reconstructions. Where the images have labels, a
     classifier is trained first: it judges both. Use the model as pagan:OUT.
     """
-    from polarprior.errors import UsageError
-    from polarprior.files import write_atomically
-    from polarprior.host import torch_device
-    from polarprior.measure.figures import png_bytes
-    from polarprior.training.augmentations import named
-    from polarprior.training.checkpoint import Checkpoint
-    from polarprior.training.described_file import file_to_write
-    from polarprior.training.loop import train
+    from polarprior.plugin import UsageError, png_bytes, torch_device, write_atomically
+    from polarprior_training.augmentations import named
+    from polarprior_training.described_file import file_to_write
+    from polarprior_training.loop import train
+    from polarprior_training.resuming import Checkpoint
 
     from polarprior_pagan.data import open_data
     from polarprior_pagan.looking import Looks, told
@@ -127,22 +124,20 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
 def _judge(classifier: Classifier | None, space: str | None, training: Training) -> Judge:
     """Who looks: the classifier, and where --space names one that space's features."""
     import polarprior as pp
-    from polarprior.host import default_host
 
     from polarprior_pagan.looking import Judge
 
     if classifier is not None and space is None:
         return Judge(classifier.features, classifier)
     generator = pp.wrap(training.averaged["generator"], latent_dim=training.recipe.latent_dim)
-    return Judge(default_host().feature_map(generator, space or "pixel"), classifier)
+    return Judge(pp.feature_map(generator, space or "pixel"), classifier)
 
 
 def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.device) -> Classifier | None:
     """A classifier of the images whose digest, labels and all, is `seen`, kept at `path` until the model is written;
     None where they have none."""
-    from polarprior.checkpoints import filled
-    from polarprior.errors import PolarPriorError
-    from polarprior.training.described_file import open_described, save_described
+    from polarprior.plugin import PolarPriorError, filled_network
+    from polarprior_training.described_file import open_described, save_described
 
     from polarprior_pagan.classifier import Classifier, accuracy, trained
 
@@ -158,7 +153,7 @@ def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.de
     if found != about:
         tensors = trained(images.training, seed, device=device).state_dict()
         save_described(path, OF_CLASSIFIER, about, tensors)
-    network = filled(lambda: Classifier(size, channels, int(labels.max()) + 1), tensors)
+    network = filled_network(lambda: Classifier(size, channels, int(labels.max()) + 1), tensors)
     assert isinstance(network, Classifier)
     click.echo(f"classifier: {accuracy(network, images.held):.4f} of the held-out images", err=True)
     return network.to(device)

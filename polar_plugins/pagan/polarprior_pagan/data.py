@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from polarprior.errors import UsageError
-from polarprior.measure.reference import Reference, open_reference
+from polarprior.plugin import Reference, UsageError, open_reference
 
 HELD_SHARE, HELD_MOST = 0.1, 5000
 FEWEST = 100
@@ -64,7 +63,7 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
 
     Args:
         path: a folder with MNIST's idx files (the training set is taken) or with CIFAR-10's ``data_batch_*.bin``, or
-            one such file; or any other images, see `polarprior.measure.reference.open_reference`.
+            one such file; or any other images, see `polarprior.open_reference`.
         size: pixels a side.
         channels: 1 or 3; those of the first image if None.
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from polarprior.generator import Generator, weights_fingerprint
-from polarprior.jacobian.feature_map import FeatureMap
-from polarprior.settings import Settings
-from polarprior.wrapping import latent_prior
+from polarprior.plugin import FeatureMap, Generator, Settings, latent_prior, weights_fingerprint
 from torch import Tensor, nn
 
 from polarprior_pagan import NAME, __version__
@@ -19,7 +16,7 @@ SHIPPED = Path(__file__).parent / "digits.safetensors"
 
 
 def load(source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """The generator; see `polarprior.hookspecs.HookSpecs.load_generator`. Nothing can be set."""
+    """The generator; see the hook `load_generator`. Nothing can be set."""
     settings.check_only((), NAME)
     model = Model.open(SHIPPED if source is None else Path(source))
     networks = nn.ModuleDict(model.networks())
@@ -40,6 +37,7 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
         synthesize=synthesize,
         fingerprint=weights_fingerprint(model.generator),
         spaces=("classifier",) if "classifier" in networks else (),
+        classifier="classifier" if "classifier" in networks else None,
         discriminator=judged,
         encode=encode,
         licence="Apache-2.0 (trained here, on MNIST)" if source is None else "",

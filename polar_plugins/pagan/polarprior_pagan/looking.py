@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image
-from polarprior.measure.figures import captioned_grid, enlarged, to_uint8
-from polarprior.measure.metrics.frechet import Moments, frechet_distance
-from polarprior.measure.metrics.inception_score import inception_score
-from polarprior.measure.metrics.reconstruction import PARTS, reconstruction_dissimilarity
-from polarprior.measure.reference import scaled
-from polarprior.training.augmentations import Augmentation
+from polarprior.plugin import (
+    PARTS,
+    Moments,
+    captioned_grid,
+    enlarged,
+    frechet_distance,
+    from_uint8,
+    inception_score,
+    reconstruction_dissimilarity,
+    to_uint8,
+)
+from polarprior_training.augmentations import Augmentation
 from torch import Tensor, nn
 
 from polarprior_pagan.data import Images
@@ -63,7 +69,7 @@ class Looks:
         device: torch.device | str = "cpu",
     ):
         self._judge, self._device = judge, device
-        self._real = scaled(held.pixels)
+        self._real = from_uint8(held.pixels)
         noise = torch.Generator().manual_seed(SEED)
         self._z = torch.randn(len(held), latent_dim, generator=noise)
         with torch.no_grad():

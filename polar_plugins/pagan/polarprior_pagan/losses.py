@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from polarprior.training.augmentations import Augmentation
+from polarprior_training.augmentations import Augmentation
 from torch import Tensor, nn
 
 from polarprior_pagan.matching import MATCHINGS

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from polarprior.checkpoints import filled
-from polarprior.training.described_file import read_described, save_described
+from polarprior.plugin import filled_network
+from polarprior_training.described_file import read_described, save_described
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -73,7 +73,7 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
 
     def part(name: str, make: Any) -> nn.Module:
         head = f"{name}."
-        return filled(make, {key[len(head) :]: each for key, each in tensors.items() if key.startswith(head)})
+        return filled_network(make, {key[len(head) :]: each for key, each in tensors.items() if key.startswith(head)})
 
     shape, classes = (recipe.size, recipe.channels), about["classes"]
     if classes is not None and classes < 1:

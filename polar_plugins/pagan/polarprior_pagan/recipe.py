@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 
 SIZES = (16, 32, 64)
 PAIRS = ("width", "channel", "siamese")
@@ -27,7 +27,7 @@ class Recipe:
             spectral norms.
         reconstruction: ``pairs``, judged; ``l1``, the mean absolute difference times `l1`.
         l1: that factor.
-        augment: one of `polarprior.training.augmentations.AUGMENTATIONS`, or ``torch:MODULE:FUNCTION``.
+        augment: one of `polarprior_training.augmentations.AUGMENTATIONS`, or ``torch:MODULE:FUNCTION``.
         gain: spectral norm of each layer of the discriminators (1); 0 for none.
         penalty: weight of the gradient penalties of ``wasserstein``.
         independent: these draw a share for each of a pair, eq. 39, in place of one for both, eq. 38.

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from polarprior.measure.reference import scaled
-from polarprior.training.augmentations import Augmentation
-from polarprior.training.state import Part, gathered, scattered
+from polarprior.plugin import from_uint8
+from polarprior_training.augmentations import Augmentation
+from polarprior_training.state import Part, gathered, scattered
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -23,7 +23,7 @@ class Training:
     Args:
         images: uint8 [n, size, size, channels], to train on.
         recipe: how.
-        augment: what its `augment` names, see `polarprior.training.augmentations.named`.
+        augment: what its `augment` names, see `polarprior_training.augmentations.named`.
         device: where; all that is random is drawn on the CPU.
 
     Attributes:
@@ -82,7 +82,7 @@ class Training:
         taken before anything moves, as in Algorithm 1."""
         networks, recipe = self.networks, self.recipe
         rows = torch.randint(len(self._images), (recipe.batch,), generator=self._noise)
-        x = scaled(self._images[rows.numpy()]).to(self.device)
+        x = from_uint8(self._images[rows.numpy()]).to(self.device)
         with parametrize.cached():  # a spectral norm is taken once a step
             of_judges, of_makers = losses(networks, recipe, x, self._augment, self._noise)
         for loss in (of_judges, of_makers):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from polarprior_pagan.data import open_data, open_images
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from polarprior.training.augmentations import AUGMENTATIONS, flip, shift
 from polarprior_pagan.losses import Networks, losses
 from polarprior_pagan.matching import DIVERGENCES, MATCHINGS
 from polarprior_pagan.penalty import gradient_penalty
 from polarprior_pagan.recipe import Recipe
+from polarprior_training.augmentations import AUGMENTATIONS, flip, shift
 from scipy.optimize import minimize_scalar
 
 

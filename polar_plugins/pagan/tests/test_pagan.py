@@ -15,16 +15,15 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.cli.main import main
-from polarprior.errors import PolarPriorError
-from polarprior.testing import GeneratorPluginTests
-from polarprior.training.augmentations import AUGMENTATIONS
-from polarprior.training.described_file import KEY
+from polarprior.plugin import PolarPriorError
+from polarprior.testing import GeneratorPluginTests, main
 from polarprior_pagan import classifier
 from polarprior_pagan.generator import SHIPPED
 from polarprior_pagan.model_file import Model, model_of
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
+from polarprior_training.augmentations import AUGMENTATIONS
+from polarprior_training.described_file import KEY
 from safetensors.torch import load_file, save_file
 
 SMALL = Recipe(size=16, latent_dim=4, width=8, judge_width=8, batch=4, iterations=6)

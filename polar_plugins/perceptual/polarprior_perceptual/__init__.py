@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
-    from polarprior.generator import Generator
-    from polarprior.jacobian.feature_map import FeatureMap
+    from polarprior.plugin import FeatureMap, Generator
 
 NAME = "perceptual"
 __version__ = "0.1.0"

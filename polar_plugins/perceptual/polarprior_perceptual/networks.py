@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from polarprior.errors import PolarPriorError
-from polarprior.stock.shims.vision import import_torchvision_without_operators
+from polarprior.plugin import PolarPriorError, import_torchvision_without_operators
 from torch import Tensor, nn
 
 from polarprior_perceptual.weights import WeightsFile, checked, folder

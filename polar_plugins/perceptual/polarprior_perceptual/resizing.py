@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import torch
-from polarprior.errors import UsageError
+from polarprior.plugin import UsageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 

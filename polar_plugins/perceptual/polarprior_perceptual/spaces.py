@@ -7,8 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from polarprior.errors import UsageError, nearest
-from polarprior.jacobian.feature_map import FeatureMap
+from polarprior.plugin import FeatureMap, UsageError, nearest
 from torch import Tensor, nn
 
 from polarprior_perceptual import networks

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from polarprior.errors import PolarPriorError
-from polarprior.files import user_cache, writing_atomically
-from polarprior.pinned import private_copy
+from polarprior.plugin import PolarPriorError, private_copy, user_cache, writing_atomically
 
 VARIABLE = "POLARPRIOR_WEIGHTS"
 """Names the folder of weights."""

@@ -9,9 +9,7 @@ from pathlib import Path
 import polarprior as pp
 import pytest
 import torch
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.files import sha256_of
-from polarprior.stock.shims.vision import import_torchvision_without_operators
+from polarprior.plugin import PolarPriorError, UsageError, import_torchvision_without_operators, sha256_of
 from polarprior_perceptual import networks, spaces
 from polarprior_perceptual.resizing import resized
 from polarprior_perceptual.weights import VARIABLE, WeightsFile, checked

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import StockRepo, hookimpl
+from polarprior.plugin import StockRepo, hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.generator import Generator
-    from polarprior.settings import Settings
+    from polarprior.plugin import Generator, Settings
 
 NAME = "progan"
 

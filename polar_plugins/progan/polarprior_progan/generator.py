@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import version
 
-from polarprior.errors import UsageError
-from polarprior.generator import Generator, weights_fingerprint
-from polarprior.settings import Settings
-from polarprior.wrapping import latent_prior
+from polarprior.plugin import Generator, Settings, UsageError, latent_prior, weights_fingerprint
 from torch import Tensor, nn
 
 from polarprior_progan import NAME

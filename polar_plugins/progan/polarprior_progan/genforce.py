@@ -7,11 +7,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from polarprior.checkpoints import filled
-from polarprior.errors import UsageError, ending_the_script
-from polarprior.settings import Settings
-from polarprior.stock.run import StockRun
-from polarprior.stock.sampler import StockSampler
+from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script, filled_network
 from torch import Tensor, nn
 
 from polarprior_progan.generator import generator_of
@@ -37,7 +33,7 @@ def network_of(content: Mapping[str, Any], name: str) -> nn.Module:
     config = {key: value for key, value in MODEL_ZOO.get(name, _sizes(state)).items() if key != "url"}
     if config["gan_type"] != KIND:
         raise ValueError(f"{name} is a {config['gan_type']} there, expected a {KIND}")
-    return filled(lambda: build_generator(**config), state)
+    return filled_network(lambda: build_generator(**config), state)
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from polarprior.checkpoints import file_of, read, refusing
-from polarprior.generator import Generator
-from polarprior.settings import Settings
-from polarprior.stock.checkout import use_checkout
+from polarprior.plugin import Generator, Settings, checkpoint_file, read_checkpoint, refusing, use_checkout
 
 from polarprior_progan import NAME, genforce, zoo
 from polarprior_progan.generator import generator_of
@@ -23,10 +20,10 @@ def load(source: str | None, settings: Settings) -> Generator:
         UsageError: no source, or a setting that ProGAN doesn't have.
         PolarPriorError: no checkout, no file, or no checkpoint of a ProGAN.
     """
-    path = file_of(NAME, source, _HINT)
+    path = checkpoint_file(NAME, source, _HINT)
     with refusing(f"model: {path} holds no generator", _HINT):
         # The zoo's configuration is an object without behaviour; any such object does.
-        content = read(path, [(SimpleNamespace, zoo.CONFIGURATION)])
+        content = read_checkpoint(path, [(SimpleNamespace, zoo.CONFIGURATION)])
         if "netG" in content:
             use_checkout([GAN_ZOO])
             network, normalises = zoo.network_of(content)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 import torch
-from polarprior.errors import ending_the_script
-from polarprior.stock.checkout import use_checkout
+from polarprior.plugin import ending_the_script, use_checkout
 
 from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.zoo import accept_whole_betas

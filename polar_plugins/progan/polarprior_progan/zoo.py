@@ -9,11 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from polarprior.checkpoints import filled
-from polarprior.errors import UsageError, ending_the_script
-from polarprior.settings import Settings
-from polarprior.stock.run import StockRun
-from polarprior.stock.sampler import StockSampler
+from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script, filled_network
 from torch import nn
 
 from polarprior_progan.generator import generator_of
@@ -64,7 +60,7 @@ def network_of(content: Mapping[str, Any]) -> tuple[nn.Module, bool]:
         re.sub(r"(?<!\.module)\.(weight|bias)$", r".module.\1", key): value
         for key, value in content.get("avgG", content["netG"]).items()
     }
-    return filled(make, state), bool(config["perChannelNormalization"])
+    return filled_network(make, state), bool(config["perChannelNormalization"])
 
 
 def connect(run: StockRun) -> None:

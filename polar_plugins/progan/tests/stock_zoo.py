@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from polarprior.stock.shims.vision import import_torchvision_without_operators
+from polarprior.plugin import import_torchvision_without_operators
 
 
 def main(checkout, models, name, count, latents, out, rows):

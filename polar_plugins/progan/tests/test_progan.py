@@ -12,10 +12,8 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.bank.bank import Bank
-from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError, top_singular_values
 from polarprior.testing import GeneratorPluginTests
-from polarprior.volume.estimators import top_singular_values
 from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.small import GENFORCE_OPTIONS
 

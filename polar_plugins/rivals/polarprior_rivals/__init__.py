@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior import hookimpl
+from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
-    from polarprior.bank.bank import Bank
-    from polarprior.generator import Generator
-    from polarprior.prior.sampler import LatentSampler, SamplerOptions
+    from polarprior.plugin import Bank, Generator, LatentSampler, SamplerOptions
 
 NAME = "rivals"
 __version__ = "0.1.0"

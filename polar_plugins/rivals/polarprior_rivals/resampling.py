@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
-from polarprior.generator import Generator
-from polarprior.hashing import latent_hash
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.plugin import Generator, SamplerOptions, UsageError, latent_hash
 from torch import Tensor
 
 from polarprior_rivals.rival import Judged, whole_number

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.generator import Generator
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.plugin import Generator, PolarPriorError, SamplerOptions, UsageError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn

@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.generator import Generator, Latents
-from polarprior.hashing import latent_hash
-from polarprior.law.diagnostics import Diagnostics, diagnose
-from polarprior.prior.sampler import Redrawing, SamplerOptions
-from polarprior.prior.streams import numbers
+from polarprior.plugin import (
+    Diagnostics,
+    Generator,
+    Latents,
+    PolarPriorError,
+    Redrawing,
+    SamplerOptions,
+    UsageError,
+    diagnose,
+    latent_hash,
+    stream_numbers,
+)
 from torch import Tensor
 
 AT_ONCE = 256
@@ -77,7 +83,7 @@ class Rival(Redrawing):
 
     def _proposals(self, keys: np.ndarray, step: int, like: Tensor) -> tuple[Tensor, np.ndarray]:
         """The fresh latents [n, *shape] of step `step` of the streams of the hashes `keys`, and uniforms [n, 3]."""
-        found = [numbers(key, step, 1) for key in keys.tolist()]
+        found = [stream_numbers(key, step, 1) for key in keys.tolist()]
         seeds = np.concatenate([each.seeds for each in found])
         return self._generator.prior.draw(seeds).z.to(like), np.concatenate([each.u for each in found])
 

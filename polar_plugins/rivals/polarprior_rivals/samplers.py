@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from polarprior.errors import UsageError, nearest
-from polarprior.generator import Generator
-from polarprior.prior.sampler import LatentSampler, SamplerOptions
+from polarprior.plugin import Generator, LatentSampler, SamplerOptions, UsageError, nearest
 
 from polarprior_rivals import NAME
 from polarprior_rivals.resampling import DiscriminatorRejection, ImportanceResampling, MetropolisHastings

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import torch
-from polarprior.generator import Generator
-from polarprior.prior.sampler import SamplerOptions
+from polarprior.plugin import Generator, SamplerOptions
 from torch import Tensor
 
 from polarprior_rivals.rival import Judged, whole_number

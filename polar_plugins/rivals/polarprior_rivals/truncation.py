@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from polarprior.errors import UsageError
-from polarprior.generator import Generator
-from polarprior.hashing import latent_hash
-from polarprior.prior.sampler import SamplerOptions
-from polarprior.prior.streams import STREAM
+from polarprior.plugin import STREAM_KEY, Generator, SamplerOptions, UsageError, latent_hash
 from torch import Tensor
 
 from polarprior_rivals.rival import Rival
@@ -39,7 +35,7 @@ class Truncation(Rival):
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:
         rows = z.detach().cpu().double().numpy().copy()
         for row, key in zip(rows, latent_hash(z).tolist(), strict=True):
-            stream = np.random.Generator(np.random.Philox(key=STREAM + key % STREAM))
+            stream = np.random.Generator(np.random.Philox(key=STREAM_KEY + key % STREAM_KEY))
             outside = np.abs(row) > self._bound
             while outside.any():
                 row[outside] = stream.standard_normal(int(outside.sum()))

@@ -8,8 +8,8 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.cli.main import main
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError
+from polarprior.testing import main
 from polarprior_rivals.reweighting import LARGEST, LatentWeight, save, train
 from scipy.stats import kstest, norm, truncnorm
 from torch import nn

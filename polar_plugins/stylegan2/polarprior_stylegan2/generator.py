@@ -6,11 +6,15 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import torch
-from polarprior.errors import PolarPriorError, UsageError
-from polarprior.generator import Generator, weights_fingerprint
-from polarprior.settings import Settings
-from polarprior.stock.checkout import use_checkout
-from polarprior.wrapping import latent_prior
+from polarprior.plugin import (
+    Generator,
+    PolarPriorError,
+    Settings,
+    UsageError,
+    latent_prior,
+    use_checkout,
+    weights_fingerprint,
+)
 from torch import Tensor
 
 from polarprior_stylegan2.pickles import load_network
@@ -34,7 +38,7 @@ KINDS = {
 
 
 def load(plugin: str, source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """The generator of a network pickle; see `polarprior.hookspecs.HookSpecs.load_generator`.
+    """The generator of a network pickle; see the hook `load_generator`.
 
     Raises:
         UsageError: no source, or a setting that the network doesn't have.

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from polarprior.generator import Generator
-from polarprior.jacobian.of_generator import JacobianFn
-from polarprior.jacobian.of_styles import style_jacobian_fn
+from polarprior.plugin import Generator, JacobianFn, style_jacobian_fn
 from torch import Tensor
 
 from polarprior_stylegan2.generator import images_of, styles_of
@@ -21,7 +19,7 @@ def network_jacobian_fn(
     operators: Callable[[Any], AbstractContextManager[None]],
     **options: Any,
 ) -> JacobianFn | None:
-    """`polarprior.jacobian.of_styles.style_jacobian_fn` of the network.
+    """`polarprior.plugin.style_jacobian_fn` of the network.
 
     Args:
         generator: with the network.

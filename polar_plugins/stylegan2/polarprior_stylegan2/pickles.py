@@ -8,8 +8,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from polarprior.errors import PolarPriorError, RunsCodeWarning, UsageError
-from polarprior.files import sha256_of
+from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
 
 NETWORK = "G_ema"
 _EXAMPLE = "name the network pickle, such as {plugin}:ffhq.pkl"

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from polarprior.stock.repo import StockRepo
-
-if TYPE_CHECKING:
-    from polarprior.stock.run import StockRun
-
-
-def _connect(run: StockRun) -> None:
-    from polarprior_stylegan2.seam import connect
-
-    connect(run)
-
+from polarprior.plugin import StockRepo
 
 _AVERAGES = "it averages styles over thousands of latents, and the average must stay the model's own"
 _TRAINS = "it trains, and training needs the model's own prior"
@@ -23,7 +11,7 @@ STYLEGAN2_ADA = StockRepo(
     name="NVlabs/stylegan2-ada-pytorch",
     markers=("legacy.py", "generate.py", "style_mixing.py", "training/networks.py", "torch_utils/persistence.py"),
     scripts=("generate.py", "style_mixing.py", "calc_metrics.py"),
-    connect=_connect,
+    connect="polarprior_stylegan2.seam:connect",
     refusals={"projector.py": _AVERAGES, "train.py": _TRAINS},
 )
 STYLEGAN3 = StockRepo(
@@ -36,7 +24,7 @@ STYLEGAN3 = StockRepo(
         "torch_utils/persistence.py",
     ),
     scripts=("gen_images.py", "gen_video.py", "calc_metrics.py"),
-    connect=_connect,
+    connect="polarprior_stylegan2.seam:connect",
     refusals={
         "avg_spectra.py": "its spectra are statistics of the model's own prior",
         "visualizer.py": "it shows single latents, chosen by hand",

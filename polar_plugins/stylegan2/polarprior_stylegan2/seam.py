@@ -8,10 +8,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from polarprior.errors import PolarPriorError, UsageError, ending_the_script
-from polarprior.settings import Settings
-from polarprior.stock.run import StockRun
-from polarprior.stock.sampler import StockSampler
+from polarprior.plugin import PolarPriorError, Settings, StockRun, StockSampler, UsageError, ending_the_script
 
 from polarprior_stylegan2.generator import Kind, generator_of, kind_of
 from polarprior_stylegan2.pickles import NETWORK

@@ -12,8 +12,7 @@ from typing import Any
 
 import click
 import torch
-from polarprior.errors import ending_the_script
-from polarprior.stock.checkout import use_checkout
+from polarprior.plugin import ending_the_script, use_checkout
 
 from polarprior_stylegan2.generator import KINDS, styles_of
 

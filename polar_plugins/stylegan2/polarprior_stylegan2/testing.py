@@ -10,12 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from polarprior.building.build import build_bank
-from polarprior.errors import UsageError
-from polarprior.generator import Generator, Latents
-from polarprior.host import Host, default_host
-from polarprior.jacobian.of_generator import on_sphere
-from polarprior.volume.estimators import top_singular_values
+from polarprior import build_bank
+from polarprior.plugin import Generator, Host, Latents, UsageError, default_host, on_sphere, top_singular_values
 from torch import Tensor
 
 from polarprior_stylegan2.operators import replaced
@@ -82,9 +78,9 @@ class StyleGeneratorTests:
     def test_the_mapping_network_says_where_to_start(self, generator: Generator, host: Host) -> None:
         """Its top directions hold more of the Jacobian than random ones."""
         linear_map = host.jacobian_fn(generator)(_drawn(generator, range(4)))
-        assert linear_map.prior is not None
+        assert linear_map.start is not None
         random = torch.linalg.qr(torch.randn(4, linear_map.input_dim, K, generator=torch.Generator().manual_seed(0)))
-        assert linear_map.jvp(linear_map.prior(K)).norm() > 1.2 * linear_map.jvp(random[0]).norm()
+        assert linear_map.jvp(linear_map.start(K)).norm() > 1.2 * linear_map.jvp(random[0]).norm()
 
     def test_settings(self, generator: Generator, host: Host) -> None:
         """Truncation changes images; a setting that the model lacks is refused, and so is random noise."""

@@ -8,8 +8,7 @@ import sys
 
 import polarprior as pp
 import pytest
-from polarprior.errors import PolarPriorError, RunsCodeWarning, UsageError
-from polarprior.files import sha256_of
+from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
 from polarprior.testing import GeneratorPluginTests
 from polarprior_stylegan2.testing import StyleGeneratorTests
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polarprior as pp
 import pytest
 import torch
-from polarprior.errors import PolarPriorError
+from polarprior.plugin import PolarPriorError
 from polarprior.testing import GeneratorPluginTests
 from polarprior_stylegan2.testing import StyleGeneratorTests
 from polarprior_stylegan3.operators import modulated_conv2d, unfused_operators

@@ -1,0 +1,133 @@
+"""Banks: built, calibrated for, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polarprior.bank import index
+from polarprior.bank.verify import Verification, verified
+from polarprior.building.build import Labour, build_at, build_in_memory
+from polarprior.building.plan import Request
+from polarprior.host import Host, default_host
+from polarprior.volume.estimator_trials import calibrate as tried
+from polarprior.volume.estimators import TOLERANCE
+
+if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+    from polarprior.volume.calibration import Calibration
+
+
+def build_bank(
+    generator: Generator,
+    n: int,
+    k: int = 30,
+    *,
+    space: str = "pixel",
+    domain: str = "z",
+    classes: Sequence[int] | None = None,
+    seeds_from: int = 0,
+    estimator: str | None = None,
+    tol: float = TOLERANCE,
+    memory: int | None = None,
+    out: str | Path | None = None,
+    workers: int = 1,
+    engine: str = "local",
+    max_shard_size: int = index.MAX_SHARD_SIZE,
+    progress: bool = False,
+    host: Host | None = None,
+) -> Bank:
+    """Take the spectra of n latents of the model's own prior.
+
+    Args:
+        generator: the model; its settings are the bank's.
+        n: rows in all. Row i has seed ``seeds_from + i``.
+        k: singular values a row, 1 to the rank bound of the Jacobian.
+        space: where volume is measured.
+        domain: where latents live.
+        classes: classes of a class-conditional model: row i has class ``classes[i % len(classes)]``; all where None.
+        seeds_from: the first seed.
+        estimator: see `polarprior.top_singular_values`; None for ``exact`` where K <= 1.5 k + 60, else
+            ``block-lanczos``. ``auto`` is ``exact`` up to 500 latents, which is what calibration and audit of another
+            would solve.
+        tol: largest error of a log-volume that is accepted, nats. Up to 300 random rows are solved exactly, and
+            the bank's metadata says what was found.
+        memory: bytes of working memory that Jacobian products may take; where memory runs out, less is used.
+        out: where the bank is written. What has been solved is kept in ``OUT.parts`` until it is all there, so that
+            the same call goes on after whatever ended it. None: the bank is in memory only.
+        workers: processes that work at once; the bank is the same, however many. More than one needs a generator that
+            `polarprior.load` gave, and a host whose plugins another process can import.
+        engine: ``local``, processes on this machine, or ``ray``, tasks of a Ray cluster.
+        max_shard_size: bytes of a file, see `Bank.save`.
+        progress: show a bar with a rate and a time left, on stderr.
+        host: the plugins to ask; the installed ones where None.
+
+    Returns:
+        The Bank; with `out`, opened from there.
+
+    Raises:
+        UsageError: an argument out of range, or a host that workers can't load.
+        PluginError: the generator draws noise inside or couples its batch, or its Jacobian holds NaN or infinity,
+            is zero, or can't be taken.
+        PolarPriorError: `out` holds another bank, or another build, or is being built by somebody else, or has no
+            room.
+    """
+    host = host or default_host()
+    request = Request(
+        n, k, space, domain, None if classes is None else tuple(classes), seeds_from, estimator, tol, memory
+    )
+    labour = Labour(workers, engine, None, max_shard_size, progress)
+    if out is None:
+        return build_in_memory(host, generator, request, labour)
+    bank = build_at(host, generator, request, Path(out), labour)
+    assert bank is not None  # only a share gives None
+    return bank
+
+
+def calibrate(
+    generator: Generator,
+    space: str = "pixel",
+    k: int = 30,
+    n: int = 200,
+    *,
+    domain: str = "z",
+    tol: float = TOLERANCE,
+    progress: bool = False,
+    host: Host | None = None,
+) -> Calibration:
+    """Solve n latents of the model's own prior exactly, at K JVPs each, and try the estimators on half of them.
+
+    Args:
+        generator: the model; labels of a class-conditional one go round.
+        space, domain: where volume is measured, and where latents live.
+        k: singular values kept.
+        n: latents.
+        tol: tolerance of estimators that stop by it, nats.
+        progress: show a bar with a rate and a time left, on stderr.
+        host: the plugins to ask; the installed ones where None.
+
+    Raises:
+        UsageError: k or the space out of range.
+    """
+    jacobian_fn = (host or default_host()).jacobian_fn(generator, space, domain)
+    return tried(generator, jacobian_fn, k, n, domain=domain, tol=tol, progress=progress)
+
+
+def verify(
+    bank: Bank, generator: Generator | None = None, *, sample: int = 8, host: Host | None = None
+) -> Verification:
+    """Check a bank's digest, seeds, labels, finiteness, order and duplicates; with a model, recompute some rows.
+
+    Args:
+        bank: an opened bank.
+        generator: where given, the bank must be its own; hash and spectrum of `sample` rows are computed again.
+            They are drawn with the digest as the seed: whoever changes the bank changes which rows are looked at.
+        sample: how many rows.
+        host: the plugins to ask; the installed ones where None.
+
+    Raises:
+        BankError: the first check that fails.
+    """
+    return verified(bank, generator, None if generator is None else (host or default_host()).jacobian_fn, sample)

@@ -1,0 +1,67 @@
+"""Groups of commands: errors of a command name its own flags, and plugins add commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from polarprior.errors import PolarPriorError
+from polarprior.flags import in_flags
+
+SYNONYMS = {"classes": "label", "polarities": "rho", "banks": "bank", "path": "bank", "temperature": "temp"}
+"""Parameters of commands that hold several of an argument, or have another name."""
+
+
+def flags_of(command: click.Command) -> dict[str, str]:
+    """The flags of a command by the arguments of Python that they stand for."""
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    found = {str(each.name): max(each.opts, key=len) for each in options}
+    return {**{SYNONYMS[name]: flag for name, flag in found.items() if name in SYNONYMS}, **found}
+
+
+class Group(click.Group):
+    """A group whose commands' errors name the flags that were typed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except PolarPriorError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command is not None:
+                flags = flags_of(command)
+                error.message, error.hint = in_flags(error.message, flags), in_flags(error.hint, flags)
+            raise
+
+
+class PluginGroup(Group):
+    """A group to which plugins add their commands, when the commands are first asked for."""
+
+    hook = "register_commands"
+    _asked = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, the plugins' among them."""
+        self._ask_plugins()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name; plugins are asked only for what the host doesn't have."""
+        own = super().get_command(ctx, cmd_name)
+        if own is None:
+            self._ask_plugins()
+        return own or super().get_command(ctx, cmd_name)
+
+    def _ask_plugins(self) -> None:
+        if not self._asked:
+            from polarprior.host import default_host
+
+            self._asked = True
+            getattr(default_host(), self.hook)(self)
+
+
+class Trained(PluginGroup):
+    """The group of what plugins train."""
+
+    hook = "register_training"

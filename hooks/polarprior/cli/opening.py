@@ -1,0 +1,80 @@
+"""Opening a model with its bank, as a command line names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
+    from polarprior.generator import Generator
+
+Want = Literal["needed", "welcome", "none"]
+"""Whether a command needs a bank, takes the plugin's own where it brings one, or takes one only where it is named."""
+
+
+def open_model(
+    model: str, bank: Path | None, want: Want, settings: dict[str, Any], loading: dict[str, Any]
+) -> tuple[Generator, Bank | None]:
+    """The generator with the settings of its bank, and the bank; the plugin's own where none is named.
+
+    Args:
+        model: ``PLUGIN`` or ``PLUGIN:SOURCE``.
+        bank: the bank that is named.
+        want: what to do where none is.
+        settings: trunc, temperature; those of the bank where they are None.
+        loading: device and sha256.
+
+    Raises:
+        UsageError: no bank, where one is needed.
+        BankError: the bank is damaged, or doesn't fit, such as one for another truncation.
+    """
+    from polarprior.api.models import load
+    from polarprior.bank.bank import Bank
+    from polarprior.errors import UsageError
+    from polarprior.settings import Settings
+
+    if bank is not None:
+        opened = Bank.open(bank)
+        known = opened.info.settings.given() | Settings(**settings).given()
+        generator = load(model, **loading, **known)
+    else:
+        generator = load(model, **loading, **settings)
+        if want == "none" or (want == "welcome" and generator.default_bank is None):
+            return generator, None
+        if generator.default_bank is None:
+            raise UsageError(
+                f"bank: none given, and {model} brings none",
+                f"build one: polarprior bank build {model} -n 10000 --out bank.safetensors",
+            )
+        opened = Bank.open(generator.default_bank)
+    opened.check_fits(generator)
+    return generator, opened
+
+
+def open_model_and_bank(
+    model: str,
+    bank: Path | None,
+    trunc: float | None = None,
+    temperature: float | None = None,
+    **loading: Any,
+) -> tuple[Generator, Bank]:
+    """`open_model`, for a command that needs a bank."""
+    generator, opened = open_model(model, bank, "needed", {"trunc": trunc, "temperature": temperature}, loading)
+    assert opened is not None
+    return generator, opened
+
+
+def open_models_and_banks(
+    model: str, banks: Sequence[Path], trunc: float | None, loading: dict[str, Any]
+) -> list[tuple[Generator, Bank]]:
+    """The model with each bank that is named, or with the plugin's own where none is."""
+    return [open_model_and_bank(model, bank, trunc, **loading) for bank in banks or (None,)]
+
+
+def label_of(generator: Generator, name: str | None) -> int | None:
+    """A class by number or name, as its number; UsageError unless the model has it, or needs none and got none."""
+    label = None if name is None else generator.class_index(name)
+    generator.check(generator.prior.draw([0], label))
+    return label

@@ -1,0 +1,105 @@
+"""Pictures: single images as stock scripts write them, and grids with captions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from polarprior.errors import PolarPriorError, UsageError
+from polarprior.files import write_atomically
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Images [n, C, H, W] in [-1, 1], C 1 or 3, to uint8 [n, H, W, C]: clamp(127.5 x + 128), as stock does."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise UsageError(
+            f"images: the generator gives {list(images.shape[1:])} a latent, expected [1 or 3, height, width]",
+            "outputs that are no pictures can be had in Python: pp.latent_sampler(...).sample(seeds)",
+        )
+    if not bool(images.isfinite().all()):
+        raise PolarPriorError("images: the generator gives NaN or infinity", "it may need float32 or other settings")
+    typical = float(images.abs().median())  # the largest may be an outlier, which is clamped
+    if typical > 2:
+        raise UsageError(
+            f"images: values of {typical:.3g} are typical, expected -1 to 1",
+            "scale the generator's output: x / 127.5 - 1",
+        )
+    scaled = (images.detach().float().cpu() * 127.5 + 128).clamp(0, 255)
+    return scaled.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+
+
+def from_uint8(pixels: np.ndarray) -> Tensor:
+    """uint8 [n, H, W, C] to float32 [n, C, H, W] in [-1, 1]: x / 127.5 - 1."""
+    return torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
+
+
+def save_png(path: Path, pixels: np.ndarray, title: str) -> None:
+    """Write uint8 [H, W, C], C 1 or 3, as PNG with a title in its metadata, atomically."""
+    write_atomically(path, png_bytes(as_image(pixels), title))
+
+
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """uint8 [H, W, C], C 1 or 3, as a picture."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def png_bytes(image: Image.Image, title: str | None = None) -> bytes:
+    """`image` as PNG, with the text ``Title`` where there is one."""
+    buffer, texts = io.BytesIO(), PngInfo()
+    if title is not None:
+        texts.add_itxt("Title", title)
+    image.save(buffer, "PNG", optimize=True, pnginfo=texts)
+    return buffer.getvalue()
+
+
+def enlarged(images: np.ndarray, least: int = 56) -> np.ndarray:
+    """uint8 [n, H, W, C] with whole pixels repeated, so that the shorter side has `least` pixels at least."""
+    times = -(-least // min(images.shape[1:3]))
+    return images.repeat(times, 1).repeat(times, 2)
+
+
+def captioned_grid(
+    rows: Sequence[np.ndarray],
+    captions: Sequence[tuple[str, str]],
+    title: str,
+    heads: Sequence[str],
+    marked: Sequence[np.ndarray],
+) -> Image.Image:
+    """Rows of images with a caption each, a title above, a head over each column, a bar under some.
+
+    Args:
+        rows: uint8 [columns, H, W, C] each.
+        captions: (large, small) for each row.
+        title: one line.
+        heads: one for each column.
+        marked: bool [columns] for each row: which images get the bar.
+    """
+    count, height, width, _ = rows[0].shape
+    gap, left, top = 6, 150, 66
+    large, small = ImageFont.load_default(17), ImageFont.load_default(11)
+    title_width = max(int(small.getlength(line)) for line in title.splitlines())
+    across = max(width, *(int(small.getlength(head)) for head in heads)) + gap  # heads and captions need their room
+    pitch = max(height, 52) + gap
+    size = (max(left + count * across, title_width + 20), top + len(rows) * pitch)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((10, 9), title, "black", small)
+    for column, head in enumerate(heads):
+        draw.text((left + column * across + width // 2, top - 6), head, "gray", small, anchor="ms")
+    for index, (row, (main, detail), bars) in enumerate(zip(rows, captions, marked, strict=True)):
+        y = top + index * pitch
+        draw.text((10, y + height // 2 - 4), main, "black", large, anchor="ls")
+        draw.multiline_text((10, y + height // 2 + 2), detail, "gray", small, spacing=1)
+        for column, (pixels, bar) in enumerate(zip(row, bars, strict=True)):
+            x = left + column * across
+            sheet.paste(as_image(pixels).convert("RGB"), (x, y))
+            if bar:
+                draw.rectangle((x, y + height, x + width - 1, y + height + 2), "orangered")
+    return sheet

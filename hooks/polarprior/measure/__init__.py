@@ -1,1 +1,0 @@
-"""What a polarity does, in pictures and figures."""

@@ -1,0 +1,110 @@
+"""Curves of a sweep as SVG; needs matplotlib: ``pip install "polarprior[report]"``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from polarprior.errors import PolarPriorError
+from polarprior.sweeps.sweep import SweepRow
+
+_LABELS = {"fid": "Fréchet distance", "kid": "kernel distance"}
+
+
+def check_matplotlib() -> None:
+    """Raise PolarPriorError where matplotlib is missing: before any work."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise PolarPriorError(
+            "--reference: the report needs matplotlib, which is not installed",
+            'type: pip install "polarprior[report]"',
+        ) from error
+
+
+def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline: float | None = None) -> str:
+    """A metric against rho, one curve a truncation with that of its control, ± one standard deviation over the sets;
+    rows beyond the limits of rho are hollow."""
+    figure, axes = _axes("rho", _LABELS.get(metric, metric))
+    for trunc, curve in _curves(rows).items():
+        points = [(row.diagnostics.rho, row.metrics[space][metric]) for row in curve if row.diagnostics]
+        x, spreads = [point[0] for point in points], [point[1] for point in points]
+        (line,) = axes.plot(x, [each.mean for each in spreads], label=_polarity(trunc), zorder=1)
+        for row, at, spread in zip(curve, x, spreads, strict=True):
+            axes.errorbar(at, spread.mean, spread.std, fmt="o", **_marker(row, line.get_color()))
+        if any(row.effect for row in curve):
+            axes.plot(
+                x, [_control(row, space, metric) for row in curve], ":", color=line.get_color(), label="control"
+            )
+    if baseline is not None:
+        axes.axhline(baseline, color="gray", linestyle=":", label="halves of the reference")
+    axes.legend(fontsize=7)
+    return _svg(figure)
+
+
+def pareto(rows: Sequence[SweepRow], space: str) -> str:
+    """Recall against precision: polarity at each truncation, and truncation alone."""
+    figure, axes = _axes("precision", "recall")
+    curves: list[tuple[str, list[SweepRow], str]] = [
+        (_polarity(trunc), curve, "-") for trunc, curve in _curves(rows).items()
+    ]
+    alone = [row for row in rows if row.diagnostics is None]
+    if alone:
+        curves.append(("truncation, rho 0", alone, "--"))
+    for label, curve, style in curves:
+        points = [row.metrics[space] for row in curve]
+        x, y = ([each[name] for each in points] for name in ("precision", "recall"))
+        (line,) = axes.plot([each.mean for each in x], [each.mean for each in y], style, label=label, zorder=1)
+        for row, across, up in zip(curve, x, y, strict=True):
+            axes.errorbar(across.mean, up.mean, up.std, across.std, fmt="o", **_marker(row, line.get_color()))
+            said = f"{row.diagnostics.rho:g}" if row.diagnostics else f"psi {row.trunc:g}"
+            axes.annotate(said, (across.mean, up.mean), fontsize=6, xytext=(3, 3), textcoords="offset points")
+    axes.legend(fontsize=7)
+    return _svg(figure)
+
+
+def _control(row: SweepRow, space: str, metric: str) -> float:
+    """The same repetitions without polarity; at rho 0 the row itself."""
+    return row.metrics[space][metric].mean - (row.effect[space][metric].mean if row.effect else 0)
+
+
+def _curves(rows: Sequence[SweepRow]) -> dict[float | None, list[SweepRow]]:
+    """Rows of a polarity by their truncation, rho rising."""
+    curves: dict[float | None, list[SweepRow]] = {}
+    for row in rows:
+        if row.diagnostics is not None:
+            curves.setdefault(row.trunc, []).append(row)
+    return {trunc: sorted(curve, key=lambda row: row.diagnostics.rho) for trunc, curve in curves.items()}  # type: ignore[union-attr]
+
+
+def _polarity(trunc: float | None) -> str:
+    return "polarity" if trunc is None else f"polarity, psi {trunc:g}"
+
+
+def _marker(row: SweepRow, colour: Any) -> dict[str, Any]:
+    """Filled where the bank supports rho, hollow where it doesn't."""
+    trusted = row.diagnostics is None or row.diagnostics.within_limits
+    return {"color": colour, "markerfacecolor": colour if trusted else "white", "markersize": 4, "elinewidth": 0.8}
+
+
+def _axes(x: str, y: str) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    """The same bytes for the same curves."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "polarprior", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

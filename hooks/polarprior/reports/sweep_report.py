@@ -1,0 +1,95 @@
+"""The report of a sweep: what was drawn, curves, tables and pictures on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from polarprior.reports.page import Report
+from polarprior.reports.plots import against_polarity, pareto
+from polarprior.sweeps.measuring import Measuring, Spread
+from polarprior.sweeps.modes import modes_picture
+from polarprior.sweeps.sweep import Sweep, SweepRow
+
+CHANGE = "  against its control"
+READING = (
+    "How to choose: a lower fid or kid is better, a higher precision, recall, density or coverage. Each set of draws "
+    "comes from a part of the bank of its own, so that ± holds what the bank leaves open. A bank repeats latents, "
+    "which makes every metric worse: ‘against its control’ is the change against the same repetitions without "
+    "polarity. A rho is worth using where its row beats that of rho 0 by more than both ±; polarprior tune searches "
+    "for one, and says where none is better. In the last row two halves of the real images are compared; their "
+    "number is not that of the rows above, and fid falls as it grows."
+)
+
+
+def sweep_html(sweep: Sweep) -> bytes:
+    """A page of its own, of a sweep whose rows were measured."""
+    rows, measuring, comparison = sweep.rows, sweep.measuring, sweep.options.comparison
+    if measuring is None or comparison is None:
+        raise ValueError("nothing was measured")
+    reference, sampler, first = str(comparison.reference), sweep.options.sampler.sampler, sweep.reports[0]
+    report = Report(f"{sweep.model}: a sweep of polarity")
+    report.paragraph(
+        f"Sampler {sampler}, bank of {first.rows} latents, k {first.k}, {first.target}, "
+        f"limits of rho {first.limits}. "
+        f"Compared with {'the model’s own pictures (not real ones)' if reference == 'prior' else reference}: "
+        f"{measuring.judge.count} images. {measuring.sets} sets of {measuring.samples} draws each, means ± one "
+        "standard deviation over the sets."
+    )
+    report.paragraph(READING)
+    report.paragraph(
+        "Hollow marks and grey rows lie beyond the limits of rho: there a few latents take most draws, and the row "
+        "shows these, not the law. rho is not comparable between models, spaces and k; |rho|·std is.",
+        note=True,
+    )
+    for space in rows[0].metrics:
+        _metrics(report, rows, space, measuring)
+    report.heading("Pictures")
+    report.picture(sweep.picture(), "one row a polarity, one column a seed")
+    for group in sweep.ends:
+        report.heading(group.title)
+        near = f"Nearest images of {reference} beside each, by pixels." if group.neighbours else ""
+        report.paragraph(f"{near} l is the log-volume, in nats.", note=True)
+        report.picture(modes_picture([group], group.title), group.title)
+    return report.html()
+
+
+def _metrics(report: Report, rows: Sequence[SweepRow], space: str, measuring: Measuring) -> None:
+    """Curves and a table of one space."""
+    report.heading(f"Metrics in {space}")
+    names, halves = list(rows[0].metrics[space]), measuring.judge.halves[space]
+    curves = [pareto(rows, space)] if {"precision", "recall"} <= set(names) else []
+    curves += [against_polarity(rows, space, name, halves.get(name)) for name in names]
+    report.curves(curves)
+    heads, *cells = metric_table(rows, space, measuring)
+    trusted = [
+        row.diagnostics is None or row.diagnostics.within_limits
+        for row in rows
+        for _ in range(2 if row.effect else 1)
+    ]
+    report.table(heads, cells, [*trusted, True])
+
+
+def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> list[tuple[str, ...]]:
+    """Heads, a row of cells for each row, under it the change against its control where it has one, and at the end
+    two halves of the real images against each other."""
+    names = list(rows[0].metrics[space])
+    truncations = any(row.trunc is not None for row in rows)
+    lines = [("rho", *(["trunc"] if truncations else []), "|rho|·std", "ESS", "distinct", *names)]
+    blank = ("",) * (len(lines[0]) - len(names) - 1)
+    for row in rows:
+        report = row.diagnostics
+        known = (f"{report.rho:g}", f"{report.tilt:.3g}", f"{report.ess:.0f}") if report else ("none", "", "")
+        trunc = "" if row.trunc is None else f"{row.trunc:g}"
+        distinct = f"{row.measured.distinct:.0f}" if row.measured else ""
+        cells = [str(row.metrics[space][name]) for name in names]
+        lines.append((known[0], *([trunc] if truncations else []), *known[1:], distinct, *cells))
+        if row.effect:
+            changes = [_signed(row.effect[space][name]) for name in names]
+            lines.append((CHANGE, *blank, *changes))
+    halves = measuring.judge.halves[space]
+    cells = [f"{halves[name]:.4g}" if name in halves else "" for name in names]
+    return [*lines, (f"two halves of the reference, {measuring.judge.count // 2} each", *blank, *cells)]
+
+
+def _signed(change: Spread) -> str:
+    return f"{'+' if change.mean >= 0 else ''}{change}"

@@ -1,0 +1,196 @@
+"""The bank sampler: Algorithm 1 of the polarity paper, in log space, with replacement."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from polarprior.bank.bank import Bank
+from polarprior.errors import UsageError
+from polarprior.hashing import latent_hash, uniforms
+from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.law import Law, check_law, described_laws, resolve
+from polarprior.law.limits import limits_on
+from polarprior.law.rows import Rows, check_asked_for, labels_asked_for, part_of, rows_of_bank
+from polarprior.samplers.contract import Redrawing, SamplerOptions
+from polarprior.samplers.coupling import MaximalCoupling
+from polarprior.samplers.leaving import warn_if_it_leaves
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from polarprior.generator import Generator, Latents
+    from polarprior.jacobian.of_generator import JacobianOf
+
+
+class _Class(NamedTuple):
+    """The rows of a class, int64 [n], ascending, None where they are all; their order by hash; their coupling."""
+
+    rows: np.ndarray | None
+    by_hash: np.ndarray
+    coupling: MaximalCoupling
+
+
+class WeightedBank:
+    """A bank at one rho: which row each stock latent becomes.
+
+    Where the bank has classes, weights are within the class: the class marginal never moves.
+
+    Args:
+        bank: the bank.
+        rho: the polarity.
+        options: k, draws, label, support, hold and force.
+        generator: what made it; needed for a shell, and to hold statistics.
+
+    Attributes:
+        laws: the law of each class, None standing for no classes.
+        diagnostics: of ``options.label``, or of the class that can be trusted least (outside its limits, then lowest
+            ESS a row) where there are classes and none is named.
+
+    Raises:
+        UsageError: rho not finite, k more than the bank holds, no such support or statistic.
+        BankError: a bank without a row of full rank.
+        PolarPriorError: rho outside the limits and `options.force` not set; statistics that can't be held.
+    """
+
+    def __init__(
+        self, bank: Bank, rho: float, options: SamplerOptions | None = None, generator: Generator | None = None
+    ):
+        options = options or SamplerOptions()
+        self._bank = bank
+        k = bank.info.k if options.k is None else options.k
+        bank.log_volume(k)  # or an error of k
+        check_law(rho, options.support, options.hold)
+        self._rho, self._k, self._options = rho, k, options
+        self._classes: dict[int | None, _Class] = {}
+        self._known: dict[int | None, Rows] = {}
+        self.laws: dict[int | None, Law] = {}
+        for label in labels_asked_for(bank, options.label):
+            rows = bank.rows_of(label)
+            known = rows_of_bank(bank, k, label, rows, options.hold, generator)
+            self._known[label] = known
+            limits = partial(limits_on, bank, k, label, options.draws)
+            held, draws = len(options.hold), options.draws
+            law = resolve(rho, k, known, support=options.support, held=held, draws=draws, limits=limits)
+            self.laws[label] = law
+            whole = label is None and bool(law.inside.all())
+            inside = rows if whole else rows[law.inside]
+            by_hash = bank.by_hash() if whole else np.argsort(bank.latent_hash[inside])
+            self._classes[label] = _Class(None if whole else inside, by_hash, MaximalCoupling(law.weights.values))
+        self.diagnostics = least_trusted([law.diagnostics for law in self.laws.values()])
+        refuse_or_warn(self.diagnostics, options.force)
+
+    def rows(self, hashes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """The bank's row for each stock latent.
+
+        Args:
+            hashes: `latent_hash` of the stock latents, int64 [n].
+            labels: their classes, int64 [n]; None exactly where the bank has none.
+
+        Returns:
+            int64 [n].
+        """
+        drawn = np.empty(len(hashes), np.int64)
+        u = uniforms(hashes, 2)
+        for label in [None] if labels is None else np.unique(labels).tolist():
+            mine = np.ones(len(hashes), bool) if labels is None else labels == label
+            check_asked_for(self._bank, label, self._classes)
+            rows, _, coupling = self._classes[label]
+            picked = coupling.rows(self._own(hashes[mine], label), u[mine])
+            drawn[mine] = picked if rows is None else rows[picked]
+        return drawn
+
+    def on(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The law on some rows of the class that was asked for; see `polarprior.samplers.contract.Weighted`."""
+        options = self._options
+        within = np.searchsorted(self._bank.rows_of(options.label), rows)
+        known = part_of(self._known[options.label], within)
+        law = resolve(self._rho, self._k, known, support=options.support, held=len(options.hold))
+        return rows[law.inside], law.weights.values
+
+    def _own(self, hashes: np.ndarray, label: int | None) -> np.ndarray:
+        """Which row of the class each hash is, counted within the class; -1 where it is none."""
+        rows, by_hash, _ = self._classes[label]
+        known = self._bank.latent_hash if rows is None else self._bank.latent_hash[rows]
+        found = by_hash[np.searchsorted(known, hashes, sorter=by_hash).clip(max=len(known) - 1)]
+        return np.where(known[found] == hashes, found, -1)
+
+
+class BankSampler(Redrawing):
+    """Latents of the polarity prior, each a row of the bank.
+
+    A stock latent that is a row of the bank stays itself with probability min(1, N w_i) (see
+    `polarprior.samplers.coupling`), so that as rho goes to 0 every stock picture stays itself.
+    """
+
+    def __init__(
+        self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions, jacobian_of: JacobianOf
+    ):
+        bank.check_fits(generator)
+        self._generator = generator
+        self._bank = bank
+        self._weighted = WeightedBank(bank, rho, options, generator)
+        warn_if_it_leaves(generator, bank, self._weighted.diagnostics, jacobian_of)
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How far the draws can be trusted."""
+        return self._weighted.diagnostics
+
+    def weighted(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `polarprior.samplers.contract.Weighted`."""
+        return self._weighted.on(rows)
+
+    def described(self) -> dict[str, Any]:
+        """For metadata: the law of each class."""
+        return {"laws": described_laws(self._weighted.laws)}
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """Latents of the polarity prior for stock latents.
+
+        Args:
+            z: [n, *shape], drawn from the model's own prior.
+            label: int64 [n], exactly where the model has classes; it comes back unchanged.
+
+        Returns:
+            Latents on the device and in the dtype of z.
+        """
+        import torch
+
+        from polarprior.generator import Latents
+
+        self._generator.check(Latents(z, label))
+        hashes = latent_hash(z)
+        rows = self._weighted.rows(hashes, None if label is None else label.cpu().numpy())
+        drawn = z.clone()
+        moved = np.flatnonzero(self._bank.latent_hash[rows] != hashes)
+        if moved.size:
+            fresh = self._generator.prior.draw(self._bank.seeds[rows[moved]]).z
+            drawn[torch.from_numpy(moved)] = fresh.to(device=z.device, dtype=z.dtype)
+        return Latents(drawn, label)
+
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seeds that give these draws; None for a latent that is no row of the bank."""
+        labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.cpu().numpy()
+        rows = self._bank.rows_by_hash(latent_hash(latents.z), labels)
+        return [int(self._bank.seeds[row]) if row >= 0 else None for row in rows]
+
+
+def drawn_seeds(bank: Bank, rho: float, n: int, options: SamplerOptions) -> tuple[list[int], Diagnostics]:
+    """What the bank's first n seeds (of the class) become, without a model, and how far that can be trusted.
+
+    Raises:
+        UsageError: n out of range, or no class where the bank has some.
+        PolarPriorError: rho is outside the bank's limits.
+    """
+    if options.label is None and bank.labels is not None:
+        raise UsageError("label: got none, the bank has classes", "name one of them")
+    rows = bank.rows_of(options.label)
+    if not 1 <= n <= len(rows):
+        raise UsageError(f"n: got {n}, expected 1 to {len(rows)}, the rows of the bank", "build a larger bank")
+    weighted = WeightedBank(bank, rho, options)
+    labels = None if bank.labels is None else bank.labels[rows[:n]]
+    drawn = weighted.rows(bank.latent_hash[rows[:n]], labels)
+    return bank.seeds[drawn].tolist(), weighted.diagnostics

@@ -1,0 +1,119 @@
+"""What a latent sampler is: the answer to `get_latent_sampler`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from polarprior.generator import Generator, Labels, Latents, Seeds
+    from polarprior.law.diagnostics import Diagnostics
+    from polarprior.law.image_statistics import Statistic
+
+SAMPLERS = ("bank", "online", "paper-online")
+"""The host's own."""
+
+
+@dataclass(frozen=True)
+class SamplerOptions:
+    """How a sampler is asked to draw.
+
+    Attributes:
+        sampler: its name: one of `SAMPLERS`, or ``PLUGIN`` or ``PLUGIN:NAME``.
+        k: singular values in the log-volume; None for all that the bank holds.
+        draws: how many latents will be drawn, for the diagnostics; 0 where that is not known.
+        label: the class that will be drawn, for the limits and diagnostics; all classes of the bank where None.
+        support: the target, ``prior``, ``shell`` or ``clamp``, see `polarprior.law.support`.
+        hold: statistics of the image whose distribution must not move: names of
+            `polarprior.law.image_statistics`, or functions of images [n, C, H, W] to [n].
+        force: go beyond the limits of rho, with a warning.
+    """
+
+    sampler: str = "bank"
+    k: int | None = None
+    draws: int = 0
+    label: int | None = None
+    support: str = "prior"
+    hold: tuple[str | Statistic, ...] = ()
+    force: bool = False
+
+
+class SamplerKeywords(TypedDict, total=False):
+    """The fields of `SamplerOptions`, for functions that take them by name."""
+
+    sampler: str
+    k: int | None
+    draws: int
+    label: int | None
+    support: str
+    hold: tuple[str | Statistic, ...]
+    force: bool
+
+
+class LatentSampler(Protocol):
+    """Draws from a polarity prior; each draw depends on the stock latent and its label alone."""
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How far the draws can be trusted."""
+        ...
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """z [n, *shape] from the stock prior (with its labels int64 [n]) to latents of the polarity prior."""
+        ...
+
+    def sample(self, seeds: Seeds, label: Labels = None) -> Latents:
+        """``redraw(prior.draw(seeds, label))``: n latents."""
+        ...
+
+
+class Redrawing(ABC):
+    """A sampler whose `sample` is its `redraw` of stock latents, as the host's own are."""
+
+    _generator: Generator
+
+    @abstractmethod
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """See `LatentSampler`."""
+
+    def sample(self, seeds: Seeds, label: Labels = None) -> Latents:
+        """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""
+        stock = self._generator.prior.draw(seeds, label)
+        return self.redraw(stock.z, stock.label)
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """What a LatentSampler that draws rows of a bank may answer besides: how its law weighs them.
+
+    A sweep then draws each of its sets from a part of the bank of its own, and gives it a control: the same
+    repetitions without polarity.
+    """
+
+    def weighted(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The law on some rows of the bank, as if they were all of it.
+
+        Args:
+            rows: int64 [m], ascending, of the class that the sampler was asked for.
+
+        Returns:
+            Those of the rows that are in the law's support, int64 [n], and their weights, float64 [n], summing to 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Explained(Protocol):
+    """What a LatentSampler may answer besides: where its draws come from."""
+
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seed of each draw, [n]; None where it is not known, or there is none."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """The law that is drawn, for metadata: JSON."""
+        ...

@@ -1,0 +1,287 @@
+"""Fresh latents from a polarity prior: each stock latent's stream of proposals, until one is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from polarprior.bank.bank import Bank
+from polarprior.generator import Generator, Latents
+from polarprior.hashing import latent_hash
+from polarprior.law.diagnostics import Diagnostics, Spending
+from polarprior.law.law import Law
+from polarprior.law.rows import BATCH, check_asked_for, lengths
+from polarprior.samplers.contract import Redrawing
+from polarprior.samplers.streams import Numbers, stream_numbers
+from polarprior.samplers.true_volumes import NO_SEED, LogVolumes
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+AT_ONCE = 256
+"""Streams that are followed at once; more would hold more proposals in memory."""
+WINDOW = 64
+"""Proposals of a stream that are looked at before the next true log-volume is taken, at most."""
+
+
+class Screened(NamedTuple):
+    """What a first look tells of n proposals.
+
+    Attributes:
+        log_pass: log of the probability to go on, [n].
+        log_guess: log of the law's weight as far as it can be told, up to a constant, [n].
+        statistics: those held, [n, m]; m is 0 where none are.
+    """
+
+    log_pass: np.ndarray
+    log_guess: np.ndarray
+    statistics: np.ndarray
+
+    def row(self, i: int) -> Screened:
+        """Of proposal i alone, n = 1."""
+        return Screened(*(each[[i]] for each in self))
+
+
+class Acceptance(Protocol):
+    """Accepts proposals of one class in two stages; a proposal becomes a draw if it passes both."""
+
+    @property
+    def law(self) -> Law:
+        """The target; proposals outside its support are passed over unseen."""
+        ...
+
+    @property
+    def expected_pass(self) -> float:
+        """Mean probability to pass the first stage."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Proposals in a stream."""
+        ...
+
+    def screen(self, latents: Latents) -> Screened:
+        """The first stage, which costs a forward pass or nothing."""
+        ...
+
+    def log_correction(self, log_volume: np.ndarray, screened: Screened) -> np.ndarray:
+        """log of the probability to be accepted, above 0 beyond the bound: [n]."""
+        ...
+
+
+def _joined(parts: Sequence[Screened]) -> Screened:
+    return Screened(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+class _Proposal(NamedTuple):
+    """A proposal that has passed the first stage; `u` decides the second."""
+
+    z: Tensor
+    seed: int
+    step: int
+    screened: Screened
+    u: float
+
+
+@dataclass(eq=False)
+class _Stream:
+    """A stock latent on its way."""
+
+    row: int
+    z: Tensor
+    key: int
+    position: int = 0
+    waiting: list[_Proposal] = field(default_factory=list)
+    seen: list[tuple[Tensor, float]] = field(default_factory=list)
+    guessed: tuple[float, Tensor] | None = None
+
+
+class FreshSampler(Redrawing):
+    """Latents of the polarity prior that are no rows of a bank.
+
+    Each stock latent owns a stream of proposals from the prior, the first of them itself, and becomes the first that
+    is accepted: so a draw depends on the stock latent and its class alone. A stream that ends without one gives one
+    of those whose true log-volume it has seen, by their weights, or where it has seen none one of all its proposals,
+    by their guessed weights. Such a draw is not exact, and counted.
+
+    Args:
+        generator: the model.
+        bank: of its latents.
+        log_volumes: true log-volumes of its latents.
+        acceptances: for each class, None standing for no classes.
+        diagnostics: of the law on the bank.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        bank: Bank,
+        log_volumes: LogVolumes,
+        acceptances: Mapping[int | None, Acceptance],
+        diagnostics: Diagnostics,
+    ):
+        self._generator = generator
+        self._bank = bank
+        self._log_volumes = log_volumes
+        self._acceptances = acceptances
+        self._diagnostics = diagnostics
+        self._spent = Spending()
+        self._sums = np.zeros(3)
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """How far the draws can be trusted, and what they have cost so far."""
+        return replace(self._diagnostics, spending=self._spent)
+
+    def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """Latents of the polarity prior for stock latents.
+
+        Args:
+            z: [n, *shape], drawn from the model's own prior.
+            label: int64 [n], exactly where the model has classes; it comes back unchanged.
+
+        Returns:
+            Latents on the device and in the dtype of z.
+
+        Raises:
+            UsageError: a class that the sampler was not made for.
+        """
+        from tqdm import tqdm
+
+        self._generator.check(Latents(z, label))
+        stock = z.detach().cpu()
+        hashes = latent_hash(stock)
+        drawn = stock.clone()
+        classes = [None] if label is None else torch.unique(label).tolist()
+        with (
+            self._log_volumes.keeping(),
+            tqdm(total=len(z), unit="latent", desc="draw", disable=None, delay=2, leave=False) as bar,
+        ):
+            for each in classes:
+                check_asked_for(self._bank, each, self._acceptances)
+                acceptance = self._acceptances[each]
+                rows = range(len(z)) if label is None else np.flatnonzero(label.cpu().numpy() == each).tolist()
+                for start in range(0, len(rows), AT_ONCE):
+                    streams = [_Stream(row, stock[row], int(hashes[row])) for row in rows[start : start + AT_ONCE]]
+                    self._follow(streams, each, acceptance, drawn, bar)
+        return Latents(drawn.to(device=z.device, dtype=z.dtype), label)
+
+    def seeds_of(self, latents: Latents) -> list[int | None]:
+        """The seeds that give these draws; None for a stock latent that stayed itself."""
+        return self._log_volumes.seeds_of(latents)
+
+    def _follow(
+        self, streams: list[_Stream], label: int | None, acceptance: Acceptance, drawn: Tensor, bar: tqdm[Any]
+    ) -> None:
+        """Run streams of one class to their ends, and put what they become into `drawn`."""
+        window = int(np.clip(np.ceil(1 / max(acceptance.expected_pass, 1e-9)), 1, WINDOW))
+        while streams:
+            dry = streams
+            while dry := [each for each in dry if not each.waiting and each.position < acceptance.length]:
+                self._look_ahead(dry, window, label, acceptance)
+            ready = [(stream, stream.waiting.pop(0)) for stream in streams if stream.waiting]
+            ended = [stream for stream in streams if not stream.waiting and stream.position >= acceptance.length]
+            taken = self._decide(ready, label, acceptance, drawn)
+            for stream in ended:
+                if stream not in taken:
+                    drawn[stream.row] = _last_resort(stream, acceptance.length)
+                    self._count(drawn=1, exhausted=1, proposals=acceptance.length)
+                    taken.append(stream)
+            streams = [stream for stream in streams if stream not in taken]
+            bar.update(len(taken))
+
+    def _look_ahead(self, streams: Sequence[_Stream], window: int, label: int | None, acceptance: Acceptance) -> None:
+        """The first stage for the next proposals of streams."""
+        owners: list[_Stream] = []
+        parts: list[Numbers] = []
+        own: list[int] = []
+        steps: list[int] = []
+        for stream in streams:
+            count = min(window, acceptance.length - stream.position)
+            steps += range(stream.position, stream.position + count)
+            parts.append(stream_numbers(stream.key, stream.position, count))
+            own += [len(owners)] if stream.position == 0 else []
+            owners += [stream] * count
+            stream.position += count
+        seeds, u = (np.concatenate(each) for each in zip(*parts, strict=True))
+        proposals = self._generator.prior.draw(seeds).z.to(streams[0].z.dtype)
+        if own:
+            proposals[own] = torch.stack([owners[row].z for row in own])
+            seeds[own] = NO_SEED
+        inside = np.arange(len(owners))
+        if np.isfinite(acceptance.law.support.high):
+            inside = inside[acceptance.law.support.contains(lengths(self._generator, proposals))]
+        self._count(screened=len(inside))
+        for start in range(0, len(inside), BATCH):
+            batch = inside[start : start + BATCH]
+            screened = acceptance.screen(self._latents(proposals[torch.from_numpy(batch)], label))
+            # The largest of log w + Gumbel noise is a draw by the weights w, however many come.
+            gumbel = screened.log_guess - np.log(-np.log(u[batch, 2].clip(min=1e-300)))
+            for row, score in zip(batch.tolist(), gumbel.tolist(), strict=True):
+                best = owners[row].guessed
+                if best is None or score > best[0]:
+                    owners[row].guessed = score, proposals[row].clone()
+            passed = np.flatnonzero(u[batch, 0] < np.exp(screened.log_pass))
+            for i in passed.tolist():
+                row = int(batch[i])
+                proposal = _Proposal(
+                    proposals[row].clone(), int(seeds[row]), steps[row], screened.row(i), float(u[row, 1])
+                )
+                owners[row].waiting.append(proposal)
+
+    def _decide(
+        self, ready: list[tuple[_Stream, _Proposal]], label: int | None, acceptance: Acceptance, drawn: Tensor
+    ) -> list[_Stream]:
+        """The second stage for one proposal a stream; the streams whose proposal became a draw."""
+        if not ready:
+            return []
+        proposals = [proposal for _, proposal in ready]
+        z = torch.stack([proposal.z for proposal in proposals])
+        solved = self._log_volumes.solved
+        log_volume = self._log_volumes(
+            self._latents(z, label), np.array([proposal.seed for proposal in proposals], np.int64)
+        )
+        screened = _joined([proposal.screened for proposal in proposals])
+        correction = acceptance.log_correction(log_volume, screened)
+        taken = []
+        proposals_used = 0
+        for (stream, proposal), log_ratio in zip(ready, correction.tolist(), strict=True):
+            stream.seen.append((proposal.z, log_ratio))
+            if proposal.u < np.exp(min(log_ratio, 0.0)):
+                drawn[stream.row] = proposal.z
+                taken.append(stream)
+                proposals_used += proposal.step + 1
+        ratios = np.exp(correction)
+        self._sums += ratios.sum(), (ratios**2).sum(), (ratios - 1).clip(min=0).sum()
+        self._count(
+            drawn=len(taken),
+            proposals=proposals_used,
+            jacobians=len(ready),
+            solved=self._log_volumes.solved - solved,
+            exceedances=int((correction > 1e-9).sum()),
+        )
+        return taken
+
+    def _latents(self, z: Tensor, label: int | None) -> Latents:
+        return Latents(z, None if label is None else torch.full((len(z),), label))
+
+    def _count(self, **more: int) -> None:
+        ess = float(self._sums[0] ** 2 / self._sums[1]) if self._sums[1] else 0.0
+        counts = {name: getattr(self._spent, name) + count for name, count in more.items()}
+        beyond = float(self._sums[2] / self._sums[0]) if self._sums[0] else 0.0
+        self._spent = replace(self._spent, ess=ess, beyond=beyond, **counts)
+
+
+def _last_resort(stream: _Stream, length: int) -> Tensor:
+    """One of the latents whose weight is known, by these; else by guessed weights; else the stock latent."""
+    log_ratio = np.array([each for _, each in stream.seen])
+    if not np.isfinite(log_ratio).any():
+        return stream.z if stream.guessed is None else stream.guessed[1]
+    weights = np.exp(log_ratio - log_ratio.max()).cumsum()
+    u = stream_numbers(stream.key, length, 1).u[0, 2]
+    return stream.seen[int(np.searchsorted(weights, u * weights[-1], side="right"))][0]

@@ -1,0 +1,27 @@
+"""The random numbers of streams: each stock latent owns one, which its hash gives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+STREAM_KEY = 1 << 64
+"""Added to the hash as a Philox key, so that these numbers are not those of `polarprior.hashing.uniforms`."""
+
+
+class Numbers(NamedTuple):
+    """Random numbers of some steps of a stream: seeds int64 [n], 0 to 2**32 - 1, and uniforms on [0, 1), [n, 3]."""
+
+    seeds: np.ndarray
+    u: np.ndarray
+
+
+def stream_numbers(key: int, start: int, count: int) -> Numbers:
+    """Those of the steps start to start + count of the stream of a latent with the hash `key`.
+
+    Step j is the (j + 1)-th counter of Philox-4x64 with the hash as its key, so it depends on nothing else.
+    """
+    stream = np.random.Philox(key=STREAM_KEY + key % STREAM_KEY, counter=start)
+    raw = stream.random_raw(4 * count).reshape(count, 4)
+    return Numbers((raw[:, 0] >> np.uint64(32)).astype(np.int64), (raw[:, 1:] >> np.uint64(11)) * 2.0**-53)

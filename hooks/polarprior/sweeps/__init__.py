@@ -1,0 +1,1 @@
+"""What a polarity does: draws, sweeps, searches, modes and scores, each one call."""

@@ -1,0 +1,109 @@
+"""What draws are compared with: real images, or the model's own pictures, in one space of features or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+from polarprior.errors import UsageError
+from polarprior.generator import Generator
+from polarprior.host import Host
+from polarprior.images.pictures import from_uint8, to_uint8
+from polarprior.images.reference import BATCH, Reference, open_reference
+from polarprior.metrics.judge import SCORE, Judge, check_metrics
+
+SPACE = "perceptual:efficientnet-lite0"
+OWN = "prior"
+"""In place of real images: pictures of the model's own prior, where there are no real ones."""
+OWN_SEEDS = 1 << 31
+"""The first seed of these: far from those of a bank."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How draws are compared.
+
+    Attributes:
+        reference: real images: a folder, a zip, an idx file or an .npz; or ``prior``, the model's own pictures.
+        metrics: some of fid, kid, pr (precision and recall), dc (density and coverage), transport (a debiased
+            Wasserstein distance), and is (the Inception score, of the classifier ``SPACE-logits``).
+        metric_space: the spaces where images are compared; a search aims at the first.
+        samples: draws a set.
+        sets: sets of draws, each from a part of the bank of its own, for error bars.
+    """
+
+    reference: str | Path
+    metrics: tuple[str, ...] = ("fid", "pr")
+    metric_space: tuple[str, ...] = (SPACE,)
+    samples: int = 1000
+    sets: int = 3
+
+    def opened(self) -> Reference | None:
+        """The real images; None for the model's own pictures."""
+        return None if str(self.reference) == OWN else open_reference(self.reference)
+
+    def check(self) -> None:
+        """Raise UsageError for a metric that there is not, or too few or too many samples."""
+        check_metrics(self.metrics)
+        for name, value, least in (("samples", self.samples, 10), ("sets", self.sets, 1)):
+            if value < least:
+                raise UsageError(f"{name}: got {value}, expected {least} or more", f"use {name}={least * 100}")
+        if self.sets * self.samples > OWN_SEEDS:
+            raise UsageError(
+                f"samples: got {self.samples} in {self.sets} sets, more than there are seeds", "ask for fewer"
+            )
+
+
+def judge_of(
+    host: Host, generator: Generator, comparison: Comparison, real: Reference | None, label: int | None
+) -> Judge:
+    """The Judge of a generator's draws.
+
+    Args:
+        host: gives the maps to the spaces.
+        generator: whose draws are compared.
+        comparison: how.
+        real: real images; the model's own pictures where None, as many as are drawn, at the settings of `generator`.
+        label: the class of these.
+
+    Raises:
+        UsageError: no such metric or space, or too few samples.
+    """
+    comparison.check()
+    try:
+        maps = {space: host.feature_map(generator, space) for space in comparison.metric_space}
+        scored = comparison.metric_space if SCORE in comparison.metrics else ()
+        logits = {space: host.feature_map(generator, f"{space}-logits") for space in scored}
+    except UsageError as error:  # it speaks of where volume is measured
+        raise UsageError(
+            error.message.replace("space: ", "metric_space: ", 1), error.hint.replace("space=", "metric_space=")
+        ) from None
+    count = comparison.samples * comparison.sets if real is None else len(real)
+
+    def batches() -> Iterator[Tensor]:
+        shape = shape_of(generator)
+        found = own_pictures(generator, count, label) if real is None else real.batches(*shape)
+        with tqdm(total=count, unit="image", desc="reference") as bar:
+            for images in found:
+                yield images
+                bar.update(len(images))
+
+    return Judge(comparison.metrics, maps, batches(), logits, generator.device)
+
+
+def own_pictures(generator: Generator, count: int, label: int | None) -> Iterator[Tensor]:
+    """Pictures [n, C, H, W] in [-1, 1] of the model's own prior, of seeds from `OWN_SEEDS` on, rounded to 8 bits."""
+    for start in range(0, count, BATCH):
+        seeds = range(OWN_SEEDS + start, OWN_SEEDS + min(start + BATCH, count))
+        yield from_uint8(to_uint8(generator(generator.prior.draw(seeds, label))))
+
+
+def shape_of(generator: Generator) -> tuple[int, tuple[int, int]]:
+    """Channels and (height, width) of a generator's pictures; UsageError where they are none."""
+    label = None if generator.num_classes is None else 0
+    height, width, channels = to_uint8(generator(generator.prior.draw([0], label))).shape[1:]
+    return channels, (height, width)

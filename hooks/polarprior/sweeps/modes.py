@@ -1,0 +1,266 @@
+"""What a generator's modes and anti-modes look like, and which real images they are nearest to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from polarprior.bank.bank import Bank
+from polarprior.bank.extremes import extremes
+from polarprior.errors import UsageError
+from polarprior.generator import Generator
+from polarprior.hashing import latent_hash
+from polarprior.host import Host
+from polarprior.images.pictures import as_image, captioned_grid, from_uint8, to_uint8
+from polarprior.images.reference import Reference, open_reference
+from polarprior.law.rows import labels_asked_for
+from polarprior.metrics.nearest import nearest
+from polarprior.sweeps.comparing import shape_of
+
+COMPARED = 32
+"""Pixels a side at which images are compared, as in the polarity paper's Fig. 6; smaller ones as they are."""
+EXTREMES = "the bank's extremes, not the law"
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest real images of some pictures.
+
+    Attributes:
+        rows: int64 [n, m], of the reference.
+        distances: float64 [n, m], Euclidean, of pixels in [-1, 1] at `COMPARED`.
+        images: uint8 [n, m, H, W, C].
+    """
+
+    rows: np.ndarray
+    distances: np.ndarray
+    images: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Latents of a bank with their pictures.
+
+    Attributes:
+        title: what they are.
+        seeds: of each.
+        log_volumes: of each, nats.
+        images: uint8 [n, H, W, C].
+        neighbours: where there is a reference.
+        of_class: the one class of all of them, by name or number; empty where they have none.
+    """
+
+    title: str
+    seeds: list[int]
+    log_volumes: list[float]
+    images: np.ndarray
+    neighbours: Neighbours | None = None
+    of_class: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        found: dict[str, object] = {"title": self.title, "seeds": self.seeds, "log_volumes": self.log_volumes}
+        if self.neighbours:
+            found["nearest"] = self.neighbours.rows.tolist()
+            found["distances"] = self.neighbours.distances.round(6).tolist()
+        return found
+
+
+@dataclass(frozen=True)
+class ModesOptions:
+    """Which latents of a bank are shown.
+
+    Attributes:
+        n: how many (a class).
+        anti: the anti-modes, of highest log-volume.
+        per_class: of each class of the bank.
+        label: of this class alone.
+        k: singular values in the log-volume; all of the bank's where None.
+        rho: draw at this rho instead: what `seeds` become.
+        seeds: stock seeds, with `rho`; 0 to n - 1 where None.
+        force: beyond the limits of rho.
+        reference: real images: the nearest are shown beside each.
+        neighbours: nearest real images.
+    """
+
+    n: int = 8
+    anti: bool = False
+    per_class: bool = False
+    label: int | None = None
+    k: int | None = None
+    rho: float | None = None
+    seeds: Sequence[int] | None = None
+    force: bool = False
+    reference: str | Path | None = None
+    neighbours: int = 5
+
+    def check(self) -> None:
+        """Raise UsageError for options that don't go together."""
+        if self.rho is None and (self.force or self.seeds):
+            raise UsageError(f"{'force' if self.force else 'seeds'}: only at a rho of its own", "add rho=-5")
+        if self.rho is not None and (self.anti or self.per_class):
+            raise UsageError(f"{'anti' if self.anti else 'per_class'}: not at a rho of its own", "leave one out")
+        if self.per_class and self.label is not None:
+            raise UsageError(f"label: got {self.label}, and every class is shown", "leave one out")
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """What a bank's modes look like.
+
+    Attributes:
+        model: as the command line names it where it can.
+        bank: with spectra.
+        options: what was asked for.
+        groups: pictures, a group a class.
+        real: how many real images they were compared with; 0 where they were not.
+    """
+
+    model: str
+    bank: Bank
+    options: ModesOptions
+    groups: list[Pictures]
+    real: int = 0
+
+    @property
+    def title(self) -> str:
+        """What is shown."""
+        if len(self.groups) == 1:
+            return self.groups[0].title
+        return f"{'anti-modes' if self.options.anti else 'modes'}, a class a row: {EXTREMES}"
+
+    def to_dict(self) -> dict[str, object]:
+        """What ``modes.json`` holds."""
+        groups = [group.to_dict() for group in self.groups]
+        return {"model": self.model, "bank": self.bank.info.digest, "groups": groups}
+
+    def picture(self) -> Image.Image:
+        """All groups on one sheet, with a title."""
+        info, k = self.bank.info, self.options.k
+        about = (
+            f"{self.model}: bank of {len(self.bank)} latents, k = {info.k if k is None else k}, space {info.space}"
+        )
+        sizes = f"nearest of {self.real} images of {self.options.reference}, l2 in pixels at 32 x 32 or less"
+        return modes_picture(self.groups, f"{about}\n{self.title}" + (f"\n{sizes}" if self.real else ""))
+
+
+def found_modes(host: Host, generator: Generator, bank: Bank, options: ModesOptions) -> Modes:
+    """Look for modes; see `polarprior.modes`."""
+    options.check()
+    if options.per_class and bank.labels is None:
+        raise UsageError("per_class: the bank has no classes", "leave it out")
+    real = None if options.reference is None else open_reference(options.reference)
+    near = None if real is None else NearestReal(real, *shape_of(generator), options.neighbours)
+    if options.rho is not None:
+        groups = [_drawn(host, generator, bank, options.rho, options, near)]
+    else:
+        labels = labels_asked_for(bank, None) if options.per_class else [options.label]
+        groups = [modes(generator, bank, replace(options, label=label), near) for label in labels]
+    model = generator.source or generator.plugin
+    return Modes(model, bank, options, groups, 0 if real is None else len(real))
+
+
+def modes(generator: Generator, bank: Bank, options: ModesOptions, reference: NearestReal | None = None) -> Pictures:
+    """The latents of lowest (or highest) log-volume in the bank, of one class: where rho goes without limit.
+
+    The law at such a rho lies beyond what any bank shows: these are the extremes of this one.
+
+    Args:
+        generator: the model of the bank.
+        bank: with spectra.
+        options: n, anti, label and k.
+        reference: real images to be compared with.
+
+    Raises:
+        UsageError: n, the class or k out of range.
+    """
+    label = options.label
+    end = extremes(bank, options.n, label, options.k)[options.anti]
+    images = to_uint8(generator(generator.prior.draw(end.seeds, label)))
+    of_class = "" if label is None else generator.class_names[label] if generator.class_names else str(label)
+    title = f"{end.name}{', class ' if of_class else ''}{of_class}: {EXTREMES}"
+    near = reference(images) if reference else None
+    return Pictures(title, end.seeds, end.log_volumes, images, near, of_class)
+
+
+def _drawn(
+    host: Host, generator: Generator, bank: Bank, rho: float, options: ModesOptions, reference: NearestReal | None
+) -> Pictures:
+    """What the seeds become at rho, as `modes` shows them. The title says so where it is beyond the limits."""
+    label, k = options.label, options.k
+    seeds = range(options.n) if options.seeds is None else options.seeds
+    sampler = host.latent_sampler(generator, bank, rho, label=label, k=k, force=options.force)
+    latents = sampler.sample(seeds, label)
+    labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.numpy()
+    rows = bank.rows_by_hash(latent_hash(latents.z), labels)
+    images = to_uint8(generator(latents))
+    beyond = "" if sampler.diagnostics.within_limits else f", beyond the limits: {EXTREMES}"
+    return Pictures(
+        f"rho {rho:g}, k {sampler.diagnostics.k}{beyond}",
+        bank.seeds[rows].tolist(),
+        bank.log_volume(k)[rows].tolist(),
+        images,
+        reference(images) if reference else None,
+    )
+
+
+class NearestReal:
+    """Finds the real images nearest to pictures.
+
+    Args:
+        reference: real images.
+        channels, size: of the generator's pictures.
+        count: how many of them.
+    """
+
+    def __init__(self, reference: Reference, channels: int, size: tuple[int, int], count: int = 5):
+        self._reference, self._channels, self._size, self._count = reference, channels, size, count
+        longest = max(*size, COMPARED)
+        self._compared = (max(1, size[0] * COMPARED // longest), max(1, size[1] * COMPARED // longest))
+        self._real = torch.cat([self._flat(batch) for batch in reference.pixel_batches(channels, size)])
+
+    def __call__(self, images: np.ndarray) -> Neighbours:
+        """Of uint8 [n, H, W, C]."""
+        found = nearest(self._real, self._flat(images), min(self._count, len(self._real)))
+        pictures = [self._reference.pixels(rows, self._channels, self._size) for rows in found.rows.tolist()]
+        return Neighbours(found.rows.numpy(), found.distances.numpy(), np.stack(pictures))
+
+    def _flat(self, images: np.ndarray) -> Tensor:
+        """uint8 [n, H, W, C] to float32 [n, any], in [-1, 1], at the size that is compared."""
+        small = np.stack([np.asarray(self._reduced(each)).reshape(*self._compared, -1) for each in images])
+        return from_uint8(small).flatten(1)
+
+    def _reduced(self, pixels: np.ndarray) -> Image.Image:
+        image = as_image(pixels)
+        height, width = self._compared
+        return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def modes_picture(groups: Sequence[Pictures], title: str, columns: int = 8) -> Image.Image:
+    """Each picture with its nearest real images in a row, or, where there is no reference, `columns` a row."""
+    rows, captions, heads = [], [], []
+    for group in groups:
+        values = [f"{value:.1f}" for value in group.log_volumes]
+        if group.neighbours:
+            heads = ["drawn", *[f"nearest {rank + 1}" for rank in range(group.neighbours.images.shape[1])]]
+            for image, near, distances, seed, value in zip(
+                group.images, group.neighbours.images, group.neighbours.distances, group.seeds, values, strict=True
+            ):
+                rows.append(np.concatenate([image[None], near]))
+                captions.append((f"seed {seed}", f"l {value}\ndistance {distances[0]:.2f}"))
+        else:
+            heads = [str(rank + 1) for rank in range(min(columns, len(groups[0].images)))]
+            for start in range(0, len(group.images), len(heads)):
+                picked = slice(start, start + len(heads))
+                blank = np.full((len(heads) - len(group.images[picked]), *group.images.shape[1:]), 255, np.uint8)
+                rows.append(np.concatenate([group.images[picked], blank]))
+                rank = f"{start + 1} to {start + len(group.images[picked])}"
+                captions.append((group.of_class or rank, f"l {values[start]} on"))
+    marks = [np.zeros(len(row), bool) for row in rows]
+    return captioned_grid(rows, captions, title, heads, marks)

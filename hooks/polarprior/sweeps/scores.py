@@ -1,0 +1,97 @@
+"""Log-volumes of given seeds, and where they lie among the prior's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polarprior.bank.bank import Bank
+from polarprior.generator import Generator, Latents
+from polarprior.jacobian.of_generator import JacobianOf
+from polarprior.samplers.true_volumes import LogVolumes, VolumeSolver
+from polarprior.volume.estimators import default_estimator
+
+K = 30
+BATCH = 16
+
+
+class Ranking:
+    """Log-volumes of latents, and where they lie among the prior's.
+
+    Args:
+        generator: the model.
+        count: latents that will be asked for, which an estimator may be worth calibrating for.
+        label: the class, where the model has classes.
+        bank: of the model; it says where volume is measured, and its rows are known already.
+        k: singular values; all of the bank's, or without one `K`, as far as the model has them.
+        space: where volume is measured, without a bank.
+        jacobian_of: gives the model's Jacobians.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        count: int,
+        label: int | None = None,
+        bank: Bank | None = None,
+        k: int | None = None,
+        space: str = "pixel",
+        *,
+        jacobian_of: JacobianOf,
+    ):
+        self._solve: Callable[[Latents], np.ndarray]
+        self._known = np.empty(0)
+        if bank is None:
+            k = min(K, generator.rank_bound) if k is None else k
+            estimator = default_estimator(generator.prior.dim, k, count)
+            self._solve = VolumeSolver(generator, jacobian_of(generator, space), k, estimator)
+        else:
+            k = bank.info.k if k is None else k
+            self._known = np.sort(bank.log_volume(k)[bank.rows_of(label)])
+            self._solve = LogVolumes(generator, bank, k, jacobian_of)
+
+    def __call__(self, latents: Latents) -> list[tuple[float, float | None]]:
+        """Of each latent l_k, nats, and the share of the bank's rows (of the class) with a lower one; None without a
+        bank."""
+        volumes = self._solve(latents)
+        below = np.searchsorted(self._known, volumes)
+        return [
+            (volume, rank / len(self._known) if len(self._known) else None)
+            for volume, rank in zip(volumes.tolist(), below.tolist(), strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One seed.
+
+    Attributes:
+        seed: the stock seed.
+        label: its class, or None.
+        log_volume, quantile: see `Ranking`.
+    """
+
+    seed: int
+    label: int | None
+    log_volume: float
+    quantile: float | None
+
+
+def scores(
+    generator: Generator,
+    seeds: Sequence[int],
+    label: int | None = None,
+    bank: Bank | None = None,
+    k: int | None = None,
+    space: str = "pixel",
+    *,
+    jacobian_of: JacobianOf,
+) -> Iterator[Score]:
+    """Score stock seeds [n], `BATCH` at a time; the others as `Ranking` takes them."""
+    rank = Ranking(generator, len(seeds), label, bank, k, space, jacobian_of=jacobian_of)
+    for start in range(0, len(seeds), BATCH):
+        batch = seeds[start : start + BATCH]
+        for seed, found in zip(batch, rank(generator.prior.draw(batch, label)), strict=True):
+            yield Score(seed, label, *found)
