@@ -217,16 +217,6 @@ def test_the_other_side_sees_what_a_transport_does_not_visit(stretching):
     generator, bank = stretching
     true = LogVolumes(generator, bank, 2, pp.jacobian_fn)
     words = (generator, OneSided(), true, RHO, 2, 1.0, Limits(-1, 1), SamplerOptions(), {})
-        generator,
-        OneSided(),
-        LogVolumes(generator, bank, 2, pp.jacobian_fn),
-        RHO,
-        2,
-        1.0,
-        Limits(-1, 1),
-        SamplerOptions(),
-        {},
-    )
     assert TransportSampler(*words).diagnostics.ess == pytest.approx(200, rel=1e-3)
     with pytest.raises(PolarPriorError, match="the ESS of the law on the bank"):
         TransportSampler(*words, bank)
