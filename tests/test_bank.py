@@ -12,9 +12,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from polarprior import verify
 from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
-from polarprior.bank.verify import verify
 from polarprior.errors import BankError, PluginError, PolarPriorError, UsageError
 from polarprior.samplers.true_volumes import LogVolumes
 from safetensors.numpy import save_file

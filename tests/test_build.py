@@ -8,7 +8,7 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.bank.verify import verify
+from polarprior import verify
 from polarprior.building import deciding
 from polarprior.errors import BankError, UsageError
 from polarprior.volume import spectra

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutants import mutate, write_valid
+from polarprior import verify
 from polarprior.bank import bank as bank_module
 from polarprior.bank import cache
 from polarprior.bank import format as bank_format
 from polarprior.bank.extremes import extremes
 from polarprior.bank.statistics import histogram, spectrum_statistics
-from polarprior.bank.verify import verify
 from polarprior.building.card import write_card
 from polarprior.building.merge import merge
 from polarprior.errors import BankError, PolarPriorError, UsageError
