@@ -98,23 +98,14 @@ class BankInfo:
         if set(values) != known:
             odd = sorted(set(values) ^ known)
             raise _not_a_bank(f"metadata with missing or unknown fields: {', '.join(odd)[:80]}")
-        shape, estimator = values["latent_shape"], values["estimator"]
-        valid = {
-            **{name: isinstance(values[name], str) and values[name].isprintable() for name in _TEXTS},
-            "stock_seeds": isinstance(values["stock_seeds"], bool),
-            "k": _counts(values["k"]),
-            "num_classes": values["num_classes"] is None or _counts(values["num_classes"]),
-            "latent_shape": isinstance(shape, list) and bool(shape) and all(map(_counts, shape)),
-            "estimator": _describes_estimator(estimator),
-        }
-        for name, is_valid in valid.items():
+        for name, is_valid in _checked_fields(values).items():
             if not is_valid:
                 raise _not_a_bank(f"metadata field {name!r} of the wrong type or out of range")
         try:
             settings = Settings.from_dict(values["settings"])
         except ValueError as error:
             raise _not_a_bank(f"metadata: {error}") from error
-        info = cls(**{**values, "latent_shape": tuple(shape), "settings": settings})
+        info = cls(**{**values, "latent_shape": tuple(values["latent_shape"]), "settings": settings})
         try:
             canonical = info.to_json() == text
         except ValueError:  # NaN or infinity somewhere inside
@@ -137,6 +128,19 @@ _TEXTS = (
     "digest",
     "shard",
 )
+
+
+def _checked_fields(values: dict[str, Any]) -> dict[str, bool]:
+    """Whether each field of untrusted metadata holds what it should, but for the settings."""
+    shape = values["latent_shape"]
+    return {
+        **{name: isinstance(values[name], str) and values[name].isprintable() for name in _TEXTS},
+        "stock_seeds": isinstance(values["stock_seeds"], bool),
+        "k": _counts(values["k"]),
+        "num_classes": values["num_classes"] is None or _counts(values["num_classes"]),
+        "latent_shape": isinstance(shape, list) and bool(shape) and all(map(_counts, shape)),
+        "estimator": _describes_estimator(values["estimator"]),
+    }
 
 
 def _counts(value: Any) -> bool:

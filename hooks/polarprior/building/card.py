@@ -64,9 +64,9 @@ def _header(bank: Bank) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _body(bank: Bank, name: str) -> str:
-    info, log_volume = bank.info, bank.log_volume()
-    finite = log_volume[log_volume > -float("inf")]
+def _facts(bank: Bank) -> str:
+    """Rows of a table: what the bank is of."""
+    info = bank.info
     settings = ", ".join(f"{field} {value}" for field, value in info.settings.given().items()) or "-"
     table = {
         "model": f"{info.plugin} {info.plugin_version}",
@@ -80,14 +80,17 @@ def _body(bank: Bank, name: str) -> str:
         "log-volumes": info.accuracy(),
         "digest": f"`{info.digest}`",
     }
-    rows = "\n".join(f"| {key} | {value.replace('|', '/')} |" for key, value in table.items())
+    return "\n".join(f"| {key} | {value.replace('|', '/')} |" for key, value in table.items())
+
+
+def _body(bank: Bank, name: str) -> str:
+    log_volume = bank.log_volume()
+    finite = log_volume[log_volume > -float("inf")]
     lines = "\n".join(f"| {i} | {mean:.3f} | {std:.3f} |" for i, mean, std in spectrum_statistics(bank).lines())
     spread = (
         f"mean {finite.mean():.2f}, standard deviation {finite.std():.2f}, nats" if finite.size else "none is finite"
     )
-    limits = (
-        f"Limits of rho: {limits_on(bank)}." if info.num_classes is None else "Limits of rho: `polarprior bank info`."
-    )
+    limits = "`polarprior bank info`" if bank.info.num_classes is not None else str(limits_on(bank))
     return f"""\
 A bank of [polarprior](https://pypi.org/project/polarprior): seeds of a generator's latents, with the largest
 singular values of its Jacobian there.
@@ -96,7 +99,7 @@ singular values of its Jacobian there.
 
 | | |
 |---|---|
-{rows}
+{_facts(bank)}
 
 Log-volumes ({spread}):
 
@@ -104,7 +107,7 @@ Log-volumes ({spread}):
 {histogram(log_volume)}
 ```
 
-{limits}
+Limits of rho: {limits}.
 
 | i | mean log sigma_i | std |
 |---|---|---|

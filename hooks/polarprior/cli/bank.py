@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from polarprior.bank.bank import Bank
-    from polarprior.law.limits import Limits
 
 from polarprior.cli.groups import Group
 from polarprior.cli.options import (
@@ -24,7 +17,6 @@ from polarprior.cli.options import (
     k_option,
     loading_options,
     model_argument,
-    table,
 )
 from polarprior.cli.types import Bytes, ClassList
 
@@ -79,6 +71,7 @@ def build(
 
     What has been solved is kept in BANK.parts: the same command goes on after whatever ended it.
     """
+    from polarprior.bank.statistics import size_text
     from polarprior.building.build import Labour, build_at
     from polarprior.building.plan import Request
     from polarprior.building.ranks import parse_share, share_of_environment
@@ -107,7 +100,7 @@ def build(
     if built is None:
         click.echo(f"share {share} is done; others are still missing: the last of them writes the bank")
         return
-    click.echo(f"{built.path}: {len(built)} latents, k {k}, space {space}, {_size(built.size)}")
+    click.echo(f"{built.path}: {len(built)} latents, k {k}, space {space}, {size_text(built.size)}")
     click.echo(f"log-volumes: {built.info.accuracy()}")
 
 
@@ -117,55 +110,10 @@ def build(
 def info(path: Path, as_json: bool) -> None:
     """What a bank holds, what it is valid for, and how far rho may go on it."""
     from polarprior.bank.bank import Bank
-    from polarprior.bank.statistics import histogram, spectrum_statistics
-    from polarprior.law.diagnostics import diagnose
-    from polarprior.law.limits import limits_on
+    from polarprior.reports.bank_report import BankReport
 
-    opened = Bank.open(path)
-    log_volume, k = opened.log_volume(), opened.info.k
-    labels = [None] if opened.labels is None else sorted(set(opened.labels.tolist()))
-    reports = [
-        diagnose(log_volume[opened.rows_of(label)], 0.0, k, label=label, limits=limits_on(opened, label=label))
-        for label in labels
-    ]
-    spectrum = spectrum_statistics(opened)
-    document = {
-        **asdict(opened.info),
-        "rows": len(opened),
-        "size": opened.size,
-        "groups": [
-            {
-                name: report.to_dict()[name]
-                for name in ("label", "rows", "mean_log_volume", "std", "rank_deficient", "limits")
-            }
-            for report in reports
-        ],
-        "spectrum": {"mean": _finite(spectrum.mean), "std": _finite(spectrum.std)},
-    }
-    if as_json:
-        click.echo(json.dumps(document, indent=2))
-        return
-    for name, value in document.items():
-        if name in ("groups", "spectrum", "shard", "estimator"):
-            continue
-        if name == "size":
-            value = _size(opened.size)
-        if name == "latent_shape":
-            value = "x".join(map(str, opened.info.latent_shape))
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {part}" for key, part in value.items() if part is not None) or "-"
-        click.echo(f"{name:<16}{value if value not in (None, '') else '-'}")
-    click.echo(f"{'accuracy':<16}{opened.info.accuracy()}")
-    click.echo("\nlog sigma_i, mean ± std: " + ", ".join(f"{i}: {m:.2f} ± {s:.2f}" for i, m, s in spectrum.lines()))
-    click.echo(f"\nlog-volumes\n{histogram(log_volume)}\n")
-    if len(reports) == 1:
-        click.echo(f"{_over_rho(opened, reports[0].limits, labels[0])}\n")
-    for report in reports:
-        where = "" if report.label is None else f"class {report.label}: "
-        click.echo(
-            f"{where}log-volume {report.mean_log_volume:.2f} ± {report.std:.2f} (std) over {report.rows} latents, "
-            f"{report.rank_deficient} rank-deficient; limits of rho {report.limits}"
-        )
+    report = BankReport.of(Bank.open(path))
+    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.text())
 
 
 @bank.command()
@@ -194,10 +142,11 @@ def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> 
 def merge(paths: tuple[Path, ...], out: Path) -> None:
     """One bank from several of the same model and settings, and of different seeds."""
     from polarprior.bank.bank import Bank
+    from polarprior.bank.statistics import size_text
     from polarprior.building.merge import merge as merge_banks
 
     merged = merge_banks([Bank.open(path) for path in paths], out)
-    click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {_size(merged.size)}")
+    click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {size_text(merged.size)}")
 
 
 @bank.command()
@@ -259,38 +208,3 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
         f"surrogate {surrogate.digest[:12]}: fitted on {len(surrogate.left_out)} rows of the bank and {more} others"
     )
     click.echo(f"left-one-out error {residual.std():.3f} nats, R² {surrogate.r2(opened.log_volume(k)):.3f}")
-
-
-def _over_rho(bank: Bank, limits: Limits, label: int | None) -> str:
-    """A table of what rho does to the weights, from twice the lower limit to twice the upper one."""
-    import numpy as np
-
-    from polarprior.law.diagnostics import diagnose
-    from polarprior.law.limits import floor_to
-
-    if not np.isfinite(limits).all() or limits.lower == limits.upper:
-        return "no table over rho: the limits are 0 or infinite"
-    steps = [floor_to(limit * part) for limit in limits for part in (2, 1.5, 1, 0.5)]
-    log_volume = bank.log_volume()[bank.rows_of(label)]
-    lines = [("rho", "|rho|·std", "ESS", "k-hat", "largest", "mean l", "ESS / rows")]
-    for rho in sorted({0.0, *steps}):
-        report = diagnose(log_volume, rho, bank.info.k, label=label, limits=limits)
-        share = report.ess / report.rows
-        shown = "█" * round(20 * share) + ("" if report.within_limits else " beyond the limits")
-        cells = (
-            f"{rho:g}",
-            f"{report.tilt:.2f}",
-            f"{report.ess:.0f}",
-            f"{report.k_hat:.2f}",
-            f"{report.max_weight:.1g}",
-        )
-        lines.append((*cells, f"{report.mean_log_volume:.2f}", shown))
-    return table(lines)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 10**5 else f"{count / 1e3:.1f} kB"
-
-
-def _finite(values: np.ndarray) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values.tolist()]

@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 import click
 
-from polarprior.cli.options import json_option, table
+from polarprior.cli.options import json_option
 from polarprior.errors import PolarPriorError
+from polarprior.tables import table
 from polarprior.version import __version__
 
 

@@ -18,11 +18,11 @@ from polarprior.cli.options import (
     loading_options,
     model_argument,
     sampler_options,
-    table,
     trunc_option,
 )
 from polarprior.cli.types import NumberList, RhoList
 from polarprior.errors import UsageError
+from polarprior.tables import table
 
 if TYPE_CHECKING:
     from polarprior.law.diagnostics import Diagnostics

@@ -19,10 +19,10 @@ from polarprior.cli.options import (
     loading_options,
     model_argument,
     sampler_options,
-    table,
     trunc_option,
 )
 from polarprior.errors import UsageError
+from polarprior.tables import table
 
 if TYPE_CHECKING:
     from polarprior.sweeps.tuning import Tried, Tuned

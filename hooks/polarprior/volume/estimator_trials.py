@@ -62,11 +62,9 @@ def calibrate(
     if domain == "z":
         check_k(k, generator.rank_bound)
     seeds = np.arange(LAST_SEED - n, LAST_SEED)
-    learned: Calibration | None = None
     total: Tensor | float = 0.0
     spectra: list[Tensor] = []
-    errors: dict[str, list[Tensor]] = {name: [] for name in EXACT_ARITHMETIC}
-    passes: dict[str, tuple[int, int]] = {}
+    trials: _Trials | None = None
     bar = tqdm(seeds, unit="latent", desc="calibration", disable=not progress)
     with exact_arithmetic():
         for row, seed in enumerate(bar):
@@ -75,31 +73,54 @@ def calibrate(
             if row == 0:
                 check_k(k, rank_of(generator, domain, linear_map))
                 price = _Price.of(linear_map)
-                if price.half_jvp < price.jvp:
-                    errors[IN_BFLOAT16] = []
             matrix = full_gram(linear_map)
             spectra.append(log_top(matrix, k, linear_map.value.dtype))
             if row == n // 2:
                 learned = Calibration(_subspace(total, matrix), seeds[:row], torch.cat(spectra[:row]))
-            if learned is not None:
-                small = _factor(matrix, linear_map)
-                for name, seen in errors.items():
-                    which = linear_map if name == IN_BFLOAT16 else small
-                    found = top_singular_values(which, k, estimator=name, calibration=learned, tol=tol)
-                    exact = spectra[-1].sum(1)
-                    alike = found.log_volume == exact  # both may be -inf: they say that the rank is less than k
-                    seen.append(torch.where(alike, 0.0, found.log_volume - exact))
-                    passes[name] = max(passes.get(name, (0, 0)), found.passes)
+                trials = _Trials(learned, k, tol, price.half_jvp < price.jvp)
+            if trials is not None:
+                trials.add(linear_map, matrix, spectra[-1].sum(1))
             total = total + matrix[0]
+    assert trials is not None  # there is a row n // 2
     return Calibration(
         subspace=_subspace(total, linear_map.value),
         seeds=seeds,
         log_sigma=torch.cat(spectra),
-        errors={name: torch.cat(seen) for name, seen in errors.items()},
-        passes=passes,
-        seconds={name: price.total(name, passes[name]) for name in errors},
+        errors={name: torch.cat(seen) for name, seen in trials.errors.items()},
+        passes=trials.passes,
+        seconds={name: price.total(name, passes) for name, passes in trials.passes.items()},
         calibration_seconds=time.perf_counter() - began,
     )
+
+
+class _Trials:
+    """The estimators on latents whose exact log-volumes are known.
+
+    Args:
+        learned: a calibration on other latents.
+        k, tol: see `calibrate`.
+        in_bfloat16: try tangents in bfloat16 as well.
+
+    Attributes:
+        errors: estimator to the errors of its log-volume, [1] a latent.
+        passes: estimator to the (JVPs, VJPs) that it took, the most of all latents.
+    """
+
+    def __init__(self, learned: Calibration, k: int, tol: float, in_bfloat16: bool):
+        self._learned, self._k, self._tol = learned, k, tol
+        names = [*EXACT_ARITHMETIC, *([IN_BFLOAT16] if in_bfloat16 else [])]
+        self.errors: dict[str, list[Tensor]] = {name: [] for name in names}
+        self.passes: dict[str, tuple[int, int]] = dict.fromkeys(names, (0, 0))
+
+    def add(self, linear_map: LinearMap, gram: Tensor, exact: Tensor) -> None:
+        """Try all on one latent: J, J'J [1, K, K], and its exact log-volume [1]."""
+        small = _factor(gram, linear_map)
+        for name, seen in self.errors.items():
+            which = linear_map if name == IN_BFLOAT16 else small
+            found = top_singular_values(which, self._k, estimator=name, calibration=self._learned, tol=self._tol)
+            alike = found.log_volume == exact  # both may be -inf: they say that the rank is less than k
+            seen.append(torch.where(alike, 0.0, found.log_volume - exact))
+            self.passes[name] = max(self.passes[name], found.passes)
 
 
 @dataclass(frozen=True)
