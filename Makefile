@@ -23,6 +23,8 @@ check: .venv/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/check_words.py
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff format .
