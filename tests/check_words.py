@@ -1,8 +1,8 @@
 """Looks for words that stand in a reader's way: `make check` runs it.
 
 A docstring or a help text that begins with "Of", "That" or a participle begins in the middle of a sentence; and a
-seed is a number, not a paper. ``words_left.txt`` lists what was there before this was looked for, a line each: nothing
-may be added to it, and what is put right must be taken off it: ``python tests/check_words.py --write``.
+seed is a number, not a paper. ``words_left.txt`` lists what was there before this was looked for, a line
+each: nothing may be added to it, and what is put right must be taken off it: ``python tests/check_words.py --write``.
 """
 
 from __future__ import annotations

@@ -237,7 +237,7 @@ class HostName:
     points: tuple[tuple[str, str], ...] | None = None
 
     def host(self) -> Host:
-        """That host, made in this process."""
+        """Make that host in this process."""
         return Host(None if self.points is None else Plugins.of(self.points))
 
 

@@ -26,7 +26,7 @@ from polarprior.cli.types import NumberList
 @bank_option
 @click.option("-n", "n", type=int, default=8, show_default=True, help="How many (a class).")
 @click.option("--anti", is_flag=True, help="Anti-modes: the highest log-volumes.")
-@click.option("--per-class", is_flag=True, help="Of each class of the bank.")
+@click.option("--per-class", is_flag=True, help="Show each class of the bank, a row each.")
 @click.option("--polarity", "rho", type=float, help="Draw at this rho instead, see --force.")
 @click.option("--seeds", type=NumberList(), help="With --polarity: stock seeds; 0 to N - 1 if not given.")
 @click.option(

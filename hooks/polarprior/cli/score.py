@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @trunc_option
 @k_option
 @click.option("--space", help="Where volume is measured, without a bank; pixel if not given.")
-@click.option("--most", type=click.IntRange(1), help="Of the images the first so many; all if not given.")
+@click.option("--most", type=click.IntRange(1), help="Score so many of the images, the first ones; all if not given.")
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path, readable=False),

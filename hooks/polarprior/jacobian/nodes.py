@@ -52,7 +52,7 @@ ZERO_WHERE_INPUT_IS = SAME_NUMBERS | {
     aten.div.Tensor,
 }
 BILINEAR = {aten.mul.Tensor, aten.mm.default, aten.bmm.default, aten.convolution.default}
-"""Of their first two arguments; a third, where there is one, is a bias."""
+"""Their first two arguments; a third, where there is one, is a bias."""
 
 
 def annotate(graph: fx.Graph) -> None:

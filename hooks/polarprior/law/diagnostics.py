@@ -224,7 +224,7 @@ def diagnose(
 
 
 def least_trusted(reports: Sequence[Diagnostics]) -> Diagnostics:
-    """Of several classes the one outside its limits, then of the lowest ESS a row."""
+    """The class that can be trusted least: one outside its limits, then that of the lowest ESS a row."""
     return min(reports, key=lambda report: (report.within_limits, report.ess / report.rows))
 
 

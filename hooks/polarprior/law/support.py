@@ -11,7 +11,7 @@ from polarprior.errors import UsageError, nearest
 
 SUPPORTS = ("prior", "shell", "clamp")
 QUANTILES = (0.005, 0.995)
-"""Of the prior's |z| for the shell, of the bank's log-volumes for the clamp."""
+"""Where a support ends: quantiles of the prior's |z| for the shell, of the bank's log-volumes for the clamp."""
 
 
 @dataclass(frozen=True)

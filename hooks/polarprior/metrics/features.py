@@ -10,7 +10,7 @@ from torch import Tensor
 from polarprior.errors import UsageError
 
 CHUNK_BYTES = 32 << 20
-"""Of one block of distances: what malloc still reuses."""
+"""The size of a block of distances: memory of that size is still used again."""
 
 
 def check_features(real: Tensor, generated: Tensor, at_least: int = 2) -> None:

@@ -11,7 +11,7 @@ from polarprior.errors import UsageError
 from polarprior.metrics.features import check_features, distances
 
 NEIGHBOURS = 3
-"""Of the papers' and the stock repositories' precision and recall."""
+"""What the papers and the stock repositories take for precision and recall."""
 
 
 class Fidelity(NamedTuple):

@@ -10,7 +10,7 @@ from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.jacobian.of_generator import on_sphere
 
 STEP = 1e-4
-"""Of an interpolation, in Karras et al. 2019."""
+"""A step of an interpolation, as in Karras et al. 2019."""
 
 
 def path_lengths(

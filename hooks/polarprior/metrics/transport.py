@@ -16,7 +16,7 @@ MOST = 2000
 ABSORBED = 10
 """Scalings between two exponentials."""
 MOST_ROWS = 1000
-"""Of each set of features: the others of a larger one, evenly spaced, are left out."""
+"""Rows of a set of features that are compared: of a larger set, so many, evenly spaced."""
 CLOSE = 1e-4
 """Tolerance of the distance of two sets."""
 SMOOTHING = 0.05

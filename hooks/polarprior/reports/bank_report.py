@@ -20,7 +20,7 @@ OF_A_GROUP = ("label", "rows", "mean_log_volume", "std", "rank_deficient", "limi
 NOT_SHOWN = ("groups", "spectrum", "shard", "estimator")
 """Fields that have lines of their own in the text, or none."""
 STEPS = (2, 1.5, 1, 0.5)
-"""Of the table over rho: shares of a limit."""
+"""Rows of the table over rho, as shares of a limit."""
 
 
 @dataclass(frozen=True, eq=False)

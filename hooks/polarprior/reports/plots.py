@@ -83,7 +83,7 @@ def _polarity(trunc: float | None) -> str:
 
 
 def _marker(row: SweepRow, colour: Any) -> dict[str, Any]:
-    """Filled where the bank supports rho, hollow where it doesn't."""
+    """A mark: filled where the bank supports rho, hollow where it doesn't."""
     trusted = row.diagnostics is None or row.diagnostics.within_limits
     return {"color": colour, "markerfacecolor": colour if trusted else "white", "markersize": 4, "elinewidth": 0.8}
 

@@ -43,7 +43,7 @@ class Screened(NamedTuple):
     statistics: np.ndarray
 
     def row(self, i: int) -> Screened:
-        """Of proposal i alone, n = 1."""
+        """The same of proposal i alone, n = 1."""
         return Screened(*(each[[i]] for each in self))
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 STREAM_KEY = 1 << 64
-"""Added to the hash as a Philox key, so that these numbers are not those of `polarprior.hashing.uniforms`."""
+"""What makes a Philox key of a hash, so that these numbers are not those of `polarprior.hashing.uniforms`."""
 
 
 class Numbers(NamedTuple):

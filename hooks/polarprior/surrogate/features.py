@@ -18,7 +18,7 @@ NO_RECTIFIERS = (nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.LogSoftmax)
 
 
 class Features(NamedTuple):
-    """Of n latents.
+    """What a forward pass tells of n latents.
 
     Attributes:
         activity: float64 [n, A], the share of positive values in each channel of each layer.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 PENALTIES = np.geomspace(1e-6, 1e3, 28)
-"""Tried as multiples of the mean eigenvalue of the rows' Gram matrix."""
+"""What is tried: multiples of the mean eigenvalue of the rows' Gram matrix."""
 
 
 class Ridge(NamedTuple):

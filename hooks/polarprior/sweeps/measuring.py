@@ -25,12 +25,12 @@ class Spread:
 
     @property
     def mean(self) -> float:
-        """Of the values."""
+        """The mean of the values."""
         return float(np.mean(self.values))
 
     @property
     def std(self) -> float:
-        """Of the values, with n - 1; 0 of a single one."""
+        """The standard deviation of the values, with n - 1; 0 of a single one."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else 0.0
 
     @property

@@ -226,7 +226,7 @@ class NearestReal:
         self._real = torch.cat([self._flat(batch) for batch in reference.pixel_batches(channels, size)])
 
     def __call__(self, images: np.ndarray) -> Neighbours:
-        """Of uint8 [n, H, W, C]."""
+        """The nearest real images of pictures, uint8 [n, H, W, C]."""
         found = nearest(self._real, self._flat(images), min(self._count, len(self._real)))
         pictures = [self._reference.pixels(rows, self._channels, self._size) for rows in found.rows.tolist()]
         return Neighbours(found.rows.numpy(), found.distances.numpy(), np.stack(pictures))

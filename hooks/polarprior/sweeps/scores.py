@@ -53,7 +53,7 @@ class Ranking:
             self._solve = LogVolumes(generator, bank, k, jacobian_of)
 
     def __call__(self, latents: Latents) -> list[tuple[float, float | None]]:
-        """Of each latent l_k, nats, and the share of the bank's rows (of the class) with a lower one; None without a
+        """l_k of each latent, nats, and the share of the bank's rows (of the class) with a lower one; None without a
         bank."""
         volumes = self._solve(latents)
         below = np.searchsorted(self._known, volumes)

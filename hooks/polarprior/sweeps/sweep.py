@@ -56,7 +56,7 @@ class SweepRow:
         trunc: of the model, None where it has no notion of it.
         diagnostics: of this polarity on the bank; None for the model's own prior, without a bank.
         images: uint8 [seeds, H, W, C].
-        moved: bool [seeds], where the draw is another latent than the seed's own.
+        moved: bool [seeds], where the draw is another latent than that of the seed.
         measured: None where nothing is measured.
     """
 
@@ -68,12 +68,12 @@ class SweepRow:
 
     @property
     def metrics(self) -> Measured:
-        """Of `measured`; empty where nothing is."""
+        """The figures of `measured`; empty where nothing is."""
         return self.measured.figures if self.measured else {}
 
     @property
     def effect(self) -> Measured:
-        """Of `measured`; empty where there is no control."""
+        """The effect of `measured`; empty where there is no control."""
         return self.measured.effect if self.measured else {}
 
     def to_dict(self) -> dict[str, Any]:

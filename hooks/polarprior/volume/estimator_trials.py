@@ -28,7 +28,7 @@ IN_BFLOAT16 = "tangent-only-bfloat16"
 TIMED = 16
 """Products at once whose time is taken."""
 REPEATS = 3
-"""Of each: on a busy machine one alone says little."""
+"""Times that are taken of a product: on a busy machine one alone says little."""
 
 
 def calibrate(

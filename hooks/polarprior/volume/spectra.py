@@ -17,7 +17,7 @@ from polarprior.volume.estimators import AUTO, TOLERANCE, top_singular_values
 CHUNK_NUMBERS = 10_000_000
 """Numbers in the Jacobians that are taken at once, and so memory. Part of what fixes a bank's bytes."""
 KEPT_BYTES = 2**30
-"""Of what products hold on to for the latents that are solved at once: a deep network's slopes are more than its
+"""What products may hold on to for the latents that are solved at once: a deep network's slopes are more than its
 Jacobian."""
 COPIES = 2
 """Bytes of memory that a byte of a Jacobian takes: itself, and what it is made from."""
