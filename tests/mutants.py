@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from polarprior import Bank
 from polarprior.bank import format as bank_format
-from polarprior.bank.index import _canonical, _index, _read_index
+from polarprior.bank.index import canonical, index_text, read_index
 from toys import toy_bank
 
 ROWS = 60
@@ -130,7 +130,7 @@ def rewrite_metadata(folder: Path, _: Path, name: str, random: Random) -> None:
         values["estimator"][name] = random.choice([10**400, -(10**400), 1e308, True, "", "x\ny", None, [], {}])
         if random.random() < 0.5:
             values["estimator"].pop(random.choice(sorted(values["estimator"])))
-    header["__metadata__"]["polarprior"] = random.choice([_canonical(values), json.dumps(values), "[" * 10**5])
+    header["__metadata__"]["polarprior"] = random.choice([canonical(values), json.dumps(values), "[" * 10**5])
     text = json.dumps(header).encode()
     file.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
@@ -152,9 +152,9 @@ def forge_contents(folder: Path, _: Path, name: str, random: Random) -> None:
     info = replace(opened.info, digest=bank_format.digest(opened.info, columns))
     bank_format.write_to(file, bank_format.BankFile(None, info, opened.rows, columns))
     if index := next(folder.glob("*.json"), None):
-        info, shards = _read_index(index)
+        info, shards = read_index(index)
         shards = [replace(each, digest=bank_format.read(folder / each.file).info.digest) for each in shards]
-        index.write_text(_index(info, shards))
+        index.write_text(index_text(info, shards))
 
 
 def swap_shards(folder: Path, valid: Path, name: str, random: Random) -> None:
@@ -186,7 +186,7 @@ def link_a_shard(folder: Path, valid: Path, name: str, random: Random) -> None:
 def name_another_file(folder: Path, valid: Path, name: str, random: Random) -> None:
     """An index, with a digest that is right, which names files where none should be read."""
     index = next(folder.glob("*.json"))
-    info, shards = _read_index(index)
+    info, shards = read_index(index)
     at = random.randrange(len(shards))
     names = [
         str(valid / shards[at].file),
@@ -212,7 +212,7 @@ def name_another_file(folder: Path, valid: Path, name: str, random: Random) -> N
     names += ["é" * 200, "a\nb.safetensors", "\x1b[31m"]
     changed: Any = random.choice(names) if random.random() < 0.8 else random.choice([None, 3, [], {}])
     shards[at] = replace(shards[at], file=changed)
-    index.write_bytes(_index(info, shards).encode(errors="replace"))
+    index.write_bytes(index_text(info, shards).encode(errors="replace"))
 
 
 def rewrite_index(folder: Path, _: Path, name: str, random: Random) -> None:

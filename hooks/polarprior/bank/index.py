@@ -118,7 +118,7 @@ def write_files(
             temporary = renamed_at_the_end.enter_context(writing_atomically(base.with_name(name), scratch))
             bank_format.write_to(temporary, file)
             shards.append(Shard(name, file.info.digest, file.rows))
-    write_atomically(index_file(path), _index(info, shards).encode(), scratch)
+    write_atomically(index_file(path), index_text(info, shards).encode(), scratch)
     one_file(path).unlink(missing_ok=True)
     return index_file(path)
 
@@ -129,18 +129,18 @@ def _split(rows: int, row_bytes: int, max_shard_size: int) -> list[int]:
     return [rows * (i + 1) // count - rows * i // count for i in range(count)]
 
 
-def _index(info: BankInfo, shards: Sequence[Shard]) -> str:
+def index_text(info: BankInfo, shards: Sequence[Shard]) -> str:
     """The index as canonical JSON; its digest is over the metadata and all the shards' lines."""
     lines = [asdict(shard) for shard in shards]
     blank = replace(info, digest="", shard="").to_json()
-    total = hashlib.sha256(f"{blank}{_canonical(lines)}".encode()).hexdigest()
+    total = hashlib.sha256(f"{blank}{canonical(lines)}".encode()).hexdigest()
     size = sum(shard.rows for shard in shards) * bank_format.row_bytes(info)
     metadata = {"polarprior": replace(info, digest=total, shard="").to_json(), "total_size": size}
-    return _canonical({"metadata": metadata, "shards": lines})
+    return canonical({"metadata": metadata, "shards": lines})
 
 
 def _open_shards(path: Path) -> tuple[BankInfo, list[BankFile]]:
-    info, shards = _read_index(path)
+    info, shards = read_index(path)
     files = []
     for number, shard in enumerate(shards, 1):
         file = path.with_name(shard.file)
@@ -154,8 +154,8 @@ def _open_shards(path: Path) -> tuple[BankInfo, list[BankFile]]:
     return info, files
 
 
-def _read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
-    """An untrusted index; BankError unless it is to the letter what `_index` writes."""
+def read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
+    """An untrusted index; BankError unless it is to the letter what `index_text` writes."""
     try:
         with path.open("rb") as file:
             text = file.read(INDEX_LIMIT + 1)
@@ -176,7 +176,7 @@ def _read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
             raise _no_index(path, f"{str(shard.file)[:60]!a} is no name of a file in its folder")
         if not isinstance(shard.digest, str) or not re.fullmatch("[0-9a-f]{64}", shard.digest):
             raise _no_index(path, f"{str(shard.digest)[:60]!a} is no digest")
-    if len(shards) < 2 or _index(info, shards).encode() != text:
+    if len(shards) < 2 or index_text(info, shards).encode() != text:
         raise _no_index(path, "it was changed since it was written")
     return info, shards
 
@@ -191,7 +191,7 @@ def _is_plain(name: Any) -> bool:
     )
 
 
-def _canonical(value: Any) -> str:
+def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -35,6 +35,13 @@ trunc_option = click.option("--trunc", type=float, help="Truncation; that of the
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
+def law_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--class``, ``--sampler``, ``--support``, ``--hold``, ``--trunc`` and ``-k``: which law is drawn."""
+    for option in (k_option, trunc_option, sampler_options, class_option):
+        command = option(command)
+    return command
+
+
 def loading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--device`` and ``--sha256``: what `Host.load` takes besides the settings."""
     pin = click.option("--sha256", help="Open no other file than the one with this digest, as hex.")

@@ -12,13 +12,10 @@ from polarprior.cli.measuring import comparison_of, metric_options, reference_op
 from polarprior.cli.opening import label_of, open_models_and_banks
 from polarprior.cli.options import (
     banks_option,
-    class_option,
     force_option,
-    k_option,
+    law_options,
     loading_options,
     model_argument,
-    sampler_options,
-    trunc_option,
 )
 from polarprior.cli.types import NumberList, RhoList
 from polarprior.errors import UsageError
@@ -45,10 +42,7 @@ HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mea
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="Folder.")
 @reference_option
 @metric_options
-@class_option
-@sampler_options
-@trunc_option
-@k_option
+@law_options
 @force_option
 @loading_options
 def sweep(

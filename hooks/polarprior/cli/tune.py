@@ -13,13 +13,10 @@ from polarprior.cli.measuring import comparison_of, metric_options, reference_op
 from polarprior.cli.opening import label_of, open_models_and_banks
 from polarprior.cli.options import (
     banks_option,
-    class_option,
     json_option,
-    k_option,
+    law_options,
     loading_options,
     model_argument,
-    sampler_options,
-    trunc_option,
 )
 from polarprior.errors import UsageError
 from polarprior.tables import table
@@ -42,10 +39,7 @@ OF_THE_LAW = ("label", "sampler", "support", "hold", "trunc", "k", "device", "sh
 @reference_option
 @metric_options
 @json_option
-@class_option
-@sampler_options
-@trunc_option
-@k_option
+@law_options
 @loading_options
 def tune(
     model: str,

@@ -21,7 +21,7 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
-        """Those of features [n, D], n > 1, with n - 1 for the covariance; UsageError unless they are finite floats."""
+        """Those of features [n, D], n > 1, the covariance with n - 1; UsageError unless these are finite floats."""
         check_features(features, features)
         n, width = features.shape
         pieces = list(blocks(n, width))

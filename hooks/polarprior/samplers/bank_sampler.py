@@ -148,15 +148,7 @@ class BankSampler(Redrawing):
         return {"laws": described_laws(self._weighted.laws)}
 
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
-        """Latents of the polarity prior for stock latents.
-
-        Args:
-            z: [n, *shape], drawn from the model's own prior.
-            label: int64 [n], exactly where the model has classes; it comes back unchanged.
-
-        Returns:
-            Latents on the device and in the dtype of z.
-        """
+        """See `Redrawing`."""
         import torch
 
         from polarprior.generator import Latents

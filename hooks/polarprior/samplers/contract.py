@@ -78,7 +78,18 @@ class Redrawing(ABC):
 
     @abstractmethod
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
-        """See `LatentSampler`."""
+        """Give latents of the polarity prior for stock latents.
+
+        Args:
+            z: [n, *shape], drawn from the model's own prior.
+            label: int64 [n], exactly where the model has classes; it comes back unchanged.
+
+        Returns:
+            Latents on the device and in the dtype of z.
+
+        Raises:
+            UsageError: latents of another shape, or a class that the sampler was not made for.
+        """
 
     def sample(self, seeds: Seeds, label: Labels = None) -> Latents:
         """The latents that stock seeds become, n for n seeds; `label` int or [n] where there are classes."""

@@ -139,18 +139,7 @@ class FreshSampler(Redrawing):
         return replace(self._diagnostics, spending=self._spent)
 
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
-        """Latents of the polarity prior for stock latents.
-
-        Args:
-            z: [n, *shape], drawn from the model's own prior.
-            label: int64 [n], exactly where the model has classes; it comes back unchanged.
-
-        Returns:
-            Latents on the device and in the dtype of z.
-
-        Raises:
-            UsageError: a class that the sampler was not made for.
-        """
+        """See `Redrawing`."""
         from tqdm import tqdm
 
         self._generator.check(Latents(z, label))
