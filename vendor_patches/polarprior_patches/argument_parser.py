@@ -8,7 +8,9 @@ from libcst import matchers as m
 from polarprior_patches.lines import ARGUMENTS
 from polarprior_patches.script import NoMatchError, marked, parsed, with_import
 
-_READ = m.Call(m.Attribute(value=m.Name(), attr=m.Name("parse_args") | m.Name("parse_known_args")))
+_READ = m.Call(
+    m.Attribute(value=m.SaveMatchedNode(m.Name(), "parser"), attr=m.Name("parse_args") | m.Name("parse_known_args"))
+)
 
 
 def patch_argument_parser(source: bytes) -> bytes:
@@ -35,17 +37,18 @@ class _Adding(m.MatcherDecoratableTransformer):
     ) -> cst.IndentedBlock:
         """Look at one block: of a function, or under ``__main__``."""
         body = list(updated_node.body)
-        lines = [i for i, node in enumerate(body) if isinstance(node, cst.SimpleStatementLine)]
-        where = next((i for i in lines if m.findall(body[i], _READ)), None)
-        if where is None:
+        lines = [(i, node) for i, node in enumerate(body) if isinstance(node, cst.SimpleStatementLine)]
+        reads = [(i, node) for i, node in lines if m.findall(node, _READ)]
+        if not reads:
             return updated_node
+        where, line = reads[0]
         self.count += 1
-        parser = cst.ensure_type(m.findall(body[where], _READ)[0], cst.Call).func.value.value
+        parser = cst.ensure_type(m.extractall(line, _READ)[0]["parser"], cst.Name).value
         own = m.Expr(m.Call(m.Attribute(value=m.Name(parser), attr=m.Name("add_argument"))))
-        arguments = [i for i in lines if i < where and m.matches(body[i], m.SimpleStatementLine(body=[own]))]
+        arguments = [i for i, node in lines if i < where and m.matches(node, m.SimpleStatementLine(body=[own]))]
         ours = marked(ARGUMENTS.format(parser=parser))
         if not arguments:
-            ours = ours.with_changes(leading_lines=body[where].leading_lines)
-            body[where] = body[where].with_changes(leading_lines=[])
+            ours = ours.with_changes(leading_lines=line.leading_lines)
+            body[where] = line.with_changes(leading_lines=[])
         body.insert(arguments[-1] + 1 if arguments else where, ours)
         return updated_node.with_changes(body=body)

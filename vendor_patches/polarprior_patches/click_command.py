@@ -18,10 +18,11 @@ def patch_click_command(source: bytes) -> bytes:
     module = parsed(source)
     name = _called_under_main(module)
     body = list(module.body)
-    where = next((i for i, node in enumerate(body) if m.matches(node, m.FunctionDef(name=m.Name(name)))), None)
-    function = body[where] if where is not None else None
-    if not isinstance(function, cst.FunctionDef):
+    functions = [(i, node) for i, node in enumerate(body) if isinstance(node, cst.FunctionDef)]
+    named = [(i, node) for i, node in functions if node.name.value == name]
+    if not named:
         raise NoMatchError(f"{name}, which it calls at its end, is no function of its own")
+    where, function = named[0]
     body[where] = function.with_changes(decorators=_decorated(function))
     return with_import(module.with_changes(body=body))
 
@@ -29,12 +30,13 @@ def patch_click_command(source: bytes) -> bytes:
 def _called_under_main(module: cst.Module) -> str:
     """The function that is called without arguments under ``if __name__ == "__main__"``."""
     under_main = m.If(test=m.Comparison(left=m.Name("__name__")))
-    call = m.SimpleStatementLine(body=[m.Expr(m.Call(func=m.Name(), args=[]))])
-    blocks = [node for node in module.body if m.matches(node, under_main)]
-    calls = [node for block in blocks for node in block.body.body if m.matches(node, call)]
+    function = m.SaveMatchedNode(m.Name(), "function")
+    call = m.SimpleStatementLine(body=[m.Expr(m.Call(func=function, args=[]))])
+    blocks = [node.body for node in module.body if isinstance(node, cst.If) and m.matches(node, under_main)]
+    calls = [found for block in blocks for node in block.body if (found := m.extract(node, call)) is not None]
     if len(calls) != 1:
         raise NoMatchError(f"{len(calls)} functions are called under __main__, expected one")
-    return str(calls[0].body[0].value.func.value)
+    return cst.ensure_type(calls[0]["function"], cst.Name).value
 
 
 def _decorated(function: cst.FunctionDef) -> list[cst.Decorator]:

@@ -79,8 +79,10 @@ def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
 
 
 def _diff(change: _Change) -> Iterator[str]:
-    lines = (text.decode(errors="replace").splitlines(keepends=True) for text in (change.before, change.after))
-    return difflib.unified_diff(*lines, f"a/{change.script}", f"b/{change.script}")
+    before, after = (
+        text.decode(errors="replace").splitlines(keepends=True) for text in (change.before, change.after)
+    )
+    return difflib.unified_diff(before, after, f"a/{change.script}", f"b/{change.script}")
 
 
 def _write(change: _Change) -> None:
