@@ -6,6 +6,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from polarprior.plugin import (
@@ -31,7 +32,7 @@ STATE = "state_dict.pth"
 WEIGHTS = ("G_ema.pth", "G.pth")
 MODELS = ("BigGANdeep", "BigGAN")
 _SCALAR = np.float64(0).__reduce__()[0]
-CONFIGURATION = [
+CONFIGURATION: list[Any] = [
     nn.ReLU,
     np.dtype,
     type(np.dtype("f8")),
@@ -68,7 +69,7 @@ def load(source: str | None, settings: Settings) -> Generator:
     return generator_of(network, settings)
 
 
-def generator_of(network: nn.Module, asked: Settings) -> Generator:
+def generator_of(network: Any, asked: Settings) -> Generator:
     """A Generator from a stock network in eval mode.
 
     Its prior is that of sample.py: normal, with z_var as its standard deviation. Here it is the truncation, 1 where
@@ -95,7 +96,7 @@ def generator_of(network: nn.Module, asked: Settings) -> Generator:
     )
 
 
-def _fix_spectral_norms(network: nn.Module) -> None:
+def _fix_spectral_norms(network: Any) -> None:
     """Normalise each weight once, where eval mode would do so in each pass: the same images, bit for bit."""
     for layer in network.modules():
         if hasattr(layer, "W_"):

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def load(source: str | None, settings: Settings) -> Generator:
     return generator_of(model, settings)
 
 
-def generator_of(model: nn.Module, asked: Settings) -> Generator:
+def generator_of(model: Any, asked: Settings) -> Generator:
     """A Generator from a loaded ``pytorch_pretrained_biggan.BigGAN``, on the CPU.
 
     Its prior is the package's: truncation times a normal within [-2, 2], by ``truncated_noise_sample`` with the seed.

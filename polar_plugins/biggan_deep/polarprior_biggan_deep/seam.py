@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ def connect(run: StockRun) -> None:
     """Mend what today's torch has broken in ``utils``, and put a polarity prior behind its draws."""
     torch.serialization.add_safe_globals(CONFIGURATION)
 
-    def hook(utils: ModuleType) -> None:
+    def hook(utils: Any) -> None:
         # What is computed from a Distribution would be one as well, without what it draws from.
         utils.Distribution.__torch_function__ = torch._C._disabled_torch_function_impl
         if run.polarity is not None:

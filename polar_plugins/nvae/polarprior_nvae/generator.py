@@ -66,7 +66,7 @@ def load(source: str | None, settings: Settings) -> Generator:
     return generator_of(network, settings)
 
 
-def fixed(network: nn.Module) -> None:
+def fixed(network: Any) -> None:
     """Make a network differentiable on any device, and faster, with the same images bit for bit.
 
     Weights are normalised once, where each pass would do so; batch norm followed by swish, which stock code has as a

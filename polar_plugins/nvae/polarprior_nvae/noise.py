@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -65,7 +64,7 @@ def logits_of(network: Any, groups: Sequence[Tensor], normal: Any, temperature: 
 
 
 @contextmanager
-def feeding(distributions: ModuleType, groups: Sequence[Tensor]) -> Iterator[None]:
+def feeding(distributions: Any, groups: Sequence[Tensor]) -> Iterator[None]:
     """Have the stock sampler, inside, take this noise, a group a call, in place of what it would draw."""
     feed = iter(groups)
 

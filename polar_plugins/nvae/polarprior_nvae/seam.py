@@ -28,7 +28,7 @@ def connect(run: StockRun) -> None:
         run.after_import("model", lambda model: _hook(model, run))
 
 
-def _count_by_numbers(utils: ModuleType) -> None:
+def _count_by_numbers(utils: Any) -> None:
     """numpy sums no generators any more."""
 
     def count_parameters_in_M(model: Any) -> float:

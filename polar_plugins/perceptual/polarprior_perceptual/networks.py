@@ -61,10 +61,9 @@ def efficientnet_lite0() -> nn.Module:
     return Applied(_lite0(), lambda network, images: network.extract_features(images).mean((2, 3)))
 
 
-def map_of_lite0(features: nn.Module, images: Tensor) -> Tensor:
+def map_of_lite0(features: Any, images: Tensor) -> Tensor:
     """What those are pooled from, [n, 1280, 7, 7] of 224 pixels."""
-    found: Tensor = features.module.extract_features(images)  # type: ignore[union-attr,operator]
-    return found
+    return features.module.extract_features(images)
 
 
 def efficientnet_lite0_logits() -> nn.Module:
@@ -124,7 +123,7 @@ def torchvision_inception() -> nn.Module:
     return network
 
 
-def _torchvision(name: str, file: WeightsFile, **options: Any) -> nn.Module:
+def _torchvision(name: str, file: WeightsFile, **options: Any) -> Any:
     import_torchvision_without_operators()
     try:
         from torchvision import models

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from polarprior.plugin import Generator, Settings, UsageError, latent_prior, weights_fingerprint
 from torch import Tensor, nn
@@ -48,6 +49,6 @@ def generator_of(network: nn.Module, asked: Settings, normalises: bool) -> Gener
     )
 
 
-def latent_dim(network: nn.Module) -> int:
+def latent_dim(network: Any) -> int:
     """K, by the name that either repository has for it."""
     return int(network.z_space_dim if hasattr(network, "z_space_dim") else network.dimLatent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import wraps
-from types import ModuleType
 from typing import Any
 
 from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script, filled_network
@@ -56,7 +55,7 @@ def connect(run: StockRun) -> None:
         run.after_import("models", lambda models: _hook(models, run))
 
 
-def _hook(models: ModuleType, run: StockRun) -> None:
+def _hook(models: Any, run: StockRun) -> None:
     original = models.build_generator
 
     @wraps(original)

@@ -31,7 +31,7 @@ def network_jacobian_fn(
 
     def styles(z: Tensor, *label: Tensor) -> Tensor:
         with operators(network):
-            return styles_of(network, z, *label or (None,), settings.trunc)
+            return styles_of(network, z, label[0] if label else None, settings.trunc)
 
     def images(w: Tensor) -> Tensor:
         with operators(network):

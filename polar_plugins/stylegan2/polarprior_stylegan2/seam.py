@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import wraps
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from polarprior.plugin import PolarPriorError, Settings, StockRun, StockSampler, UsageError, ending_the_script
@@ -19,7 +18,7 @@ METRIC_IMAGES = 50_000
 def connect(run: StockRun) -> None:
     """Hook every generator that the script loads; all of them load it through ``legacy.load_network_pkl``."""
 
-    def hook_loader(legacy: ModuleType) -> None:
+    def hook_loader(legacy: Any) -> None:
         original = legacy.load_network_pkl
 
         @wraps(original)

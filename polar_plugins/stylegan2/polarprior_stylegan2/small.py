@@ -56,14 +56,14 @@ def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> N
 
 
 def _network(plugin: str, resolution: int, classes: int) -> Any:
-    common = {
+    common: dict[str, Any] = {
         "z_dim": LATENT_DIM,
         "c_dim": classes,
         "w_dim": LATENT_DIM,
         "img_resolution": resolution,
         "img_channels": 3,
+        "mapping_kwargs": {"num_layers": 2},
     }
-    common["mapping_kwargs"] = {"num_layers": 2}
     width: dict[str, Any] = {"channel_base": 1024, "channel_max": 32}
     if plugin == "stylegan3":
         from training.networks_stylegan3 import Generator  # of the checkout

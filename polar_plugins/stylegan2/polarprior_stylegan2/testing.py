@@ -46,7 +46,8 @@ class StyleGeneratorTests:
 
     def test_images_are_the_stock_ones(self, generator: Generator) -> None:
         """What the stock script computes for a seed, from its own float64 latent."""
-        network, label = generator.network, None if generator.num_classes is None else 1
+        network: Any = generator.network
+        label = None if generator.num_classes is None else 1
         c = torch.zeros(1, network.c_dim)
         if label is not None:
             c[:, label] = 1
@@ -99,8 +100,8 @@ class StyleGeneratorTests:
 
 def dense_jacobian(generator: Generator, latents: Latents, space: str, domain: str) -> np.ndarray:
     """The whole Jacobian of the stock network at one latent, [D, K], a column a tangent, in float64."""
-    network, settings = generator.network, generator.settings
-    assert network is not None
+    network: Any = generator.network
+    settings = generator.settings
     classes = torch.arange(network.c_dim)
     with in_float64(network) as wide:
         c = (latents.label[:, None] == classes).double() if latents.label is not None else torch.zeros(1, 0)
