@@ -123,7 +123,7 @@ def fit(data: Labelled, noise: torch.Generator) -> tuple[Emulator, float]:
         for rows in learnt[torch.randperm(len(learnt), generator=noise)].split(AT_ONCE):
             loss = (network(data.z[rows], zero)[:, 0] - targets[rows]).square().mean()
             adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             adam.step()
             schedule.step()
         if (now := _error(network, data.z[stops], targets[stops])) < error:

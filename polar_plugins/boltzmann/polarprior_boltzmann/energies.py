@@ -59,6 +59,8 @@ class GaussianMixture(Energy):
         std: of each.
     """
 
+    modes: Tensor
+
     def __init__(self, means: Tensor, weights: Tensor, std: float = 1.0):
         self.modes, self.weights, self.std = means, weights, std
         self.dim = means.shape[1]

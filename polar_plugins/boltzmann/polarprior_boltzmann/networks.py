@@ -48,7 +48,7 @@ class _SwishWithSlope(torch.autograd.Function):
 
 def swish_with_slope(a: Tensor) -> tuple[Tensor, Tensor]:
     """swish(a) = a sigmoid(a) and its derivative, of any shape."""
-    return _SwishWithSlope.apply(a)  # type: ignore[no-untyped-call, no-any-return]
+    return _SwishWithSlope.apply(a)
 
 
 class KernelMLPs(nn.Module):
@@ -77,6 +77,7 @@ class KernelMLPs(nn.Module):
         self.weights = nn.ParameterList(nn.Parameter(each) for each in weights)
         self.biases = nn.ParameterList(nn.Parameter(each) for each in biases)
         self.span = span
+        self.centres: Tensor
         self.register_buffer("centres", torch.linspace(*span, kernels), persistent=False)
         self._distance = (span[1] - span[0]) / max(kernels - 1, 1)
 
@@ -205,11 +206,12 @@ class OfTime(nn.Module):
     def __init__(self, *, width: int = 64, layers: int = 2, noise: torch.Generator):
         super().__init__()
         sizes = [1, *[width] * layers, 1]
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, *pair) for pair in pairwise(sizes))
-        for layer in self.layers:
+        linear = [nn.utils.skip_init(nn.Linear, *pair) for pair in pairwise(sizes)]
+        for layer in linear:
             with torch.no_grad():
                 layer.weight.copy_(torch.randn(layer.weight.shape, generator=noise) / sqrt(layer.in_features))
                 layer.bias.zero_()
+        self.layers = nn.ModuleList(linear)
 
     def forward(self, t: Tensor) -> Tensor:
         """C at times t [n]: [n]."""

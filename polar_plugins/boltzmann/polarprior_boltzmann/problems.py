@@ -49,8 +49,10 @@ class Between:
             UsageError: no such name, or a diffusion of what is no Gaussian mixture.
         """
         if recipe.interpolation == "trainable":
-            size = {"width": recipe.width, "layers": recipe.layers, "kernels": recipe.kernels}
-            return Trainable(self.base, self.target, KernelMLPs.initial(self.base.dim, 1, noise=noise, **size))
+            network = KernelMLPs.initial(
+                self.base.dim, 1, width=recipe.width, layers=recipe.layers, kernels=recipe.kernels, noise=noise
+            )
+            return Trainable(self.base, self.target, network)
         if recipe.interpolation == "linear":
             return Linear(self.base, self.target)
         if recipe.interpolation == "diffusion" and isinstance(self.target, GaussianMixture) and self.base.p == 2:

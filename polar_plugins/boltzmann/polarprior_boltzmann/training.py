@@ -32,9 +32,20 @@ class Problem(Protocol):
         drift: [K], what the field starts as, on the mean over time; None for the seed's start.
     """
 
-    base: GeneralisedGaussian
-    ends: Sequence[float]
-    drift: Tensor | None
+    @property
+    def base(self) -> GeneralisedGaussian:
+        """See the class."""
+        ...
+
+    @property
+    def ends(self) -> Sequence[float]:
+        """See the class."""
+        ...
+
+    @property
+    def drift(self) -> Tensor | None:
+        """See the class."""
+        ...
 
     @property
     def goals(self) -> Mapping[str, tuple[float, Energy]]:
@@ -132,7 +143,7 @@ class Training:
         if not bool(loss.isfinite()):
             raise FloatingPointError(f"iteration {self.done}: the loss is {loss.item():g}")
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._adam.step()
         if not all(bool(each.isfinite().all()) for each in self._networks.parameters()):
             raise FloatingPointError(f"iteration {self.done}: a weight is not finite any more")
