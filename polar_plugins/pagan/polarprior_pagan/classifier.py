@@ -55,7 +55,7 @@ def trained(images: Images, seed: int = 0, steps: int = STEPS, device: torch.dev
         logits = network(shift(from_uint8(images.pixels[rows.numpy()]).to(device), noise))
         loss = cross_entropy(logits, labels[rows].to(device), label_smoothing=SMOOTHING)
         adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         adam.step()
     return network.cpu().eval().requires_grad_(False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from polarprior_pagan.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from polarprior_pagan.classifier import Classifier
     from polarprior_pagan.data import Data
@@ -145,7 +147,8 @@ def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.de
     if labels is None:
         return None
     size, _, channels = images.held.pixels.shape[1:]
-    about, tensors = {"images": seen, "seed": seed}, {}
+    about = {"images": seen, "seed": seed}
+    tensors: Mapping[str, Tensor] = {}
     try:
         found, tensors = open_described(path, OF_CLASSIFIER, "--out", "")
     except PolarPriorError:  # none, or a damaged one: it is made again

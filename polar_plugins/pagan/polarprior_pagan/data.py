@@ -31,8 +31,8 @@ class Images:
 
     def digest(self) -> str:
         """SHA-256 of pixels and labels, in hexadecimal."""
-        found = hashlib.sha256(self.pixels)
-        found.update(b"" if self.labels is None else np.ascontiguousarray(self.labels))
+        found = hashlib.sha256(self.pixels.data)
+        found.update(b"" if self.labels is None else np.ascontiguousarray(self.labels).data)
         return found.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -53,5 +54,8 @@ def feature_map(generator: Generator, space: str) -> FeatureMap | None:
         return None
     classifier = networks["classifier"]
     assert isinstance(classifier, Classifier)
-    functions = {"classifier": classifier.features, "classifier-logits": classifier}
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
+        "classifier": classifier.features,
+        "classifier-logits": classifier,
+    }
     return FeatureMap(f"{NAME}:{space}", functions[space]) if space in functions else None

@@ -23,7 +23,6 @@ from polarprior_training.augmentations import Augmentation
 from torch import Tensor, nn
 
 from polarprior_pagan.data import Images
-from polarprior_pagan.networks import Encoder
 
 BATCH = 250
 SEED = 1 << 40
@@ -77,7 +76,7 @@ class Looks:
             self._logits = None if judge.logits is None else self._all(judge.logits, self._real)
             self.floor = self._kept(augment(self._real, noise))
 
-    def __call__(self, generator: nn.Module, encoder: Encoder) -> dict[str, float]:
+    def __call__(self, generator: nn.Module, encoder: nn.Module) -> dict[str, float]:
         """fid and is of samples; rid, rid_deviation, agreement and rmse (pixels of 0 to 255) of the reconstructions
         G(mean of E(x)); those of them that need no classifier where there is none."""
         with torch.no_grad():
@@ -87,12 +86,12 @@ class Looks:
                 found["is"] = inception_score(self._all(self._judge.logits, samples))
             return found | self._kept(self._all(lambda x: generator(encoder(x)[0]), self._real))
 
-    def sheet(self, generator: nn.Module, encoder: Encoder, title: str) -> Image.Image:
+    def sheet(self, generator: nn.Module, encoder: nn.Module, title: str) -> Image.Image:
         """Samples; and held-out images above their reconstructions."""
         x, z = self._real[: 2 * COLUMNS], self._z[: 2 * COLUMNS]
         with torch.no_grad():
-            again, samples = self._all(lambda each: generator(encoder(each)[0]), x), self._all(generator, z)
-        real, again, samples = (enlarged(to_uint8(each)) for each in (x, again, samples))
+            seen = x, self._all(lambda each: generator(encoder(each)[0]), x), self._all(generator, z)
+        real, again, samples = (enlarged(to_uint8(each)) for each in seen)
         rows = [samples[:COLUMNS], samples[COLUMNS:]]
         captions = [("samples", "of the prior"), ("", "")]
         for part in (slice(COLUMNS), slice(COLUMNS, None)):

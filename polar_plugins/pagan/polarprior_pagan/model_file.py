@@ -39,7 +39,7 @@ class Model:
     generator: nn.Module
     encoder: nn.Module
     of_images: nn.Module
-    classifier: nn.Module | None
+    classifier: Classifier | None
     metrics: dict[str, float]
 
     def save(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class Model:
 def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
     recipe = Recipe(**about["recipe"])
 
-    def part(name: str, make: Any) -> nn.Module:
+    def part(name: str, make: Any) -> Any:
         head = f"{name}."
         return filled_network(make, {key[len(head) :]: each for key, each in tensors.items() if key.startswith(head)})
 
@@ -97,7 +97,7 @@ def plain(network: nn.Module) -> nn.Module:
     return found
 
 
-def model_of(training: Training, classifier: nn.Module | None, metrics: dict[str, float]) -> Model:
+def model_of(training: Training, classifier: Classifier | None, metrics: dict[str, float]) -> Model:
     """What is kept of a training: the averaged weights, or where its recipe has patience those of the best look, if
     there was any."""
     kept = training.kept if training.recipe.patience and training.best_at else training.averaged

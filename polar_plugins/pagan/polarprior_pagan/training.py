@@ -46,7 +46,7 @@ class Training:
             {name: copy.deepcopy(getattr(self.networks, name)).eval() for name in ("generator", "encoder")}
         ).requires_grad_(False)
         self.kept = copy.deepcopy(self.averaged)
-        rates = {"lr": recipe.rate, "betas": (recipe.beta_1, recipe.beta_2)}
+        rates: dict[str, Any] = {"lr": recipe.rate, "betas": (recipe.beta_1, recipe.beta_2)}
         self._of_makers = torch.optim.Adam(self.networks.makers(), **rates)
         self._of_judges = torch.optim.Adam(self.networks.judges(), **rates)
         self.done, self.loss = 0, float("nan")
