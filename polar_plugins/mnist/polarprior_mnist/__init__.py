@@ -38,9 +38,8 @@ def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | N
 
     from polarprior_mnist.normalizing import StyleBased
 
-    network, settings = generator.network, generator.settings
+    network, trunc = generator.network, generator.settings.trunc
     if not isinstance(network, StyleBased):
         return None
-    return style_jacobian_fn(
-        generator, space, domain, lambda z: network.mapping(z, settings.trunc), network.synthesis
-    )
+    psi = 1.0 if trunc is None else trunc
+    return style_jacobian_fn(generator, space, domain, lambda z: network.mapping(z, psi), network.synthesis)

@@ -29,15 +29,16 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
     settings.check_only(model.settings, f"{NAME}:{source}")
     if source == "style":
         settings = Settings(trunc=1.0 if settings.trunc is None else float(settings.trunc))
+    temperature = 1.0 if settings.temperature is None else float(settings.temperature)
     if source == "coloured":
-        settings = Settings(temperature=1.0 if settings.temperature is None else float(settings.temperature))
+        settings = Settings(temperature=temperature)
     network: Any = with_weights(source, model.network())
 
     def images(z: Tensor, label: Tensor | None) -> Tensor:
         if source == "style":
             return network(z, settings.trunc)
         if source == "coloured":
-            return network(settings.temperature * z)
+            return network(temperature * z)
         return network(z) if label is None else network(z, label)
 
     return Generator(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from polarprior.plugin import on_sphere
 from torch import Tensor, nn
@@ -76,7 +78,7 @@ class StyleBased(nn.Module):
         return self.synthesis(self.mapping(z, psi))
 
 
-def _modulated(convolution: nn.Module, x: Tensor, scales: Tensor) -> Tensor:
+def _modulated(convolution: Any, x: Tensor, scales: Tensor) -> Tensor:
     """A convolution of x [n, C, H, W] with its input channels scaled by `scales` [n, C], and its output channels by
     what keeps their variance: Karras et al. 2020, eq. 1 and 3."""
     squares = convolution.weight.square().sum((2, 3))  # [out, in]
