@@ -37,7 +37,7 @@ class Tried:
     accuracy: float
 
 
-class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
+class MultiLevelMetric(BaseEstimator):
     """A nearest-neighbour classifier of signatures whose ground metric is learnt: Xu, Luo, Deng and Huang,
     *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018), called the seed here.
 
@@ -70,6 +70,8 @@ class MultiLevelMetric(BaseEstimator):  # type: ignore[misc]
         tried_: what was tried, M = I first, and how each did.
         chosen_: the one of these whose matrices were taken; M = I is taken where nothing is better.
     """
+
+    scale_: float
 
     def __init__(
         self,

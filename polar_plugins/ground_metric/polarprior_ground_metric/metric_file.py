@@ -108,9 +108,14 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     scale, gamma = float(about["scale"]), float(about["gamma"])
     if not all(SMALLEST < each < 1 / SMALLEST for each in (scale, gamma)):
         raise ValueError(f"scale {scale}, gamma {gamma}")
-    settings = {name: tuple(each) if isinstance(each, list) else each for name, each in about["settings"].items()}
+    settings: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in about["settings"].items()
+    }
     check_parameters(settings)
-    tried = [Tried(*(None if each is None else float(each) for each in row)) for row in about["tried"]]
+    tried = [
+        Tried(None if rho_0 is None else float(rho_0), None if rho_t is None else float(rho_t), float(accuracy))
+        for rho_0, rho_t, accuracy in about["tried"]
+    ]
     metric = MultiLevelMetric(**settings).given(
         labels,
         Levels(shared, own),

@@ -10,12 +10,20 @@ import numpy as np
 from polarprior.plugin import UsageError
 
 
+def _real(value: Any) -> bool:
+    return isinstance(value, Real)
+
+
+def _integral(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _whole(least: int, most: float = float("inf")) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most
+    return lambda value: _integral(value) and least <= value <= most
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, Real) and 0 < value < float("inf")
+    return _real(value) and 0 < value < float("inf")
 
 
 def _flag(value: Any) -> bool:
@@ -24,7 +32,7 @@ def _flag(value: Any) -> bool:
 
 def _weights(value: Any) -> bool:
     return isinstance(value, tuple | list | np.ndarray) and all(
-        isinstance(each, Real) and 0 <= each < float("inf") for each in value
+        _real(each) and 0 <= each < float("inf") for each in value
     )
 
 
@@ -32,7 +40,7 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("n_neighbors", "targets", "impostors", "steps", "patience"), ("1 or more", _whole(1))),
     "rounds": ("0 or more", _whole(0)),
     "seed": ("0 to 2^32 - 1", _whole(0, 2**32 - 1)),
-    "mu": ("a number from 0 to 1", lambda value: isinstance(value, Real) and 0 <= value <= 1),
+    "mu": ("a number from 0 to 1", lambda value: _real(value) and 0 <= value <= 1),
     "validation": ("a number between 0 and 1", lambda value: _positive(value) and value < 1),
     **dict.fromkeys(("smoothing", "rate"), ("a number above 0", _positive)),
     "rho_0": ("numbers such as (1.0,)", lambda value: _weights(value) and len(value) > 0),
