@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,25 +35,23 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def writing_atomically(path: Path, scratch: Path | None = None, mode: int = 0o666) -> Iterator[Path]:
+def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     """A temporary name to write to, which becomes `path`: a reader sees the old file or the whole new one.
 
     The file is flushed to the disk and then renamed. Whatever goes wrong, the temporary file is removed. A missing
-    folder is created.
+    folder is created. Of several who write one file at once, on one machine or on many, the last wins.
 
     Args:
         path: the file.
         scratch: folder for the temporary name, on the same file system; that of `path` where None.
-        mode: rights of the file, less the umask.
 
     Raises:
         PolarPriorError: the folder can't be written to, or has no room.
     """
-    temporary = (scratch or path.parent) / f".{path.name}.{os.getpid()}.tmp"
+    temporary = (scratch or path.parent) / f".{path.name}.{secrets.token_hex(8)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))  # never through a link
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))  # never through a link
         allowed = temporary.stat().st_mode
         yield temporary
         temporary.chmod(allowed)
