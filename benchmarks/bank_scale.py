@@ -176,7 +176,7 @@ def main() -> None:
     report = Report()
     if options.only != "building":
         folder = Path(tempfile.mkdtemp(prefix="bank-scale-", dir=options.folder))
-        os.environ.setdefault("XDG_CACHE_HOME", str(folder.with_name(folder.name + ".cache")))
+        os.environ["POLARPRIOR_CACHE"] = str(folder / "cache")
         reading(report, folder, options.quick)
         shutil.rmtree(folder)
     if options.only != "reading":

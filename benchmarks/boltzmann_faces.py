@@ -47,7 +47,7 @@ def flow(quick: bool) -> tuple[Path, float]:
 
 @cache
 def shipped() -> tuple[pp.Generator, Bank]:
-    """The generator and its bank of 10,000, without what earlier draws have left beside it."""
+    """The generator and its bank of 10,000, without what earlier draws have left in its cache."""
     generator = pp.load(MODEL, "cpu")
     return generator, Bank.open(generator.default_bank, cached=False)
 

@@ -1,4 +1,4 @@
-"""Banks in shards, and what is remembered of large ones."""
+"""Banks in shards, and what is said of large ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutants import mutate, write_valid
 from polarprior import verify
-from polarprior.bank import bank as bank_module
-from polarprior.bank import cache
 from polarprior.bank import format as bank_format
 from polarprior.bank.extremes import extremes
 from polarprior.bank.statistics import histogram, spectrum_statistics
@@ -109,117 +107,6 @@ def test_a_mutant_is_refused_with_its_reason_or_equal(valid, tmp_path_factory, s
     assert reason or pp.Bank.open(mutant).info == pp.Bank.open(sound).info, kind
 
 
-@pytest.fixture
-def remembering(tmp_path, monkeypatch):
-    """Treat every bank as a large one; the user's cache is in a folder of the test's."""
-    monkeypatch.setattr(cache, "SMALL", 0)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def draws(path):
-    """What a bank gives, without its spectra being read."""
-    bank = pp.Bank.open(path)
-    return bank.log_volume(), WeightedBank(bank, 0.3).rows(bank.latent_hash), limits_on(bank)
-
-
-@pytest.mark.usefixtures("remembering")
-def test_a_large_bank_remembers_what_its_draws_need(sharded, monkeypatch):
-    first = draws(sharded)
-    assert sharded.with_name("bank.safetensors.index.json.cache").is_dir()
-    monkeypatch.setattr(bank_module, "checked_log_volume", None)
-    monkeypatch.setattr("polarprior.law.limits.rho_limits", None)
-    for one, other in zip(first, draws(sharded), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.usefixtures("remembering")
-def test_what_was_remembered_of_a_bank_that_has_changed_is_not_used(bank, sharded):
-    draws(sharded)
-    shard = sharded.with_name("bank-00002-of-00003.safetensors")
-    content = bytearray(shard.read_bytes())
-    content[-1] ^= 1
-    shard.write_bytes(content)
-    with pytest.raises(BankError, match=r"bank-00002-of-00003.safetensors is damaged: its digest"):
-        draws(sharded)
-    bank.save(sharded.with_name("bank"), max_shard_size=150 * ROW)
-    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
-    kept = {file.name[:16] for file in sharded.with_name(sharded.name + ".cache").iterdir()}
-    assert len(kept) == 1, "what was kept of the bank before it is gone"
-
-
-@pytest.mark.usefixtures("remembering")
-@pytest.mark.parametrize("damage", ["flip", "cut", "forge", "empty"])
-def test_a_cache_that_this_user_did_not_write_is_not_believed(bank, sharded, damage, tmp_path):
-    draws(sharded)
-    for file in sharded.with_name(sharded.name + ".cache").iterdir():
-        content = bytearray(file.read_bytes())
-        if damage == "flip":
-            content[-2] ^= 1
-        elif damage == "cut":
-            del content[-8:]
-        elif damage == "empty":
-            content.clear()
-        file.write_bytes(content)
-    if damage == "forge":  # whole, by somebody with another key
-        (tmp_path / "cache" / "polarprior" / "key").write_bytes(b"x" * cache.KEY_BYTES)
-    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
-
-
-@pytest.mark.usefixtures("remembering")
-def test_where_the_folder_cannot_be_written_the_users_cache_serves(sharded, tmp_path, monkeypatch):
-    sharded.with_name(sharded.name + ".cache").write_text("in the way")
-    draws(sharded)
-    assert list((tmp_path / "cache" / "polarprior").glob("*/*-by_hash.safetensors"))
-    monkeypatch.setattr(bank_module, "checked_log_volume", None)
-    draws(sharded)
-
-
-def test_with_nowhere_to_write_there_is_no_cache_and_no_error(bank, sharded, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "SMALL", 0)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
-
-
-def test_a_small_bank_leaves_nothing(sharded):
-    draws(sharded)
-    assert not sharded.with_name(sharded.name + ".cache").exists()
-
-
-@pytest.mark.usefixtures("remembering")
-def test_a_cache_folder_that_leads_elsewhere_is_not_used(bank, sharded, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "0123456789abcdef-model.safetensors").write_text("mine")
-    sharded.with_name(sharded.name + ".cache").symlink_to(elsewhere)
-    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
-    assert [file.read_text() for file in elsewhere.iterdir()] == ["mine"]
-
-
-@pytest.mark.usefixtures("remembering")
-def test_odd_things_in_a_cache_are_passed_by(bank, sharded):
-    draws(sharded)
-    folder = sharded.with_name(sharded.name + ".cache")
-    kinds = [os.mkfifo, os.mkdir, lambda file: os.symlink("/dev/zero", file)]
-    for make, file in zip(kinds, sorted(folder.iterdir()), strict=True):
-        file.unlink()
-        make(file)
-    (folder / "ffffffffffffffff-x.safetensors").mkdir()
-    (folder / "users.safetensors").write_text("mine")
-    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
-    assert (folder / "users.safetensors").read_text() == "mine"
-
-
-@pytest.mark.usefixtures("remembering")
-def test_a_user_without_a_home(bank, sharded, monkeypatch):
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr("pathlib.Path.home", no_home)
-    np.testing.assert_array_equal(draws(sharded)[0], bank.log_volume())
-
-
 def test_a_bank_that_can_not_be_replaced_is_kept(sharded, monkeypatch):
     write, calls = bank_format.write_to, []
 
@@ -246,11 +133,6 @@ def test_rows_of_a_class_are_ascending():
     bank = toy_bank(100, 1.0, num_classes=7)
     for label in range(7):
         np.testing.assert_array_equal(bank.rows_of(label), np.flatnonzero(bank.labels == label))
-
-
-def test_the_key_is_the_users_own(sharded, remembering, tmp_path):
-    draws(sharded)
-    assert (tmp_path / "cache" / "polarprior" / "key").stat().st_mode & 0o077 == 0
 
 
 def test_limits_on_a_bank_are_those_of_its_log_volumes(bank):

@@ -20,7 +20,7 @@ from polarprior.law.weights import polarity_weights
 from polarprior.samplers.streams import stream_numbers
 from polarprior.samplers.true_volumes import LogVolumes
 from polarprior.surrogate import ridge
-from polarprior.surrogate.surrogate import Surrogate, surrogate_of
+from polarprior.surrogate.surrogate import Surrogate, freeze, surrogate_of
 from torch import nn
 
 USERS_GENERATOR = """
@@ -68,9 +68,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def there(folder, monkeypatch, tmp_path):
-    """In that folder, with a user's cache of its own."""
+    """In that folder, with a cache folder of its own."""
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("POLARPRIOR_CACHE", str(tmp_path / "cache"))
     return folder
 
 
@@ -80,7 +80,7 @@ def generator(there):
 
 
 def calibration(folder):
-    """The bank, with nothing kept beside it."""
+    """The bank, without its cache."""
     return pp.Bank.open(folder / "bank.safetensors", cached=False)
 
 
@@ -120,9 +120,9 @@ def test_streams_are_independent_and_the_same_in_pieces():
     assert np.corrcoef(many.T) == pytest.approx(np.eye(3), abs=0.03)
 
 
-def test_true_log_volumes_are_kept_beside_the_bank_and_never_in_it(there, generator):
+def test_true_log_volumes_are_kept_and_never_in_the_bank(there, generator):
     path = there / "bank.safetensors"
-    before = path.read_bytes()
+    before, files = path.read_bytes(), sorted(there.iterdir())
     first = pp.latent_sampler(generator, pp.Bank.open(path), 0.1, sampler="online")
     drawn = first.sample(range(5000, 5020)).z
     assert first.diagnostics.spending.solved > 0
@@ -131,7 +131,43 @@ def test_true_log_volumes_are_kept_beside_the_bank_and_never_in_it(there, genera
     assert again.diagnostics.spending.solved == 0
     assert again.diagnostics.spending.jacobians == first.diagnostics.spending.jacobians
     assert path.read_bytes() == before
-    assert len(pp.Bank.open(path)) == 800
+    assert sorted(there.iterdir()) == files
+    kept = pp.Bank.open(path).recall("survivors-k5")
+    assert {name: array.dtype.name for name, array in kept.items()} == {
+        "seeds": "int64",
+        "hashes": "int64",
+        "labels": "int64",
+        "log_volume": "float64",
+    }
+    latents = generator.prior.draw(kept["seeds"][kept["seeds"] != -1])
+    assert (latent_hash(latents.z) == kept["hashes"][kept["seeds"] != -1]).all()
+
+
+def wrong(arrays):
+    """Named arrays of other forms: one too few, too many, too short, and of another dtype and number of axes."""
+    first, *others = arrays
+    yield {name: arrays[name] for name in others}
+    yield {**arrays, "more": np.zeros(3)}
+    yield {**arrays, first: arrays[first][:-1]}
+    yield {**arrays, first: arrays[first].astype(np.float32)}
+    yield {**arrays, first: arrays[first][None]}
+    yield {}
+
+
+def test_true_log_volumes_of_another_form_are_missing(there, generator):
+    path = there / "bank.safetensors"
+    seeds = np.arange(5000, 5004)
+    latents = generator.prior.draw(seeds)
+    volumes = LogVolumes(generator, pp.Bank.open(path), 5, pp.jacobian_fn)
+    with volumes.keeping():
+        volumes(latents, seeds)
+    assert len(LogVolumes(generator, pp.Bank.open(path), 5, pp.jacobian_fn).survivors()[1]) == 4
+    for arrays in wrong(dict(pp.Bank.open(path).recall("survivors-k5"))):
+        pp.Bank.open(path).keep("survivors-k5", arrays)
+        again = LogVolumes(generator, pp.Bank.open(path), 5, pp.jacobian_fn)
+        assert again.survivors() is None
+        again(latents)
+        assert again.solved == 4
 
 
 def test_the_surrogate_stays_until_it_is_refitted(there, generator, capsys):
@@ -149,14 +185,36 @@ def test_the_surrogate_stays_until_it_is_refitted(there, generator, capsys):
     assert refitted.startswith(shown.split()[1].rstrip(":"))
 
 
-def test_a_surrogate_that_somebody_else_left_is_not_believed(there, generator, monkeypatch, tmp_path):
+def test_a_surrogate_is_believed_where_only_this_user_may_write(there, generator, tmp_path):
     path = there / "bank.safetensors"
     frozen = surrogate_of(generator, pp.Bank.open(path), 5)
-    strange = Surrogate.from_array(frozen.to_array() * np.where(np.arange(len(frozen.to_array())) < 4, 1, 1.1))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "somebody"))
-    pp.Bank.open(path).keep("surrogate-k5", strange.to_array())
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert surrogate_of(generator, pp.Bank.open(path), 5).digest != strange.digest
+    strange = replace(frozen, level=frozen.level + 1)
+    freeze(strange, pp.Bank.open(path), 5)
+    assert surrogate_of(generator, pp.Bank.open(path), 5).digest == strange.digest
+    (tmp_path / "cache").chmod(0o755)
+    with pytest.warns(UserWarning, match=f"chmod 700 {tmp_path / 'cache'}"):
+        assert surrogate_of(generator, pp.Bank.open(path), 5).digest == frozen.digest
+
+
+def test_a_surrogate_of_another_form_is_fitted_anew(there, generator):
+    path = there / "bank.safetensors"
+    frozen = surrogate_of(generator, pp.Bank.open(path), 5)
+    arrays = frozen.to_arrays()
+    assert Surrogate.from_arrays(arrays).digest == frozen.digest
+    for each in wrong(arrays):
+        with pytest.raises(ValueError, match="surrogate: got"):
+            Surrogate.from_arrays(each)
+        pp.Bank.open(path).keep("surrogate-k5", each)
+        assert surrogate_of(generator, pp.Bank.open(path), 5).digest == frozen.digest
+
+
+def test_the_digest_of_a_surrogate_never_changes():
+    """It is written in samples.json."""
+    eighths = np.arange(8) / 8
+    surrogate = Surrogate(
+        np.array([0.5, -1.25]), np.array([1.0, 2.0]), eighths, eighths / 2 - 0.25, 3.75, np.array([1.0, 2.5, -4.0])
+    )
+    assert surrogate.digest == "5b3a882b3166e5b0489c91177060fab4e7746aff909918bc5d172a3585451c9d"
 
 
 def test_left_out_predictions_are_those_of_a_fit_without_the_row():
@@ -191,10 +249,14 @@ def test_the_surrogate_predicts_latents_that_it_has_not_seen(there, generator):
     assert error.std() == pytest.approx(surrogate.residual(bank.log_volume()).std(), rel=0.35)
 
 
-def test_a_refit_that_can_not_be_kept_says_so(there, monkeypatch, capsys):
-    monkeypatch.setattr("polarprior.bank.cache.BankCache.put", lambda *_, **__: False)
+def test_a_refit_that_can_not_be_kept_says_so(there, monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "file" / "cache"
+    folder.parent.touch()
+    monkeypatch.setenv("POLARPRIOR_CACHE", str(folder))
     assert main(["bank", "refit", "bank", "--model", MODEL]) == 1
-    assert "its cache can't be written" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert f"error: bank: the cache folder {folder} can't be written" in shown
+    assert "POLARPRIOR_CACHE=FOLDER" in shown
 
 
 def test_what_is_kept_outlives_a_copy_of_the_bank(there, generator, tmp_path):
@@ -304,6 +366,24 @@ def test_held_statistics_keep_their_moments_on_the_bank(there, generator):
     (law,) = sampler.described()["laws"]
     assert law["hold"]["names"] == ["contrast", "brightness"]
     assert len(law["hold"]["lambda"]) == 4
+
+
+def test_statistics_of_the_bank_are_measured_once(there, generator, monkeypatch):
+    path = there / "bank.safetensors"
+
+    def moments():
+        return pp.latent_sampler(generator, pp.Bank.open(path), 0.15, hold=("contrast",)).diagnostics.moments
+
+    first = moments()
+    (name,) = (file.stem for file in Path(os.environ["POLARPRIOR_CACHE"]).rglob("statistics-*"))
+    kept = pp.Bank.open(path).recall(name)
+    assert set(kept) == {"contrast", "brightness", "texture", "saturation"}
+    with monkeypatch.context() as patch:
+        patch.setattr("polarprior.law.image_statistics.measured", None)
+        assert moments() == first
+    for arrays in wrong(kept):
+        pp.Bank.open(path).keep(name, arrays)
+        assert moments() == first
 
 
 def test_a_function_of_the_users_is_held(there, generator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 
 from polarprior.bank import format as bank_format
 from polarprior.bank import index
-from polarprior.bank.cache import BankCache
+from polarprior.bank.cache import BankCache, forms
 from polarprior.bank.contents import checked_log_volume, log_volumes
 from polarprior.bank.format import BankFile, Columns
 from polarprior.bank.info import BankInfo
@@ -40,8 +40,9 @@ class Bank:
         self._files = files
         self.path = path
         self._name = "bank" if path is None else str(path)
-        self._cache = BankCache(path, files) if path is not None and cached else None
+        self._cache = BankCache(files) if path is not None and cached else None
         self._remembered: dict[str, np.ndarray] = {}
+        self._kept: dict[str, Mapping[str, np.ndarray]] = {}
 
     @classmethod
     def open(cls, path: str | Path | None, cached: bool = True) -> Bank:
@@ -88,26 +89,31 @@ class Bank:
     ) -> np.ndarray:
         """What `compute` gives, [length] (by default one a row), computed once; on the disk see `BankCache`."""
         if name not in self._remembered:
-            length = len(self) if length is None else length
+            length, of_type = len(self) if length is None else length, np.dtype(dtype)
             cache = self._cache if self._cache is not None and self._cache.large else None
-            kept = None if cache is None else cache.get(name, length, dtype)
-            if kept is None:
-                kept = compute()
+            kept = None if cache is None else cache.get(name, length * of_type.itemsize)
+            if kept is None or forms(kept) != {name: ((length,), of_type)}:
+                kept = {name: compute()}
                 if cache is not None:
                     cache.put(name, kept)
-            self._remembered[name] = kept
+            self._remembered[name] = kept[name]
         return self._remembered[name]
 
-    def recall(self, name: str) -> np.ndarray | None:
-        """What was last kept under that name by `keep`, here or elsewhere, float64 [any]; None where nothing was."""
-        kept = None if self._cache is None else self._cache.get(name, None, np.float64)
-        return self._remembered.get(name) if kept is None else kept
+    def recall(self, name: str) -> Mapping[str, np.ndarray] | None:
+        """The arrays that were last kept under that name by `keep`, here or elsewhere; None where none were.
 
-    def keep(self, name: str, array: np.ndarray) -> bool:
-        """Keep an array, float64 [any], that comes from more than the bank, on the disk too, see `BankCache`; whether
-        it will be there the next time."""
-        self._remembered[name] = array
-        return self._cache is not None and self._cache.put(name, array, lasts=True)
+        Whoever asks compares their `polarprior.bank.cache.forms` with those that it keeps: a file may hold any.
+        """
+        kept = None if self._cache is None else self._cache.get(name, lasts=True)
+        return self._kept.get(name) if kept is None else kept
+
+    def keep(self, name: str, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Keep named arrays, of any shapes and dtypes, that come from more than the bank; in place of those before.
+
+        They are kept on the disk too, see `BankCache`: what is returned is whether they will be there the next time.
+        """
+        self._kept[name] = arrays
+        return self._cache is not None and self._cache.put(name, arrays, lasts=True)
 
     def _checked(self, name: str) -> np.ndarray:
         """A column, once the contents have been checked."""

@@ -181,12 +181,13 @@ def verify(path: Path, model: str | None, as_json: bool, **loading: Any) -> None
 @k_option
 @loading_options
 def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
-    """Fit the online sampler's surrogate anew, with the true log-volumes that its draws have left beside the bank.
+    """Fit the online sampler's surrogate anew, with the true log-volumes that its draws have left in its cache.
 
     The surrogate is fitted by the first draw and stays as it is: a refit changes what every seed becomes.
     """
     from polarprior.api.models import jacobian_fn, load
     from polarprior.bank.bank import Bank
+    from polarprior.bank.cache_folder import VARIABLE, cache_folder
     from polarprior.errors import PolarPriorError
     from polarprior.samplers.true_volumes import LogVolumes
     from polarprior.surrogate.surrogate import Surrogate, freeze
@@ -199,8 +200,8 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
     surrogate = Surrogate.fit(generator, opened, k, survivors)
     if not freeze(surrogate, opened, k):
         raise PolarPriorError(
-            f"{path}: its cache can't be written, beside it or in your own cache folder",
-            "check their rights and room",
+            f"{path}: the cache folder {cache_folder() or 'of a user without a home'} can't be written",
+            f"name a folder of your own that nobody else may enter, and that has room: {VARIABLE}=FOLDER",
         )
     more = 0 if survivors is None else len(survivors[1])
     residual = surrogate.residual(opened.log_volume(k))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from polarprior.bank.cache import forms
 from polarprior.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def rows_of_bank(
         if not own:  # two functions of a user's may share a name
             return list(measured_here), compute()
         name = f"statistics-{'-'.join(measured_here)}-class{label}-of{len(rows)}"
-        flat = bank.recall(name)
-        if flat is None:
-            flat = compute().reshape(-1)
-            bank.keep(name, flat)
-        return list(measured_here), flat.reshape(len(rows), -1)
+        kept = bank.recall(name)
+        if kept is None or forms(kept) != dict.fromkeys(measured_here, ((len(rows),), np.dtype(np.float64))):
+            kept = dict(zip(measured_here, compute().T, strict=True))
+            bank.keep(name, kept)
+        return list(measured_here), np.stack([kept[each] for each in measured_here], 1)
 
     return Rows(label, bank.log_volume(k)[rows], radius, statistics)
 

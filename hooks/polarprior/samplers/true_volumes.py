@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from polarprior.bank.bank import Bank
+from polarprior.bank.cache import forms
 from polarprior.errors import PluginError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
@@ -23,6 +24,8 @@ from polarprior.volume.spectrum import check_k
 NO_SEED = -1
 MEASURED = 16
 """Rows on which a constant error of the bank is measured."""
+SURVIVORS = {"seeds": np.int64, "hashes": np.int64, "labels": np.int64, "log_volume": np.float64}
+"""Arrays that are kept of latents which were solved, [m] each."""
 
 
 class VolumeSolver:
@@ -67,8 +70,8 @@ class VolumeSolver:
 class LogVolumes:
     """l_k of latents, as a bank has or would have it.
 
-    What is solved is remembered, and kept beside the bank by `keeping`: never in it, since these latents are no draws
-    from the prior.
+    What is solved is remembered, and kept in the bank's cache by `keeping`: never in the bank, since these latents
+    are no draws from the prior.
 
     Args:
         generator: the model.
@@ -133,9 +136,8 @@ class LogVolumes:
         if len(self._survivors) > self._kept:
             here = {survivor[1:3] for survivor in self._survivors}
             self._survivors += [other for other in self._recalled() if other[1:3] not in here]
-            numbers = [np.array(column, np.int64) for column in zip(*[s[:3] for s in self._survivors], strict=True)]
-            volumes = np.array([survivor[3] for survivor in self._survivors])
-            self._bank.keep(self._name, np.concatenate([*(each.view(np.float64) for each in numbers), volumes]))
+            columns = zip(SURVIVORS.items(), zip(*self._survivors, strict=True), strict=True)
+            self._bank.keep(self._name, {name: np.array(values, dtype) for (name, dtype), values in columns})
             self._kept = len(self._survivors)
 
     def survivors(self) -> tuple[Latents, np.ndarray] | None:
@@ -173,9 +175,9 @@ class LogVolumes:
         return list(zip(hashes.tolist(), labels.tolist(), strict=True)), self._bank.rows_by_hash(hashes, labels)
 
     def _recalled(self) -> list[tuple[int, int, int, float]]:
-        kept = self._bank.recall(self._name)
-        if kept is None:
+        """What was kept, as seed, hash, class and l_k; nothing where it is not of that form."""
+        kept = self._bank.recall(self._name) or {}
+        rows = np.size(kept.get("seeds", ()))
+        if forms(kept) != {name: ((rows,), np.dtype(dtype)) for name, dtype in SURVIVORS.items()}:
             return []
-        seeds, hashes, labels, volumes = np.split(kept, 4)
-        numbers = [np.ascontiguousarray(each).view(np.int64).tolist() for each in (seeds, hashes, labels)]
-        return list(zip(*numbers, volumes.tolist(), strict=True))
+        return list(zip(*(kept[name].tolist() for name in SURVIVORS), strict=True))

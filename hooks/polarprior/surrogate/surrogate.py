@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from polarprior.bank.bank import Bank
+from polarprior.bank.cache import forms
 from polarprior.errors import BankError
 from polarprior.generator import Generator, Latents
 from polarprior.surrogate import ridge
@@ -107,28 +111,37 @@ class Surrogate:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of all of it, as hex: what it is called in metadata."""
-        return hashlib.sha256(self.to_array().astype("<f8").tobytes()).hexdigest()
+        """sha256 of all of it, as hex: what it is called in metadata.
 
-    def to_array(self) -> np.ndarray:
-        """All of it, float64 [any]."""
+        It is taken over little-endian float64: how many scalars, columns and rows left out there are, the level, and
+        then the other arrays in the order of the class.
+        """
         sizes = [len(self.scalar_centre), len(self.centre), len(self.left_out), self.level]
         parts = (self.scalar_centre, self.scalar_scale, self.centre, self.slope, self.left_out)
-        return np.concatenate([sizes, *parts])
+        return hashlib.sha256(np.concatenate([sizes, *parts]).astype("<f8").tobytes()).hexdigest()
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All of it by the names of the class: float64 [S], [S], [F], [F], [] (`level`) and [n]."""
+        return {field.name: np.asarray(getattr(self, field.name), np.float64) for field in fields(self)}
 
     @classmethod
-    def from_array(cls, array: np.ndarray) -> Surrogate:
-        """The inverse of `to_array`."""
-        scalars, columns, rows = array[:3].astype(int)
-        parts = np.split(array[4:], np.cumsum([scalars, scalars, columns, columns]))
-        return cls(parts[0], parts[1], parts[2], parts[3], float(array[3]), parts[4][:rows])
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Surrogate:
+        """The inverse of `to_arrays`; ValueError where names, dtypes or shapes are others."""
+        scalars, columns, rows = (np.size(arrays.get(name, ())) for name in ("scalar_centre", "centre", "left_out"))
+        shapes = ((scalars,), (scalars,), (columns,), (columns,), (), (rows,))
+        expected = {each.name: (shape, np.dtype(float)) for each, shape in zip(fields(cls), shapes, strict=True)}
+        if forms(arrays) != expected:
+            raise ValueError(f"surrogate: got {forms(arrays)}, expected {expected}")
+        parts: dict[str, Any] = {**arrays, "level": float(arrays["level"])}
+        return cls(**parts)
 
 
 def surrogate_of(generator: Generator, bank: Bank, k: int) -> Surrogate:
-    """The surrogate that is frozen beside the bank; fitted on the bank, and frozen, the first time."""
+    """The surrogate that is frozen in the bank's cache; fitted on the bank, and frozen, the first time."""
     kept = bank.recall(f"surrogate-k{k}")
     if kept is not None:
-        return Surrogate.from_array(kept)
+        with suppress(ValueError):
+            return Surrogate.from_arrays(kept)
     surrogate = Surrogate.fit(generator, bank, k)
     freeze(surrogate, bank, k)
     return surrogate
@@ -136,7 +149,7 @@ def surrogate_of(generator: Generator, bank: Bank, k: int) -> Surrogate:
 
 def freeze(surrogate: Surrogate, bank: Bank, k: int) -> bool:
     """Make it the surrogate of that bank and k from now on; whether it will still be the next time."""
-    return bank.keep(f"surrogate-k{k}", surrogate.to_array())
+    return bank.keep(f"surrogate-k{k}", surrogate.to_arrays())
 
 
 def _columns(activity: np.ndarray, scalars: np.ndarray) -> np.ndarray:

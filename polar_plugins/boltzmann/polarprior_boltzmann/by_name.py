@@ -99,7 +99,7 @@ def _flowing(
 
 
 class _Unkept:
-    """Log-volumes that have no bank to be kept beside: remembered while the sampler is there."""
+    """Log-volumes without a bank, whose cache could keep them: remembered while the sampler is there."""
 
     def __init__(self, solve: VolumeSolver):
         self._solve = solve
