@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.files import user_cache
+from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
+from polarprior_benchmarks.reporting import Report
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.looking import glances, looks
 from polarprior_boltzmann.networks import KernelMLPs
 from polarprior_boltzmann.problems import problem_named
 from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 from polarprior_boltzmann.training import Training
-from reporting import Report
 from tqdm import tqdm
 
 KEPT = Path(__file__).parent / "results" / "boltzmann.json"

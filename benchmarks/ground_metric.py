@@ -21,13 +21,13 @@ import numpy as np
 import ot
 import torch
 from ground_metric_rivals import COMPONENTS, alone_of, exact_distances, maps, svm
-from kept_runs import Parts, Runs, interval, main
+from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main
+from polarprior_benchmarks.reporting import Report
 from polarprior_ground_metric.distances import TOLERANCE, ground_costs, solve
 from polarprior_ground_metric.images import clustered, ink_patches, reduction
 from polarprior_ground_metric.metric import MultiLevelMetric
 from polarprior_ground_metric.protocols import match_curve, neighbour_accuracy, uncertainty_removed
 from polarprior_ground_metric.signatures import Signatures
-from reporting import Report
 from scipy.special import entr
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier

@@ -13,8 +13,8 @@ import polarprior as pp
 from polarprior.bank.bank import Bank
 from polarprior.cli.main import main as polarprior
 from polarprior.files import user_cache
+from polarprior_benchmarks.reporting import Report
 from polarprior_ground_metric.metric_file import MetricFile
-from reporting import Report
 from scipy.stats import spearmanr
 
 MODEL, FEATURES, K, N = "dcgan-faces", "perceptual:efficientnet-lite0", 10, 300

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.images.pictures import from_uint8
+from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
+from polarprior_benchmarks.reporting import Report
 from polarprior_mnist.autoencoders import Autoencoder
 from polarprior_pagan.classifier import accuracy
 from polarprior_pagan.classifier import trained as trained_classifier
@@ -30,7 +31,6 @@ from polarprior_pagan.looking import Judge, Looks
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
 from polarprior_training.augmentations import AUGMENTATIONS, shift
-from reporting import Report
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
