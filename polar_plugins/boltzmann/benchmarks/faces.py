@@ -1,5 +1,5 @@
 """The polarity prior of the face generator by a flow, beside its free baseline, `bank` and `online`; run by
-`boltzmann.py`."""
+`runs.py`."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Writes the tables of docs/boltzmann.md from the runs that `boltzmann.py` has kept.
+"""Writes the tables of docs/boltzmann.md from the runs that `runs.py` has kept.
 
-python benchmarks/boltzmann_page.py
+python polar_plugins/boltzmann/benchmarks/page.py
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from boltzmann import ENOUGH, FIG_11, KEPT, METRICS, RHOS, SEEDS, STEPS, TABLE_1, TABLE_2, WELLS, name_of_well
 from polarprior_benchmarks.pages import Kept, Rows, told, write_tables
+from runs import ENOUGH, FIG_11, KEPT, METRICS, RHOS, SEEDS, STEPS, TABLE_1, TABLE_2, WELLS, name_of_well
 
 PAGE = Path(__file__).parents[1] / "docs" / "boltzmann.md"
 NAMES = {"four-gaussians": "eq. 2", "two-gaussians": "eq. 18"}
