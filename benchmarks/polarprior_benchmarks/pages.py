@@ -28,9 +28,8 @@ def write_tables(page: Path, kept: Path, tables: Mapping[str, Callable[[Kept], R
         head, *rows = make(runs)
         lines = [head, ("---",) * len(head), *rows]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        text, found = re.subn(
-            f"(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", text, flags=re.S
-        )
+        between = "\n" + table.replace("\\", r"\\") + "\n"
+        text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{between}\g<2>", text, flags=re.S)
         assert found == 1, name
     page.write_text(text)
 

@@ -17,7 +17,7 @@ class Report:
 
     def add(
         self, what: str, figure: Any, unit: str = "", goal: str = "", holds: bool | None = None, detail: str = ""
-    ):
+    ) -> None:
         """A figure; `holds` says whether it met the goal, where there is one."""
         holds = None if holds is None else bool(holds)  # numpy's own is no JSON
         self.rows.append(
