@@ -2,7 +2,7 @@
 # make coverage: the tests, and the lines that none of them runs; slower.
 PYTHON ?= python3
 BIN := .venv/bin
-FOLDERS := . $(patsubst %/setup.cfg,%,$(wildcard polar_plugins/*/setup.cfg)) vendor_patches
+FOLDERS := . $(patsubst %/setup.cfg,%,$(wildcard polar_plugins/*/setup.cfg)) vendor_patches benchmarks
 DISTRIBUTIONS := $(FOLDERS:%=-e %)
 # A file stays with one worker, whose fixtures it shares; in the order of the folders the longest don't come last.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10

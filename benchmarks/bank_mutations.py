@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -95,7 +95,7 @@ def main() -> None:
     report.add(
         "files opened outside the folder", len(outside), "", "0", not outside, ", ".join(sorted(outside))[:200]
     )
-    report.write(options.json, seed=options.seed)
+    report.write(options.json, Path(__file__).parent, seed=options.seed)
     sys.exit(not all(row["holds"] is not False for row in report.rows))
 
 

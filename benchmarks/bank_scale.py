@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from polarprior.bank import index
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -181,7 +181,7 @@ def main() -> None:
         shutil.rmtree(folder)
     if options.only != "reading":
         building(report, options.quick)
-    report.write(options.json)
+    report.write(options.json, Path(__file__).parent)
     sys.exit(not all(row["holds"] is not False for row in report.rows))
 
 

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 
 TOY = ("torch:survival_toy:make", "-n", "8000", "-k", "6", "--memory", "12M")
 FACES = ("dcgan-faces", "-n", "48", "-k", "30", "--device", "cpu")
@@ -200,7 +200,7 @@ def main() -> None:
             killed((*FACES, "--workers", str(1 + i % 2)), expected, seconds, root, stream) for i in range(faces)
         ]
         _add(report, "face builds killed with SIGKILL and resumed: identical", outcomes)
-    report.write(options.json, seed=options.seed)
+    report.write(options.json, Path(__file__).parent, seed=options.seed)
     shutil.rmtree(root)
     sys.exit(not all(row["holds"] is not False for row in report.rows))
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from log_volume import NETWORKS
-from pages import Kept, Rows, write_tables
+from polarprior_benchmarks.pages import Kept, Rows, write_tables
 
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 JSON = Path(__file__).parent / "results" / "log_volume.json"
 FIGURES = {
     "passes": "passes",
@@ -51,4 +52,4 @@ def _rows(kept: Kept, network: str, goals: bool) -> list[tuple[str, dict[str, An
 TABLES: dict[str, Callable[[Kept], Rows]] = {name: partial(estimators, name) for name in NETWORKS} | {"goals": goals}
 
 if __name__ == "__main__":
-    write_tables("performance.md", JSON, TABLES)
+    write_tables(PAGE, JSON, TABLES)

@@ -25,7 +25,7 @@ from polarprior.metrics.kernel import kernel_distance
 from polarprior.metrics.manifold import fidelity
 from polarprior.metrics.nearest import nearest
 from polarprior.stock.shims.vision import import_torchvision_without_operators
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results" / "measure.json"
@@ -44,7 +44,7 @@ def main() -> None:
     _memory(report, 5000 if asked.quick else 50_000)
     _sweep(report, asked.full)
     _paper(report)
-    report.write(asked.json)
+    report.write(asked.json, HERE)
 
 
 def _agreement(report: Report) -> None:

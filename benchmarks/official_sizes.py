@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 from torch import Tensor, nn
 
 Images = Callable[[Tensor], Tensor]
@@ -57,7 +57,7 @@ def main() -> None:
         report.add(f"{name}: a cotangent", found["cotangent"], "forward passes")
         report.add(f"{name}: a latent, block-lanczos, k 30", passes, "forward passes")
         report.add(f"{name}: memory a tangent", found["bytes"] / 2**30, "GB")
-    report.write(arguments.json, threads=torch.get_num_threads())
+    report.write(arguments.json, Path(__file__).parent, threads=torch.get_num_threads())
 
 
 def measure(images: Images, at: Tensor, stock: Callable[[], object]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from polarprior.law.image_statistics import brightness, contrast
 from polarprior.law.limits import limits_on
 from polarprior.law.weights import polarity_weights
 from polarprior.samplers.true_volumes import LogVolumes
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 from scipy.special import logsumexp
 from scipy.stats import ks_2samp
 from tqdm import tqdm
@@ -58,7 +58,7 @@ def main() -> None:
             draws // 2 if rho > 0 else draws // 4,
             report,
         )
-    report.write(asked.json, calibration=CALIBRATION, k=K, draws=draws)
+    report.write(asked.json, Path(__file__).parent, calibration=CALIBRATION, k=K, draws=draws)
 
 
 def _calibration(generator, shipped, quick, report):

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from polarprior_benchmarks.reporting import Report
 from polarprior_stylegan2.repos import STYLEGAN2_ADA, STYLEGAN3
-from reporting import Report
 
 STOCK = """
 import sys, runpy
@@ -72,7 +72,8 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as work:
             measure(report, checkout.resolve(), plugin, script, Path(work), rounds, images, arguments)
-    report.write(arguments.json, rounds=rounds, images=images, threads=os.environ.get("OMP_NUM_THREADS", "all"))
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    report.write(arguments.json, Path(__file__).parent, rounds=rounds, images=images, threads=threads)
 
 
 def measure(report, checkout, plugin, script, work, rounds, images, arguments):

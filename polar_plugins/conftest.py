@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore_glob = ["*/benchmarks"]
+"""Scripts: what they import besides is not installed for tests, and each folder has its own `runs`."""
+
 
 @pytest.fixture(scope="session")
 def vendor() -> Path:

@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 from polarprior.plugin import default_host, repo_of
 
-NEEDS = {"polarprior_stylegan3": {"polarprior_stylegan2"}}
-"""What a plugin says in its setup.cfg that it needs of another."""
-PLUGINS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/polarprior_*/__init__.py"))
+SHARED = "polarprior_training"
+"""No plugin, but what those share that train something."""
+NEEDS = {
+    "polarprior_boltzmann": {SHARED},
+    "polarprior_ground_metric": {SHARED},
+    "polarprior_pagan": {SHARED},
+    "polarprior_stylegan3": {"polarprior_stylegan2"},
+}
+"""What a plugin says in its setup.cfg that it needs of others."""
+PLUGINS = sorted({path.parent.name for path in Path(__file__).parent.glob("*/polarprior_*/__init__.py")} - {SHARED})
 
 
 @pytest.fixture(params=range(6))

@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PLUGIN_PAGE = (ROOT / "docs/writing-a-plugin.md").read_text()
+FOLDERS = (".", "docs", "benchmarks", "vendor_patches", "polar_plugins/*", "polar_plugins/*/docs")
+PAGES = [page.relative_to(ROOT) for folder in FOLDERS for page in sorted(ROOT.glob(f"{folder}/*.md"))]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +85,12 @@ def test_the_readme_first_screen():
     assert "make test" in (ROOT / "README.md").read_text()
 
 
-def test_links_lead_somewhere():
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
-        for target in re.findall(r"\]\(([^)#:]+)\)", prose):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page):
+    """And every script that the page names is there."""
+    text = (ROOT / page).read_text()
+    prose = re.sub(r"```.*?```", "", text, flags=re.S)
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose):
+        assert (ROOT / page.parent / target).exists(), target
+    for script in re.findall(r"(?:benchmarks|polar_plugins)/[\w/]+\.py\b", text):
+        assert (ROOT / script).is_file(), script

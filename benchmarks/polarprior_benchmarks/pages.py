@@ -8,33 +8,30 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kept_runs import interval
+from polarprior_benchmarks.kept_runs import interval
 
-DOCS = Path(__file__).parents[1] / "docs"
 Kept = dict[str, Any]
 Rows = Iterator[tuple[str, ...]]
 
 
-def write_tables(page: str, kept: Path, tables: Mapping[str, Callable[[Kept], Rows]]) -> None:
+def write_tables(page: Path, kept: Path, tables: Mapping[str, Callable[[Kept], Rows]]) -> None:
     """Each table stands between a comment with its name and one that says end; the text around is the page's own.
 
     Args:
-        page: its name in docs.
+        page: its file.
         kept: the JSON file of the runs.
         tables: by name, what makes the rows of each from the runs, its head first.
     """
-    path = DOCS / page
     runs = json.loads(kept.read_text()) if kept.exists() else {}
-    text = path.read_text()
+    text = page.read_text()
     for name, make in tables.items():
         head, *rows = make(runs)
         lines = [head, ("---",) * len(head), *rows]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        text, found = re.subn(
-            f"(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", text, flags=re.S
-        )
+        between = "\n" + table.replace("\\", r"\\") + "\n"
+        text, found = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{between}\g<2>", text, flags=re.S)
         assert found == 1, name
-    path.write_text(text)
+    page.write_text(text)
 
 
 def told(values: list[float], digits: str = ".3g") -> str:

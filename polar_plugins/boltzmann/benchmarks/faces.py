@@ -1,5 +1,5 @@
 """The polarity prior of the face generator by a flow, beside its free baseline, `bank` and `online`; run by
-`boltzmann.py`."""
+`runs.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polarprior.bank.bank import Bank
 from polarprior.cli.main import main as polarprior
 from polarprior.files import user_cache
 from polarprior.samplers.true_volumes import LogVolumes
-from reporting import Report
+from polarprior_benchmarks.reporting import Report
 from scipy.stats import ks_2samp
 
 MODEL, K, LARGEST = "dcgan-faces", 30, 0.25

@@ -17,7 +17,7 @@ class Report:
 
     def add(
         self, what: str, figure: Any, unit: str = "", goal: str = "", holds: bool | None = None, detail: str = ""
-    ):
+    ) -> None:
         """A figure; `holds` says whether it met the goal, where there is one."""
         holds = None if holds is None else bool(holds)  # numpy's own is no JSON
         self.rows.append(
@@ -27,12 +27,18 @@ class Report:
         shown = f"{figure:.4g}" if isinstance(figure, float) else str(figure)
         print(f"{what:<66} {shown:>12} {unit:<10} {goal}{verdict}  {detail}", flush=True)
 
-    def write(self, path: Path | None, **machine: Any) -> None:
-        """Write the rows as JSON, with the machine and the commit; nothing where `path` is None."""
+    def write(self, path: Path | None, folder: Path, **machine: Any) -> None:
+        """Write the rows as JSON, with the machine and the commit.
+
+        Args:
+            path: where; nothing is written where it is None.
+            folder: of the checkout whose commit it is, or any folder below.
+            machine: what else is to be known.
+        """
         if path is None:
             return
         commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
+            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True
         ).stdout.strip()
         about = {"cpu": platform.processor() or platform.machine(), "commit": commit, **machine}
         path.write_text(json.dumps({"machine": about, "rows": self.rows}, indent=1) + "\n")

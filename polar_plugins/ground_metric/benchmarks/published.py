@@ -1,6 +1,6 @@
 """The seed's own data sets, where a user has them: its Tables 1 and 2 and Figures 5 and 7.
 
-    python benchmarks/ground_metric_published.py prid|ilids|kinship|traffic FOLDER [--json FILE]
+    python polar_plugins/ground_metric/benchmarks/published.py prid|ilids|kinship|traffic FOLDER [--json FILE]
 
 FOLDER is laid out as the set is published, see `polarprior_ground_metric.published`. None of these figures has been
 measured here. Persons are described by colours in stripes in place of the seed's LOMO features, of which there is no
@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ground_metric import CLUSTERS, SEEDS, accuracies, match_rates
-from ground_metric_rivals import COMPONENTS, exact_pairs, maps
-from kept_runs import interval
 from PIL import Image
 from polarprior.errors import ending_the_script
+from polarprior_benchmarks.kept_runs import interval
+from polarprior_benchmarks.reporting import Report
 from polarprior_ground_metric.distances import debiased
 from polarprior_ground_metric.images import clustered, reduction, stripes, textures
 from polarprior_ground_metric.metric import MultiLevelMetric
 from polarprior_ground_metric.protocols import equal_error_rate
 from polarprior_ground_metric.published import RELATIONS, Track, ilids_vid, kinface_w, prid_2011, traffic
 from polarprior_ground_metric.signatures import Signatures
-from reporting import Report
+from rivals import COMPONENTS, exact_pairs, maps
+from runs import CLUSTERS, SEEDS, accuracies, match_rates
 from tqdm import tqdm
 
 PERSON_COMPONENTS, FACE_COMPONENTS = 100, 100
@@ -131,4 +131,4 @@ if __name__ == "__main__":
     told = Report()
     with ending_the_script():
         EXPERIMENTS[asked.name](asked.folder, told)
-    told.write(asked.json, threads=1)
+    told.write(asked.json, Path(__file__).parent, threads=1)

@@ -1,16 +1,18 @@
-"""Writes the tables of docs/pagan.md from the runs that `pagan.py` has kept.
+"""Writes the tables of docs/pagan.md from the runs that `runs.py` has kept.
 
-python benchmarks/pagan_page.py
+python polar_plugins/pagan/benchmarks/page.py
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pagan import GAINS, HALF, ITERATIONS, KEPT, METRICS, MODELS, SEEDS, TABLE_2, TABLE_3, at, name_of, ordering
-from pages import Kept, Rows, told, write_tables
+from polarprior_benchmarks.pages import Kept, Rows, told, write_tables
 from polarprior_pagan.recipe import Recipe
+from runs import GAINS, HALF, ITERATIONS, KEPT, METRICS, MODELS, SEEDS, TABLE_2, TABLE_3, at, name_of, ordering
 
+PAGE = Path(__file__).parents[1] / "docs" / "pagan.md"
 HEAD = ("seeds", "FID", "IS", "RID", "agreement", "RMSE", "CPU min")
 MISSING = "not run yet"
 
@@ -106,4 +108,4 @@ def table_2(runs: Kept) -> Rows:
 
 if __name__ == "__main__":
     tables = {"table 3": table_3, "ordering": order, "norms": norms, "budget": budget, "table 2": table_2}
-    write_tables("pagan.md", KEPT, tables)
+    write_tables(PAGE, KEPT, tables)

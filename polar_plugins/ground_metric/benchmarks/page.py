@@ -1,15 +1,17 @@
-"""Writes the tables of docs/ground-metric.md from the runs that `ground_metric.py` has kept.
+"""Writes the tables of docs/ground-metric.md from the runs that `runs.py` has kept.
 
-python benchmarks/ground_metric_page.py
+python polar_plugins/ground_metric/benchmarks/page.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from ground_metric import KEPT, RANKS, SEEDS
-from pages import Kept, Rows, told, write_tables
+from polarprior_benchmarks.pages import Kept, Rows, told, write_tables
+from runs import KEPT, RANKS, SEEDS
 
+PAGE = Path(__file__).parents[1] / "docs" / "ground-metric.md"
 SETS = ("digits, aligned", "digits, shifted", "mnist, aligned", "mnist, shifted")
 
 
@@ -65,4 +67,4 @@ def _seeds(runs: Kept, name: str) -> list[Kept]:
 TABLES = {"images": images, "classes": classes, "matches": matches, "times": times, "faces": faces}
 
 if __name__ == "__main__":
-    write_tables("ground-metric.md", KEPT, TABLES)
+    write_tables(PAGE, KEPT, TABLES)

@@ -1,5 +1,5 @@
 """Polarity of the face generator in a ground metric learnt on EfficientNet's features, beside those features and the
-pixels; run by `ground_metric.py`."""
+pixels; run by `runs.py`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import polarprior as pp
 from polarprior.bank.bank import Bank
 from polarprior.cli.main import main as polarprior
 from polarprior.files import user_cache
+from polarprior_benchmarks.reporting import Report
 from polarprior_ground_metric.metric_file import MetricFile
-from reporting import Report
 from scipy.stats import spearmanr
 
 MODEL, FEATURES, K, N = "dcgan-faces", "perceptual:efficientnet-lite0", 10, 300
 CACHE = (user_cache() or Path("cache")) / "ground-metric"
-PICTURE = Path(__file__).parents[1] / "docs" / "ground-metric.png"
+PICTURE = Path(__file__).parents[1] / "docs" / "sweep.png"
 SHARE = 0.1
 
 

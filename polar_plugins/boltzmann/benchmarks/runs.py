@@ -1,9 +1,10 @@
 """Boltzmann flows: the seed's tables, what each step of a faster training brings, and polarity priors of faces.
 
-    python benchmarks/boltzmann.py [--quick] [--full] [--only table1,speed,well,faces] [--json FILE]
+    python polar_plugins/boltzmann/benchmarks/runs.py [--quick] [--full] [--json FILE]
+                                                      [--only table1,speed,well,faces]
 
 The seed is Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023). Every run is kept in
-``results/boltzmann.json`` as soon as it is done, with its CPU seconds, and --full makes those that are missing: about
+``results/runs.json`` as soon as it is done, with its CPU seconds, and --full makes those that are missing: about
 five CPU hours, and as many again for the double well. Without --full the runs that are there are told; --quick makes
 tiny ones and keeps nothing.
 """
@@ -17,18 +18,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.files import user_cache
+from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
+from polarprior_benchmarks.reporting import Report
 from polarprior_boltzmann.flow_file import FlowFile
 from polarprior_boltzmann.looking import glances, looks
 from polarprior_boltzmann.networks import KernelMLPs
 from polarprior_boltzmann.problems import problem_named
 from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 from polarprior_boltzmann.training import Training
-from reporting import Report
 from tqdm import tqdm
 
-KEPT = Path(__file__).parent / "results" / "boltzmann.json"
+KEPT = Path(__file__).parent / "results" / "runs.json"
 FLOWS = (user_cache() or Path("cache")) / "boltzmann"
 SEEDS = range(5)
 SEED_S_OWN = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="runge-kutta", widen=1.0)
@@ -69,7 +70,7 @@ def name_of(energy: str, recipe: Recipe) -> str:
 def trained(energy: str, recipe: Recipe, quick: bool, every: int = 250, until: float | None = None) -> dict[str, Any]:
     """A training, with its CPU seconds, and glances on its way whose seconds don't count.
 
-    Flows of seed 0 are kept for `boltzmann_pictures.py`.
+    Flows of seed 0 are kept for `pictures.py`.
 
     Args:
         energy: its name.
@@ -283,7 +284,7 @@ def _tell_well(report: Report, what: str, run: dict[str, Any] | None, theirs: tu
 
 def faces(runs: Runs, report: Report) -> None:
     """Polarity priors of the face generator: the flow, its free baseline, `bank` and `online`."""
-    from boltzmann_faces import compare, tell
+    from faces import compare, tell
 
     for rho in RHOS:
         tell(runs(f"faces, rho {rho:g}", lambda r=rho: compare(r, runs.quick)), rho, report)

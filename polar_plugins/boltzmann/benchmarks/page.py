@@ -1,13 +1,16 @@
-"""Writes the tables of docs/boltzmann.md from the runs that `boltzmann.py` has kept.
+"""Writes the tables of docs/boltzmann.md from the runs that `runs.py` has kept.
 
-python benchmarks/boltzmann_page.py
+python polar_plugins/boltzmann/benchmarks/page.py
 """
 
 from __future__ import annotations
 
-from boltzmann import ENOUGH, FIG_11, KEPT, METRICS, RHOS, SEEDS, STEPS, TABLE_1, TABLE_2, WELLS, name_of_well
-from pages import Kept, Rows, told, write_tables
+from pathlib import Path
 
+from polarprior_benchmarks.pages import Kept, Rows, told, write_tables
+from runs import ENOUGH, FIG_11, KEPT, METRICS, RHOS, SEEDS, STEPS, TABLE_1, TABLE_2, WELLS, name_of_well
+
+PAGE = Path(__file__).parents[1] / "docs" / "boltzmann.md"
 NAMES = {"four-gaussians": "eq. 2", "two-gaussians": "eq. 18"}
 
 
@@ -95,4 +98,4 @@ def wells(runs: Kept) -> Rows:
 
 
 if __name__ == "__main__":
-    write_tables("boltzmann.md", KEPT, {"table 1": table_1, "speed": speed, "faces": faces, "wells": wells})
+    write_tables(PAGE, KEPT, {"table 1": table_1, "speed": speed, "faces": faces, "wells": wells})

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from reporting import Report
 from scipy.stats import t as student
+
+from polarprior_benchmarks.reporting import Report
 
 
 class Runs:
@@ -68,7 +69,7 @@ def main(about: str, kept: Path, parts: Parts) -> None:
     runs, report = Runs(kept, asked.quick, asked.full), Report()
     for part in asked.only.split(","):
         parts[part](runs, report)
-    report.write(asked.json, threads=1)
+    report.write(asked.json, kept.parent, threads=1)
 
 
 def interval(values: list[float]) -> tuple[float, float]:

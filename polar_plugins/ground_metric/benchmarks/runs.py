@@ -1,11 +1,12 @@
 """A learnt ground metric beside metrics of vectors and plain transport, and its speed beside POT's one by one.
 
-    python benchmarks/ground_metric.py [--quick] [--full] [--only images,videos,time,faces] [--json FILE]
+    python polar_plugins/ground_metric/benchmarks/runs.py [--quick] [--full] [--json FILE]
+                                                         [--only images,videos,time,faces]
 
 The seed is Xu et al., *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018). Every run is kept
-in ``results/ground_metric.json`` as soon as it is done; --full makes those that are missing. Without --full the runs
+in ``results/runs.json`` as soon as it is done; --full makes those that are missing. Without --full the runs
 that are there are told; --quick makes tiny ones and keeps nothing. Its data sets can't be had here: for those that a
-user has, see `ground_metric_published.py`.
+user has, see `published.py`.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from typing import Any
 import numpy as np
 import ot
 import torch
-from ground_metric_rivals import COMPONENTS, alone_of, exact_distances, maps, svm
-from kept_runs import Parts, Runs, interval, main
+from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main
+from polarprior_benchmarks.reporting import Report
 from polarprior_ground_metric.distances import TOLERANCE, ground_costs, solve
 from polarprior_ground_metric.images import clustered, ink_patches, reduction
 from polarprior_ground_metric.metric import MultiLevelMetric
 from polarprior_ground_metric.protocols import match_curve, neighbour_accuracy, uncertainty_removed
 from polarprior_ground_metric.signatures import Signatures
-from reporting import Report
+from rivals import COMPONENTS, alone_of, exact_distances, maps, svm
 from scipy.special import entr
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 from torch.nn.functional import avg_pool2d
 
-sys.path.insert(0, str(Path(__file__).parent / "paper"))
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks" / "paper"))  # last: its `rivals` is another one
 from data import digits as mnist
 
-KEPT = Path(__file__).parent / "results" / "ground_metric.json"
+KEPT = Path(__file__).parent / "results" / "runs.json"
 SEEDS = range(5)
 NEIGHBOURS = 3
 TRAIN, TEST = 500, 300
@@ -323,7 +324,7 @@ def _problem(signatures: Signatures, i: int, j: int) -> tuple[np.ndarray, np.nda
 
 def faces(runs: Runs, report: Report) -> None:
     """Polarity of the face generator in a metric learnt on EfficientNet's features."""
-    from ground_metric_faces import ranked, tell
+    from faces import ranked, tell
 
     tell(runs("faces", lambda: ranked(runs.quick)), report)
 

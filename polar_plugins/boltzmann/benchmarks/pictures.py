@@ -1,6 +1,6 @@
-"""Figures 2 to 11 of the seed, drawn from what `boltzmann.py` has trained; docs/boltzmann.md shows them.
+"""Figures 2 to 11 of the seed, drawn from what `runs.py` has trained; docs/boltzmann.md shows them.
 
-    python benchmarks/boltzmann_pictures.py [--out docs/boltzmann]
+    python polar_plugins/boltzmann/benchmarks/pictures.py [--out polar_plugins/boltzmann/docs]
 
 A picture whose flow or run is not there is left out, and named. A minute on one core.
 """
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from boltzmann import FIG_11, FLOWS, KEPT, TABLE_2, WELLS, name_of_well
 from matplotlib.figure import Figure
 from polarprior_boltzmann.energies import DoubleWell, four_gaussians, two_gaussians
 from polarprior_boltzmann.flow import way
 from polarprior_boltzmann.flow_file import FlowFile
+from runs import FIG_11, FLOWS, KEPT, TABLE_2, WELLS, name_of_well
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 POINTS, STEPS = 1500, 40
@@ -28,7 +28,7 @@ SIDE = 13.0
 def main() -> None:
     """Draw all that can be drawn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "boltzmann")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -42,7 +42,7 @@ def main() -> None:
     for name, (flow, title) in planar.items():
         path = FLOWS / f"{flow}.safetensors"
         if not path.exists():
-            print(f"{name}: {path.name} is missing: python benchmarks/boltzmann.py --full --only table1")
+            print(f"{name}: {path.name} is missing: `runs.py --full --only table1`")
             continue
         _save(_planar(FlowFile.open(path), title), out / f"{name}.png")
     _save(_on_a_line(3.0, -3.0, 0.5, 2.0, "Fig. 5: modes at equal distance and weight"), out / "figure-5.png")
@@ -53,14 +53,14 @@ def main() -> None:
     if there:
         _save(_histograms(there), out / "figure-10.png")
     else:
-        print("figure-10: no flow of a double well: python benchmarks/boltzmann.py --full --only well")
+        print("figure-10: no flow of a double well: `runs.py --full --only well`")
     runs = json.loads(KEPT.read_text())
     losses = {f"N = {case[0]}, {case[2]}": runs.get(name_of_well(*case)) for case in FIG_11}
     masses = {f"m = {case[1]:g}, batch {case[3]}": runs.get(name_of_well(*case)) for case in TABLE_2}
     for name, curves in (("figure-11", losses), ("table-2", masses)):
         found = {label: run["curve"] for label, run in curves.items() if run is not None}
         for label in curves.keys() - found.keys():
-            print(f"{name}: {label} is missing: python benchmarks/boltzmann.py --full --only well")
+            print(f"{name}: {label} is missing: `runs.py --full --only well`")
         if found:
             _save(_curves(found), out / f"{name}.png")
 

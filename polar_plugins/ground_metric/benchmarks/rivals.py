@@ -1,5 +1,5 @@
 """What a learnt ground metric is compared with: metrics of vectors, an SVM, and exact transport; run by
-`ground_metric.py`."""
+`runs.py`."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """PAGAN on MNIST: the seed's Tables 2 and 3 in their form, and what its ordering depends on.
 
-    python benchmarks/pagan.py [--quick] [--full] [--only table3,why,table2] [--json FILE]
+    python polar_plugins/pagan/benchmarks/runs.py [--quick] [--full] [--only table3,why,table2] [--json FILE]
 
 The seed is Alanov et al., *Pairwise Augmented GANs with Adversarial Reconstruction Loss* (2018). 16 pixels, 12,000
 iterations of 64 images for every model, half of them where a cause is looked for, three seeds; all is judged on the
 10,000 test images, which no choice was made by, with a classifier trained on shifted digits. Every run is kept in
-``results/pagan.json`` as soon as it is done; --full makes those that are missing: about six CPU hours for all.
+``results/runs.json`` as soon as it is done; --full makes those that are missing: about six CPU hours for all.
 Without --full the runs that are there are told; --quick makes tiny ones and keeps nothing.
 """
 
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from kept_runs import Parts, Runs, interval, main, rounded
 from polarprior.images.pictures import from_uint8
+from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
+from polarprior_benchmarks.reporting import Report
 from polarprior_mnist.autoencoders import Autoencoder
 from polarprior_pagan.classifier import accuracy
 from polarprior_pagan.classifier import trained as trained_classifier
@@ -30,16 +31,14 @@ from polarprior_pagan.looking import Judge, Looks
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
 from polarprior_training.augmentations import AUGMENTATIONS, shift
-from reporting import Report
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "paper"))
-from data import coloured, folder  # noqa: E402
-from data import digits as mnist  # noqa: E402
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks" / "paper"))  # last: its `page` is another one
+from data import coloured, folder
+from data import digits as mnist
 
-KEPT = HERE / "results" / "pagan.json"
+KEPT = Path(__file__).parent / "results" / "runs.json"
 SEEDS = range(3)
 SIZE, ITERATIONS, GLANCE = 16, 12_000, 2000
 MODELS: dict[str, dict[str, Any]] = {

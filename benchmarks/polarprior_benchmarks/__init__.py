@@ -1,0 +1,1 @@
+"""What the benchmarks of polarprior and of its plugins share."""
