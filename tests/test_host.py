@@ -312,12 +312,50 @@ def test_stock_repos_and_commands_of_plugins(make_host):
         @hookimpl
         def register_commands(cli):
             cli.command("extra")(lambda: None)
+        @hookimpl
+        def register_training(train):
+            train.command("flow")(lambda: None)
     """
     host = make_host(extra=source)
     assert [repo.name for repo in host.stock_repos()] == ["somebody/model"]
     group = click.Group()
     host.register_commands(group)
-    assert "extra" in group.commands
+    assert list(group.commands) == ["extra"]
+    host.register_training(group)
+    assert list(group.commands) == ["extra", "flow"]
+
+
+BROKEN_SEAM = """
+    import polarprior as pp
+    from polarprior import hookimpl
+    @hookimpl
+    def stock_repos():
+        return [pp.StockRepo("somebody/model", ("model.py",), ("sample.py",), connect={connect!r})]
+"""
+
+
+@pytest.mark.parametrize(
+    ("connect", "words"),
+    [
+        ("json:no_such_function", ["AttributeError", "no_such_function"]),
+        ("no_such_module:connect", ["ModuleNotFoundError", "no_such_module", "pip install --upgrade"]),
+        ("nonsense", ["ModuleNotFoundError", "nonsense"]),
+    ],
+)
+def test_a_plugin_that_names_a_seam_which_is_not_there_is_skipped_in_one_line(make_host, capsys, connect, words):
+    host = make_host(seam=BROKEN_SEAM.format(connect=connect))
+    (repo,) = host.stock_repos()
+    assert host.connector(repo) is None
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    for word in ["plugin seam", "skipped", *words]:
+        assert word in line
+
+
+def test_a_seam_is_imported_when_it_is_asked_for(make_host):
+    host = make_host(seam=BROKEN_SEAM.format(connect="json:dumps"))
+    (repo,) = host.stock_repos()
+    assert host.connector(repo) is __import__("json").dumps
 
 
 def test_a_plugin_that_fails_to_register_does_not_disable_the_tool(make_host, capsys):

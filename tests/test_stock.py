@@ -153,8 +153,8 @@ def test_a_patched_script_without_polarity_loads_nothing_else(stock):
     )
     (stock / "patched.py").write_text(script)
     done = run(stock, "patched.py", launcher=False)
-    loaded = {"polarprior", "polarprior.errors", "polarprior.hookspecs", "polarprior.stock"}
-    loaded |= {"polarprior.stock.patched", "polarprior.stock.polarity"}
+    loaded = {"polarprior", "polarprior.lazy", "polarprior.version", "polarprior.errors", "polarprior.flags"}
+    loaded |= {"polarprior.stock", "polarprior.stock.patched", "polarprior.stock.polarity"}
     assert set(eval(done.stdout)) == loaded
     assert "--polarity RHO" in run(stock, "patched.py", "--help", launcher=False).stdout
     for words in (["--bank=b"], ["--force"]):

@@ -9,7 +9,7 @@ import click
 
 from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, train, tune
 from polarprior.cli.groups import PluginGroup, flags_of
-from polarprior.errors import PolarPriorError, report
+from polarprior.errors import OF_SCRIPTS, PolarPriorError, report
 from polarprior.flags import in_flags
 from polarprior.stock.launch import Launch
 from polarprior.version import __version__
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
         if isinstance(code, Launch):  # outside, so that a stock script finds Python as it expects it
-            return code()
+            return _launched(code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -85,6 +85,15 @@ def main(arguments: list[str] | None = None) -> int:
             1,
         )
     return code if isinstance(code, int) else 0
+
+
+def _launched(launch: Launch) -> int:
+    """Run a stock script; errors name the options that it takes from us."""
+    try:
+        return launch()
+    except PolarPriorError as error:
+        error.message, error.hint = in_flags(error.message, OF_SCRIPTS), in_flags(error.hint, OF_SCRIPTS)
+        raise
 
 
 def without_debug(arguments: list[str]) -> tuple[list[str], bool]:
