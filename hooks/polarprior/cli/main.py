@@ -8,7 +8,7 @@ import warnings
 import click
 
 from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, train, tune
-from polarprior.cli.groups import PluginGroup, flags_of
+from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
 from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
 from polarprior.stock.launch import Launch
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
         if isinstance(code, Launch):  # outside, so that a stock script finds Python as it expects it
-            return code()
+            return _launched(code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -103,6 +103,14 @@ def without_debug(arguments: list[str]) -> tuple[list[str], bool]:
     end = min(ends, default=len(arguments))
     own = [word for word in arguments[:end] if word != "--debug"]
     return [*own, *arguments[end:]], len(own) < end
+
+
+def _launched(launch: Launch) -> int:
+    try:
+        return launch()
+    except PolarPriorError as error:
+        name_as_typed(error, run.run)
+        raise
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
