@@ -161,7 +161,7 @@ def test_limits_are_those_of_the_class_that_is_drawn():
     assert WeightedBank(bank, 0.1, SamplerOptions(label=0)).diagnostics.label == 0
     with pytest.raises(PolarPriorError, match="class 1 of this bank"):
         WeightedBank(bank, 0.1)
-    with pytest.raises(UsageError, match="^label: got 7, the bank has 0, 1"):
+    with pytest.raises(UsageError, match=r"^label: got 7, the bank has 0, 1"):
         WeightedBank(bank, 0.1, SamplerOptions(label=7))
 
 

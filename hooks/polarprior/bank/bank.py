@@ -241,8 +241,9 @@ class Bank:
             command += f" --temp {generator.settings.temperature:g}"
         if generator.settings.noise_mode is not None:
             command += f" --noise-mode {generator.settings.noise_mode}"
+        command += " --out BANK"
         return BankError(
-            f"{self._name} is for another model or other settings: {what}", f"build one for it: {command} --out BANK"
+            f"{self._name} is for another model or other settings: {what}", f"build one for it: {command}"
         )
 
 

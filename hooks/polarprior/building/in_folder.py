@@ -162,7 +162,7 @@ class FolderBuild:
             field, was, now = found
             more = "; for more latents build them with seeds_from=N, and merge" if field in ("n", "seeds") else ""
             raise PolarPriorError(
-                f"out: {path} exists already, a bank with {field} {was}; got {now}", f"name another out=FILE{more}"
+                f"out: {path} exists already, a bank with {field} {was}; got {now}", f"name another out=BANK{more}"
             )
         return Bank.open(path)
 

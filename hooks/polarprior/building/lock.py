@@ -61,7 +61,7 @@ def _acquire(path: Path, what: str, shared: bool, wait: float | None) -> int:
             os.close(descriptor)
             if deadline is not None and time.monotonic() >= deadline:
                 raise Held(
-                    f"{what} is being built by {holder or 'somebody else'}", "wait for it, or name another out=FILE"
+                    f"{what} is being built by {holder or 'somebody else'}", "wait for it, or name another out=BANK"
                 ) from None
             time.sleep(0.2)
             continue

@@ -78,7 +78,7 @@ class Parts:
             asked = f"use {field}={was}, " if field in _ARGUMENTS and was != "None" else ""
             raise PolarPriorError(
                 f"out: {self.folder} holds a build with {field} {was}, got {now}",
-                f"{asked}name another out=FILE, or start again: rm -r {self.folder}",
+                f"{asked}name another out=BANK, or start again: rm -r {self.folder}",
             )
 
     def begin(self, plan: Plan, calibration: Calibration | None) -> None:

@@ -102,7 +102,9 @@ def generator_of(network: Any, asked: Settings) -> Generator:
     asked.check_only(("temperature",), "NVAE", "leave it out, or use temperature=0.7")
     temperature = TEMPERATURE if asked.temperature is None else float(asked.temperature)
     if not temperature > 0:
-        raise UsageError(f"temperature: got {temperature:g}, expected a positive one", "use such as temperature=0.7")
+        raise UsageError(
+            f"temperature: got {temperature:g}, expected a positive temperature", "use such as temperature=0.7"
+        )
     shapes = group_shapes(network)
     decode: Callable[[Tensor], Tensor] = partial(images_of, network, shapes, temperature)
     return Generator(
