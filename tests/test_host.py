@@ -183,9 +183,9 @@ def test_jacobians_samplers_and_feature_maps_are_checked(make_host):
         host.latent_sampler(generator, None, 0.1)
     with pytest.raises(PluginError, match="features of 2 images"):
         host.jacobian_fn(generator, "flat")
-    with pytest.raises(UsageError, match="--space: got 'nowhere'"):
+    with pytest.raises(UsageError, match=r"^space: got 'nowhere'"):
         host.jacobian_fn(generator, "nowhere")
-    with pytest.raises(UsageError, match="--domain: got 'w'"):
+    with pytest.raises(UsageError, match=r"^domain: got 'w'"):
         host.jacobian_fn(generator, domain="w")
 
 
@@ -258,7 +258,7 @@ def test_a_space_of_another_plugin_is_named_by_it(make_host):
     doubled, pixel = host.jacobian_fn(generator, "maps:double")(z), host.jacobian_fn(generator)(z)
     one = torch.eye(3)[None]
     torch.testing.assert_close(doubled.jvp(one), 2 * pixel.jvp(one))
-    with pytest.raises(UsageError, match="--space: got 'double'"):
+    with pytest.raises(UsageError, match=r"^space: got 'double'"):
         host.jacobian_fn(generator, "double")
     with pytest.raises(UsageError, match="no plugin 'nope'"):
         host.jacobian_fn(generator, "nope:pixel")
@@ -266,9 +266,9 @@ def test_a_space_of_another_plugin_is_named_by_it(make_host):
 
 def test_an_unknown_sampler_and_device(make_host):
     host = make_host(model=GOOD.format(name="model"))
-    with pytest.raises(UsageError, match="--sampler: got 'boltz'"):
+    with pytest.raises(UsageError, match=r"^sampler: got 'boltz'"):
         host.latent_sampler(host.load("model"), None, 0.1, sampler="boltz")
-    with pytest.raises(UsageError, match="--device: got 'quantum'"):
+    with pytest.raises(UsageError, match=r"^device: got 'quantum'"):
         host.load("model", "quantum")
     with pytest.raises(PolarPriorError, match="needs one"):
         host.latent_sampler(host.load("model"), None, 0.1)

@@ -326,7 +326,7 @@ def test_images_of_one_pixel_have_features_that_are_numbers():
 def test_a_model_that_overflows_far_out_can_still_be_forced():
     generator = pp.wrap(Steep(12), latent_dim=10)
     bank = pp.build_bank(generator, 500, k=1)
-    with pytest.warns(UserWarning, match="--polarity"):
+    with pytest.warns(UserWarning, match=r"^rho: "):
         assert len(pp.latent_sampler(generator, bank, 1.5, force=True).sample(range(3))) == 3
 
 
@@ -452,10 +452,10 @@ def test_a_law_that_leaves_the_shell_is_said(rho, leaves):
     """p(z) exp(rho l) is the prior, moved by rho · slope along the first axis."""
     generator = pp.wrap(Steep(1.5), latent_dim=10)
     bank = pp.build_bank(generator, 500, k=10)
-    with pytest.warns(UserWarning, match="--polarity") as caught:
+    with pytest.warns(UserWarning, match=r"^rho: ") as caught:
         pp.latent_sampler(generator, bank, rho, force=True)
     assert any("leaves the shell" in str(each.message) for each in caught) == leaves
-    with pytest.warns(UserWarning, match="--polarity") as caught:
+    with pytest.warns(UserWarning, match=r"^rho: ") as caught:
         sampler = pp.latent_sampler(generator, bank, rho, force=True, support="shell")
     assert not any("leaves the shell" in str(each.message) for each in caught)
     assert "shell (|z| " in sampler.diagnostics.support
@@ -481,7 +481,7 @@ def test_latents_outside_the_shell_leave_it_never(there, generator):
 
 
 def test_no_such_support(there, generator):
-    with pytest.raises(UsageError, match="--support: got 'ball', expected one of prior, shell, clamp"):
+    with pytest.raises(UsageError, match=r"^support: got 'ball', expected one of prior, shell, clamp"):
         pp.latent_sampler(generator, calibration(there), 0.1, support="ball")
     with pytest.raises(UsageError, match="paper's online sampler has none"):
         pp.latent_sampler(generator, calibration(there), 0.1, sampler="paper-online", support="clamp")

@@ -174,7 +174,7 @@ def test_biased_samplers_are_caught(one, banks, surfaces, meshes):
     ten = pp.build_bank(one, 10, k=2)
     rho = -1.0
     drawn = {}
-    with pytest.warns(UserWarning, match="--polarity"):
+    with pytest.warns(UserWarning, match=r"^rho: "):
         drawn["Algorithm 2 with a bank of 10"] = pp.latent_sampler(one, ten, rho, sampler="paper-online", force=True)
     online = pp.latent_sampler(one, calibration, rho, sampler="online")
     (acceptance,) = online._acceptances.values()

@@ -222,7 +222,11 @@ def test_a_polarity_that_does_nothing_says_so(stock):
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
-        (["draw.py", "--polarity=-0.1"], 2, "--bank: --polarity needs the bank"),
+        (
+            ["draw.py", "--polarity=-0.1"],
+            2,
+            "--bank: got none, and --polarity=-0.1 needs that of the network's latents",
+        ),
         (["draw.py", "--bank=bank.safetensors"], 2, "--bank: given without --polarity"),
         (["draw.py", "--force"], 2, "--force: given without --polarity"),
         (["draw.py", "--polarity=nan", "--bank=bank.safetensors"], 2, "expected a finite number"),

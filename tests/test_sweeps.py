@@ -455,7 +455,7 @@ def test_tune_and_modes_and_npz_as_commands(here, capsys):
         (["tune", "--reference", "real"], "--minimise: got no aim"),
         (
             ["tune", "--reference", "real", "--recall", 0.5, "--minimise", "fid"],
-            "--minimise: got --minimise and --recall",
+            "--minimise: got --minimise fid and --recall 0.5, expected one aim",
         ),
         (["tune", "--minimise", "fid"], "--reference: none given"),
         (["modes", "--force"], "--force: given without --polarity"),

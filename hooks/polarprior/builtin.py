@@ -58,12 +58,12 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
 
     if ":" not in space:
         return PIXEL if space == PIXEL.space else None
-    function, name = made_by_the_user("--space", space, _SPACE_EXAMPLE, {})
+    function, name = made_by_the_user("space", space, _SPACE_EXAMPLE, {})
     if isinstance(function, FeatureMap):
         return function
     if not callable(function):
         raise PolarPriorError(
-            f"--space: torch:{space} returned {type(function).__name__}, expected a module or function",
+            f"space: torch:{space} returned {type(function).__name__}, expected a module or function",
             f"let {name} return what takes images [n, C, H, W] in [-1, 1] to features [n, D]",
         )
     if isinstance(function, nn.Module):
@@ -92,7 +92,7 @@ def get_latent_sampler(
     if options.sampler not in SAMPLERS:
         return None
     if bank is None:
-        raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "name one: bank=BANK")
+        raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "add bank=BANK")
     makers: dict[str, Callable[..., LatentSampler]]
     makers = dict(zip(SAMPLERS, (BankSampler, OnlineSampler, PaperOnlineSampler), strict=True))
     return makers[options.sampler](generator, bank, rho, options, host.jacobian_fn)

@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from polarprior.flags import in_flags
 
 OF_SCRIPTS = {"rho": "--polarity", "bank": "--bank", "force": "--force", "device": "--device"}
-"""What a stock script takes beside its own options."""
+OF_SCRIPTS |= {"label": "--class", "k": "-k", "n": "-n"}
+"""What a stock script takes beside its own options, and what is said there of classes and of building a bank."""
 
 
 class PolarPriorError(Exception):

@@ -184,7 +184,7 @@ class Generator:
             )
         if latents.label is not None and tuple(latents.label.shape) != (len(latents),):
             raise UsageError(
-                f"class: got shape {tuple(latents.label.shape)} for {len(latents)} latents", "give one a latent"
+                f"label: got shape {tuple(latents.label.shape)} for {len(latents)} latents", "give one a latent"
             )
 
     def class_index(self, text: str) -> int:
@@ -196,7 +196,7 @@ class Generator:
         if text.strip().isdecimal() and len(text.strip()) < 10:
             return int(text)
         if self.num_classes is None:
-            raise UsageError(f"--class: {self.plugin} has no classes", "leave the class out")
+            raise UsageError(f"label: {self.plugin} has no classes", "leave the class out")
         names = [
             (_plain(name), str(index))
             for index, synonyms in enumerate(self.class_names)
@@ -204,29 +204,31 @@ class Generator:
         ]
         found = [index for name, index in names if name == _plain(text)]
         if not names:
-            raise UsageError(f"--class: got {text!r}, {self.plugin} knows its classes by number", "use such as 0")
+            raise UsageError(f"label: got {text!r}, {self.plugin} knows its classes by number", "use such as 0")
         if not found:
             raise UsageError(
-                f"--class: no class is called {text!r}",
-                f"use --class {nearest(_plain(text), [name for name, _ in names])}",
+                f"label: no class is called {text!r}",
+                f"use label={nearest(_plain(text), [name for name, _ in names])}",
             )
         if len(found) > 1:
-            raise UsageError(f"--class: {text!r} are {' and '.join(found)}", f"use the number: --class {found[0]}")
+            raise UsageError(
+                f"label: {text!r} are {' and '.join(found)}", f"use its number, such as label={found[0]}"
+            )
         return int(found[0])
 
     def check_label(self, label: Tensor | None) -> None:
         """Raise UsageError unless `label` is what this model needs: None, or classes in range."""
         if self.num_classes is None:
             if label is not None:
-                raise UsageError(f"class: {self.plugin} has no classes", "leave the class out")
+                raise UsageError(f"label: {self.plugin} has no classes", "leave the class out")
         elif label is None:
             raise UsageError(
-                f"class: {self.plugin} needs one of its {self.num_classes} classes, got none",
+                f"label: {self.plugin} needs one of its {self.num_classes} classes, got none",
                 f"name a class: 0 to {self.num_classes - 1}",
             )
         elif len(label) and not (int(label.min()) >= 0 and int(label.max()) < self.num_classes):
             raise UsageError(
-                f"class: got {int(label.min())} to {int(label.max())}, expected 0 to {self.num_classes - 1}",
+                f"label: got {int(label.min())} to {int(label.max())}, expected 0 to {self.num_classes - 1}",
                 f"{self.plugin} has {self.num_classes} classes, counted from 0",
             )
 

@@ -25,13 +25,13 @@ def pinned(path: Path, sha256: str) -> Iterator[Path]:
         PolarPriorError: the file has another one.
     """
     if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise UsageError(f"--sha256: got {sha256[:80]!r}, expected 64 hexadecimal digits", "see: sha256sum FILE")
+        raise UsageError(f"sha256: got {sha256[:80]!r}, expected 64 hexadecimal digits", "see: sha256sum FILE")
     if not path.is_file():
-        raise UsageError(f"--sha256: {path} is no file to compare", "name one: PLUGIN:FILE, or leave it out")
+        raise UsageError(f"sha256: {path} is no file to compare", "name one: PLUGIN:FILE, or leave it out")
     with private_copy(path) as (copy, digest):
         if digest != sha256.lower():
             raise PolarPriorError(
-                f"--sha256: {path} has {digest}, expected {sha256.lower()}: it was not opened",
+                f"sha256: {path} has {digest}, expected {sha256.lower()}: it was not opened",
                 "fetch it again from where you trust it",
             )
         yield copy

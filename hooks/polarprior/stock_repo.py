@@ -36,8 +36,8 @@ class StockRepo:
             return
         reason = self.refusals.get(script, "it is not known to draw latents")
         raise UsageError(
-            f"--polarity: {script} of {self.name} takes none: {reason}",
-            f"leave --polarity out, or use it with {', '.join(self.scripts)}",
+            f"rho: {script} of {self.name} takes none: {reason}",
+            f"leave it out, or use it with {', '.join(self.scripts)}",
         )
 
     def is_at(self, folder: Path) -> bool:

@@ -166,8 +166,8 @@ class Bank:
         k = largest if k is None else k
         if not 1 <= k <= largest:
             raise UsageError(
-                f"-k: got {k}, expected 1 to {largest}, what this bank holds",
-                f"use -k {largest}, or build a bank that holds more",
+                f"k: got {k}, expected 1 to {largest}, what this bank holds",
+                f"use k={largest}, or build a bank that holds more",
             )
         whole = self.remember(f"log_volume-k{largest}", lambda: checked_log_volume(self._files, self._name))
         if (k, epsilon) == (largest, 0.0):
@@ -205,7 +205,7 @@ class Bank:
             known = [] if self.labels is None else np.unique(self.labels).tolist()
             listed = ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "")
             raise UsageError(
-                f"--class: got {label}, the bank has {listed or 'no classes'}", "use one that it has, or none"
+                f"label: got {label}, the bank has {listed or 'no classes'}", "use one that it has, or none"
             )
         return rows
 
@@ -247,8 +247,9 @@ class Bank:
             command += f" --temp {generator.settings.temperature:g}"
         if generator.settings.noise_mode is not None:
             command += f" --noise-mode {generator.settings.noise_mode}"
+        command += " --out BANK"
         return BankError(
-            f"{self._name} is for another model or other settings: {what}", f"build one for it: {command} --out BANK"
+            f"{self._name} is for another model or other settings: {what}", f"build one for it: {command}"
         )
 
 

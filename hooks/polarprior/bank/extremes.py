@@ -41,7 +41,7 @@ def extremes(bank: Bank, n: int, label: int | None = None, k: int | None = None)
     log_volume = bank.log_volume(k)[rows]
     finite = np.flatnonzero(np.isfinite(log_volume))
     if not 1 <= n <= finite.size:
-        raise UsageError(f"-n: got {n}, expected 1 to {finite.size}, the latents of full rank", "ask for fewer")
+        raise UsageError(f"n: got {n}, expected 1 to {finite.size}, the latents of full rank", "ask for fewer")
     order = finite[np.argsort(log_volume[finite], kind="stable")]
     ends = {"modes": order[:n], "anti-modes": order[::-1][:n]}
     low, high = (End(name, bank.seeds[rows[end]].tolist(), log_volume[end].tolist()) for name, end in ends.items())

@@ -134,5 +134,5 @@ def _with_calibration(plan: Plan, calibration: Calibration) -> Plan:
 
 def _check_classes(generator: Generator, classes: tuple[int, ...] | None) -> None:
     if classes is not None and not classes:
-        raise UsageError("--class: got no class", "name some, or leave it out for all")
+        raise UsageError("classes: got no class", "name some, or leave it out for all")
     generator.check_label(torch.tensor(range(generator.num_classes or 0) if classes is None else classes))

@@ -133,7 +133,7 @@ class FolderBuild:
         def get(unit: Unit) -> dict[str, np.ndarray]:
             found = parts.get(unit)
             if found is None:
-                raise PolarPriorError(f"--out: {unit.name} in {parts.folder} was lost", "run the same command again")
+                raise PolarPriorError(f"out: {unit.name} in {parts.folder} was lost", "run the same command again")
             return found
 
         def solved(start: int, stop: int) -> Columns:
@@ -157,12 +157,12 @@ class FolderBuild:
         try:  # a build keeps nothing but its own folder: no cache here
             found = _difference(Bank.open(path, cached=False), self.known)
         except BankError as error:
-            raise PolarPriorError(f"--out: {path} exists already; {error.message}", "name another file") from error
+            raise PolarPriorError(f"out: {path} exists already; {error.message}", "name another file") from error
         if found is not None:
             field, was, now = found
-            more = "; for more latents build them with --seeds-from, and merge" if field in ("n", "seeds") else ""
+            more = "; for more latents build them with seeds_from=N, and merge" if field in ("n", "seeds") else ""
             raise PolarPriorError(
-                f"--out: {path} exists already, a bank with {field} {was}; got {now}", f"name another --out{more}"
+                f"out: {path} exists already, a bank with {field} {was}; got {now}", f"name another out=BANK{more}"
             )
         return Bank.open(path)
 

@@ -114,7 +114,7 @@ def _bury(worker: _Worker, waiting: deque[Unit], deaths: dict[Unit, int], others
     if deaths[worker.unit] >= LIVES or not others:
         raise PolarPriorError(
             f"a worker {how}, and there is none to go on",
-            "run the same command again, with fewer --workers if memory ran out",
+            "run the same command again, with fewer workers if memory ran out",
         )
     warn(f"a worker {how}; the others go on")
 

@@ -61,14 +61,14 @@ def _acquire(path: Path, what: str, shared: bool, wait: float | None) -> int:
             os.close(descriptor)
             if deadline is not None and time.monotonic() >= deadline:
                 raise Held(
-                    f"{what} is being built by {holder or 'somebody else'}", "wait for it, or name another --out"
+                    f"{what} is being built by {holder or 'somebody else'}", "wait for it, or name another out=BANK"
                 ) from None
             time.sleep(0.2)
             continue
         except OSError as error:
             os.close(descriptor)
             raise PolarPriorError(
-                f"--out: can't lock {path}: {error.strerror}", "name a folder on a file system that has flock"
+                f"out: can't lock {path}: {error.strerror}", "name a folder on a file system that has flock"
             ) from error
         if _is_still(path, descriptor):
             with suppress(OSError):  # who holds it is a courtesy, and a full disk has no room for it

@@ -38,9 +38,9 @@ def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = index.MAX_SHAR
         PolarPriorError: `out` exists, or can't be written.
     """
     if len(banks) < 2:
-        raise UsageError(f"BANK: got {len(banks)}, expected at least two to merge", "name the banks, then --out")
+        raise UsageError(f"banks: got {len(banks)}, expected at least two to merge", "name two or more")
     if index.find(out).is_file():
-        raise PolarPriorError(f"--out: {index.find(out)} exists already", "remove it, or name another file")
+        raise PolarPriorError(f"out: {index.find(out)} exists already", "remove it, or name another file")
     for bank in banks:
         bank.check()
     banks = sorted(banks, key=lambda bank: int(bank.seeds.min()))

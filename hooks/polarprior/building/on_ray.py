@@ -29,7 +29,7 @@ def on_ray(job: Job, units: Sequence[Unit], workers: int) -> Iterator[Solved]:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--engine: got ray, which is not installed", "pip install 'polarprior[ray]'") from error
+        raise UsageError("engine: got ray, which is not installed", "pip install 'polarprior[ray]'") from error
     own = "RAY_ADDRESS" not in os.environ
     ray.init(
         num_cpus=workers if own else None,
@@ -53,7 +53,7 @@ def on_ray(job: Job, units: Sequence[Unit], workers: int) -> Iterator[Solved]:
         raise error.cause from error
     except ray.exceptions.RayError as error:
         reason = " ".join(str(error).split())[:200]
-        raise PolarPriorError(f"--engine ray: {reason}", "run the same command again: it goes on") from error
+        raise PolarPriorError(f"engine: ray: {reason}", "run the same command again: it goes on") from error
     finally:
         ray.shutdown()
 

@@ -28,9 +28,7 @@ _OWN = (
     ".*.tmp",
     ".tmp*",
 )
-_FLAGS = {"n": "-n", "k": "-k", "seeds_from": "--seeds-from"} | {
-    name: f"--{name}" for name in ("space", "domain", "estimator", "tol", "memory", "trunc", "device")
-}
+_ARGUMENTS = ("n", "k", "seeds_from", "space", "domain", "estimator", "tol", "memory", "trunc", "device")
 
 
 class Parts:
@@ -68,7 +66,7 @@ class Parts:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
         raise PolarPriorError(
-            f"--out: the plan or the calibration in {self.folder} is damaged", f"start again: rm -r {self.folder}"
+            f"out: the plan or the calibration in {self.folder} is damaged", f"start again: rm -r {self.folder}"
         )
 
     def check(self, plan: Plan) -> None:
@@ -77,10 +75,10 @@ class Parts:
         found = None if stored is None else plan.difference(stored)
         if found is not None:
             field, was, now = found
-            asked = f"use {_FLAGS[field]} {was}, " if field in _FLAGS and was != "None" else ""
+            asked = f"use {field}={was}, " if field in _ARGUMENTS and was != "None" else ""
             raise PolarPriorError(
-                f"--out: {self.folder} holds a build with {field} {was}, got {now}",
-                f"{asked}name another --out, or start again: rm -r {self.folder}",
+                f"out: {self.folder} holds a build with {field} {was}, got {now}",
+                f"{asked}name another out=BANK, or start again: rm -r {self.folder}",
             )
 
     def begin(self, plan: Plan, calibration: Calibration | None) -> None:

@@ -41,9 +41,9 @@ class Request:
     def __post_init__(self) -> None:
         if not (self.n >= 1 and 0 <= self.seeds_from <= 2**32 - self.n):
             raise UsageError(
-                f"-n, --seeds-from: got {self.n} seeds from {self.seeds_from}, "
+                f"n, seeds_from: got {self.n} seeds from {self.seeds_from}, "
                 "expected at least one, within 0 to 4294967295",
-                "use such as -n 10000",
+                "use such as n=10000",
             )
 
 

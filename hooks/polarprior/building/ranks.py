@@ -46,7 +46,7 @@ def parse_share(text: str) -> Share:
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= number <= count:
-        raise UsageError(f"--shard: got {text[:40]!r}, expected i/n with i from 1 to n", "use such as --shard 1/8")
+        raise UsageError(f"shard: got {text[:40]!r}, expected i/n with i from 1 to n", "use such as shard=1/8")
     return Share(number, count, number - 1)
 
 

@@ -137,16 +137,16 @@ def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> 
 
 
 @bank.command()
-@click.argument("paths", metavar="BANK...", nargs=-1, type=click.Path(path_type=Path, readable=False))
+@click.argument("banks", metavar="BANK...", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="Bank to write.")
-def merge(paths: tuple[Path, ...], out: Path) -> None:
+def merge(banks: tuple[Path, ...], out: Path) -> None:
     """One bank from several of the same model and settings, and of different seeds."""
     from polarprior.bank.bank import Bank
     from polarprior.bank.statistics import size_text
     from polarprior.building.merge import merge as merge_banks
 
-    merged = merge_banks([Bank.open(path) for path in paths], out)
-    click.echo(f"{merged.path}: {len(merged)} latents of {len(paths)} banks, {size_text(merged.size)}")
+    merged = merge_banks([Bank.open(path) for path in banks], out)
+    click.echo(f"{merged.path}: {len(merged)} latents of {len(banks)} banks, {size_text(merged.size)}")
 
 
 @bank.command()

@@ -103,7 +103,7 @@ def sample(
     from polarprior.samplers.contract import SAMPLERS, SamplerOptions
 
     if npz is not None and npz.suffix != ".npz":
-        raise UsageError(f"npz: got {str(npz)!r}, expected a file FILE.npz", "use such as --npz samples.npz")
+        raise UsageError(f"npz: got {str(npz)!r}, expected a file FILE.npz", "use such as npz=samples.npz")
     check_writable(out / "samples.json" if npz is None else npz.with_suffix(".json"))
     loading = {name: given.pop(name) for name in ("device", "sha256")}
     options = SamplerOptions(**given)

@@ -9,15 +9,28 @@ import click
 from polarprior.errors import PolarPriorError
 from polarprior.flags import in_flags
 
-SYNONYMS = {"classes": "label", "polarities": "rho", "banks": "bank", "path": "bank", "temperature": "temp"}
+SYNONYMS = {"classes": "label", "polarities": "rho", "banks": "bank", "path": "bank"}
 """Parameters of commands that hold several of an argument, or have another name."""
+OF_OTHERS = {"n": "-n", "sampler": "--sampler"}
+"""What hints name of other commands: a larger bank is one of a larger n."""
 
 
 def flags_of(command: click.Command) -> dict[str, str]:
-    """The flags of a command by the arguments of Python that they stand for."""
-    options = [each for each in command.params if isinstance(each, click.Option)]
-    found = {str(each.name): max(each.opts, key=len) for each in options}
-    return {**{SYNONYMS[name]: flag for name, flag in found.items() if name in SYNONYMS}, **found}
+    """The flags of a command, and its arguments as its usage has them, by the arguments of Python that they stand
+    for."""
+    found = {
+        str(each.name): max(each.opts, key=len)
+        if isinstance(each, click.Option)
+        else each.human_readable_name.strip("[].")
+        for each in command.params
+    }
+    return {**OF_OTHERS, **{SYNONYMS[name]: flag for name, flag in found.items() if name in SYNONYMS}, **found}
+
+
+def name_as_typed(error: PolarPriorError, command: click.Command) -> None:
+    """Have an error of a command name its flags."""
+    flags = flags_of(command)
+    error.message, error.hint = in_flags(error.message, flags), in_flags(error.hint, flags)
 
 
 class Group(click.Group):
@@ -30,8 +43,7 @@ class Group(click.Group):
         except PolarPriorError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
             if command is not None:
-                flags = flags_of(command)
-                error.message, error.hint = in_flags(error.message, flags), in_flags(error.hint, flags)
+                name_as_typed(error, command)
             raise
 
 

@@ -8,8 +8,8 @@ import warnings
 import click
 
 from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, train, tune
-from polarprior.cli.groups import PluginGroup, flags_of
-from polarprior.errors import OF_SCRIPTS, PolarPriorError, report
+from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
+from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
 from polarprior.stock.launch import Launch
 from polarprior.version import __version__
@@ -87,15 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _launched(launch: Launch) -> int:
-    """Run a stock script; errors name the options that it takes from us."""
-    try:
-        return launch()
-    except PolarPriorError as error:
-        error.message, error.hint = in_flags(error.message, OF_SCRIPTS), in_flags(error.hint, OF_SCRIPTS)
-        raise
-
-
 def without_debug(arguments: list[str]) -> tuple[list[str], bool]:
     """The arguments without ``--debug``, wherever it stands, and whether it was there.
 
@@ -112,6 +103,14 @@ def without_debug(arguments: list[str]) -> tuple[list[str], bool]:
     end = min(ends, default=len(arguments))
     own = [word for word in arguments[:end] if word != "--debug"]
     return [*own, *arguments[end:]], len(own) < end
+
+
+def _launched(launch: Launch) -> int:
+    try:
+        return launch()
+    except PolarPriorError as error:
+        name_as_typed(error, run.run)
+        raise
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

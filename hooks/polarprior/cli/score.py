@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @model_argument
-@click.argument("images", required=False)
+@click.argument("reference", metavar="[IMAGES]", required=False)
 @click.option("--seeds", type=NumberList(), help="Stock seeds, such as 0-99, in place of images.")
 @bank_option
 @class_option
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @loading_options
 def score(
     model: str,
-    images: str | None,
+    reference: str | None,
     seeds: list[int] | None,
     bank: Path | None,
     label: str | None,
@@ -66,9 +66,9 @@ def score(
     from polarprior.host import default_host
     from polarprior.sweeps.scores import scores
 
-    if (images is None) == (seeds is None):
+    if (reference is None) == (seeds is None):
         raise UsageError("IMAGES, --seeds: expected one of them", "such as --seeds 0-99")
-    if images is None and (most is not None or sheet is not None):
+    if reference is None and (most is not None or sheet is not None):
         raise UsageError(f"{'most' if most is not None else 'sheet'}: given without IMAGES", "leave it out")
     if space is not None and bank is not None:
         raise UsageError(f"space: got {space!r}, the bank says where volume is measured", "leave one of them out")
@@ -76,8 +76,8 @@ def score(
     generator, opened = open_model(model, bank, want, {"trunc": trunc}, loading)
     host, of_class = default_host(), label_of(generator, label)
     ranked_by = (of_class, opened, k, space or "pixel")
-    if images is not None:
-        _score_images(model, generator, images, most, sheet, ranked_by)
+    if reference is not None:
+        _score_images(model, generator, reference, most, sheet, ranked_by)
         return
     assert seeds is not None
     found = scores(generator, seeds, *ranked_by, jacobian_of=host.jacobian_fn)

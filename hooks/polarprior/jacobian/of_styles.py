@@ -41,7 +41,7 @@ def style_jacobian_fn(
         UsageError: ``style`` from ``w``, which would be the identity.
     """
     if space == STYLE and domain == "w":
-        raise UsageError("--space: style is w itself, got --domain w", "use --domain z, or --space pixel")
+        raise UsageError("space: style is w itself, got domain=w", "use domain=z, or space=pixel")
     if space not in ("pixel", STYLE):
         return None
     styles_traced, images_traced = TracedJacobian(styles), TracedJacobian(images)

@@ -164,9 +164,9 @@ class Diagnostics:
         """(what is wrong, what to do) where the draws can't be trusted, else None."""
         if self.rho and self.rank_deficient > DEFICIENT_SHARE * self.rows:
             return (
-                f"-k: {self.rank_deficient} of {self.rows} latents have less than {self.k} nonzero singular values, "
+                f"k: {self.rank_deficient} of {self.rows} latents have less than {self.k} nonzero singular values, "
                 "and would never be drawn",
-                f"use a smaller one, such as -k {max(1, self.k // 2)}, or go on with --force",
+                f"use a smaller one, such as k={max(1, self.k // 2)}, or go on with force=True",
             )
         if self.within_limits:
             return None
@@ -176,11 +176,11 @@ class Diagnostics:
             f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED_K_HAT})"
         )
         where = "this bank" if self.label is None else f"class {self.label} of this bank"
-        what = f"--polarity: got {self.rho:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
+        what = f"rho: got {self.rho:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
         if lower == upper == 0:
             enough = max(2 * self.rows, ceil(self.rows * self.ess_needed / self.ess / 100) * 100)
-            return what, f"build a larger bank, of about {enough} latents (-n {enough}), or go on with --force"
-        return what, f"use --polarity={lower if self.rho < 0 else upper:g}, or go on with --force"
+            return what, f"build a larger bank, of about {enough} latents (n={enough}), or go on with force=True"
+        return what, f"use rho={lower if self.rho < 0 else upper:g}, or go on with force=True"
 
 
 def diagnose(

@@ -61,7 +61,7 @@ class Hold:
         self._centre, self._scale = values.mean(0), values.std(0)
         for name, scale in zip(names, self._scale, strict=True):
             if not scale > 0:
-                raise UsageError(f"--hold: {name} is the same for all latents of the bank", "leave it out")
+                raise UsageError(f"hold: {name} is the same for all latents of the bank", "leave it out")
         self._phi = _moments_of(values, self._centre, self._scale)
 
     def solve(self, weights: Weights) -> tuple[Held, Weights]:
@@ -100,7 +100,7 @@ class Hold:
         )
         if not np.abs(tilted(found.x) @ phi).max() <= HELD_WITHIN:
             raise PolarPriorError(
-                f"--hold: no weights of these {used.sum()} latents keep {', '.join(self.names)} at this rho",
+                f"hold: no weights of these {used.sum()} latents keep {', '.join(self.names)} at this rho",
                 "use a smaller rho, hold less, or build a larger bank",
             )
         log = weights.log - self._phi @ found.x

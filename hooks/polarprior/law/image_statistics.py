@@ -47,11 +47,11 @@ def named_statistics(wanted: tuple[str | Statistic, ...]) -> dict[str, Statistic
         name = each if isinstance(each, str) else getattr(each, "__name__", repr(each))
         if isinstance(each, str) and each not in STATISTICS:
             raise UsageError(
-                f"--hold: got {each!r}, expected some of {', '.join(STATISTICS)}",
-                f"use --hold {nearest(each, list(STATISTICS))}; in Python it takes any function of images as well",
+                f"hold: got {each!r}, expected some of {', '.join(STATISTICS)}",
+                f"use hold={nearest(each, list(STATISTICS))}; in Python it takes any function of images as well",
             )
         if name in found:
-            raise UsageError(f"--hold: got {name} twice", "name each once")
+            raise UsageError(f"hold: got {name} twice", "name each once")
         found[name] = STATISTICS[each] if isinstance(each, str) else each
     return found
 
@@ -66,14 +66,14 @@ def measured(statistics: dict[str, Statistic], images: Tensor) -> np.ndarray:
     for name, statistic in statistics.items():
         if images.ndim != 4 and name in STATISTICS:
             raise UsageError(
-                f"--hold: {name} is of images, the generator gives {list(images.shape[1:])} a latent",
+                f"hold: {name} is of images, the generator gives {list(images.shape[1:])} a latent",
                 "in Python hold takes any function of its output",
             )
         values = statistic(images)
         if not isinstance(values, Tensor) or values.shape != (len(images),) or not bool(values.isfinite().all()):
             got = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise UsageError(
-                f"--hold: {name} gave {got}, expected a finite number for each of {len(images)} images",
+                f"hold: {name} gave {got}, expected a finite number for each of {len(images)} images",
                 "return a tensor [n]",
             )
         columns.append(values.detach().double().cpu())

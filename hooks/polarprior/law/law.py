@@ -92,14 +92,16 @@ def resolve(
         raise BankError(
             f"bank: no latent has {k} nonzero singular values"
             + (f" in class {rows.label}" if rows.label is not None else ""),
-            "use a smaller k: -k " + str(max(1, k // 2)),
+            f"use a smaller k, such as k={max(1, k // 2)}",
         )
     target = support_named(support, rows.log_volume, rows.radius)
     inside = np.ones(len(rows.log_volume), bool)
     if target.name == "shell" and np.isfinite(target.high):
         inside = target.contains(rows.radius())
         if not np.isfinite(rows.log_volume[inside]).any():
-            raise BankError(f"bank: none of {len(inside)} latents is on the shell", "build a larger bank: -n 1000")
+            raise BankError(
+                f"bank: none of {len(inside)} latents is on the shell", "build a larger bank, such as n=1000"
+            )
     log_volume = rows.log_volume if inside.all() else rows.log_volume[inside]
     seen = target.clamped(log_volume)
     weights = polarity_weights(seen, rho)
@@ -123,7 +125,7 @@ def resolve(
 def check_law(rho: float, support: str, hold: tuple[str | Statistic, ...]) -> None:
     """UsageError for a rho that isn't finite, no such support, or no such statistic: before anything is computed."""
     if not np.isfinite(rho):
-        raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
+        raise UsageError(f"rho: got {rho}, expected a finite number", "use such as rho=-0.1")
     check_support(support)
     named_statistics(hold)
 

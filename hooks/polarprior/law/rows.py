@@ -53,7 +53,7 @@ def rows_of_bank(
     def model() -> Generator:
         if generator is None:
             raise UsageError(
-                "--support, --hold: need the model, got a bank alone", "use polarprior sample MODEL --bank BANK"
+                "support, hold: need the model, got a bank alone", "use polarprior sample MODEL --bank BANK"
             )
         return generator
 
@@ -137,4 +137,4 @@ def check_asked_for(bank: Bank, label: int | None, prepared: Collection[int | No
     """Raise UsageError for a class that the bank doesn't have, or that the sampler was not asked for."""
     if label not in prepared:
         bank.rows_of(label)  # says so where the bank has no such class
-        raise UsageError(f"class: got {label}, asked for {list(prepared)}", "ask for all: label=None")
+        raise UsageError(f"label: got {label}, asked for {list(prepared)}", "ask for all: label=None")

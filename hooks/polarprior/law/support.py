@@ -71,6 +71,6 @@ def check_support(name: str) -> None:
     """UsageError unless there is such a support."""
     if name not in SUPPORTS:
         raise UsageError(
-            f"--support: got {name!r}, expected one of {', '.join(SUPPORTS)}",
-            f"use --support {nearest(name, SUPPORTS)}",
+            f"support: got {name!r}, expected one of {', '.join(SUPPORTS)}",
+            f"use support={nearest(name, SUPPORTS)}",
         )

@@ -80,7 +80,7 @@ def check_metrics(names: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise UsageError(
-                f"--metrics: got {name!r}, expected some of {','.join(known)}", f"use {nearest(name, known)}"
+                f"metrics: got {name!r}, expected some of {','.join(known)}", f"use {nearest(name, known)}"
             )
 
 
@@ -123,7 +123,7 @@ class Judge:
         self.real = {name: Real.of(torch.cat(each)) for name, each in batches.items()}
         self.count = len(next(iter(self.real.values())).features)
         if self.count < FEWEST:
-            raise UsageError(f"--reference: got {self.count} images, expected {FEWEST} or more", "name more of them")
+            raise UsageError(f"reference: got {self.count} images, expected {FEWEST} or more", "name more of them")
 
     def __call__(self, generator: Generator, latents: Latents) -> dict[str, dict[str, float]]:
         """Metrics of the images of `latents`, by space and name; images are rounded to 8 bits, as they are saved."""

@@ -18,7 +18,7 @@ def check_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise PolarPriorError(
-            "--reference: the report needs matplotlib, which is not installed",
+            "reference: the report needs matplotlib, which is not installed",
             'type: pip install "polarprior[report]"',
         ) from error
 

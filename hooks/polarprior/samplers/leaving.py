@@ -90,6 +90,6 @@ def warn_if_it_leaves(generator: Generator, bank: Bank, report: Diagnostics, jac
         warn(
             f"at rho {report.rho:g} the polarity prior leaves the shell where the model's latents live: at "
             f"|z| {radius[furthest]:.3g} its density is exp({gain[furthest]:.3g}) times that of the bank's heaviest "
-            f"rows, and 99.5% of the prior is below {shell:.3g}; --support shell keeps to it, and --support clamp "
+            f"rows, and 99.5% of the prior is below {shell:.3g}; support=shell keeps to it, and support=clamp "
             "to the bank's log-volumes"
         )

@@ -112,7 +112,7 @@ class OnlineSampler(FreshSampler):
             rows = rows[rows < calibrated]
             if rows.size < FEWEST_ROWS:
                 raise UsageError(
-                    f"class: {label} has {rows.size} rows among the first {calibrated} of the bank, expected "
+                    f"label: {label} has {rows.size} rows among the first {calibrated} of the bank, expected "
                     f"{FEWEST_ROWS} to calibrate the online sampler on",
                     f"build a bank for it: polarprior bank build MODEL --class {label} -n 1000 --out BANK",
                 )
@@ -141,11 +141,9 @@ class OnlineSampler(FreshSampler):
 def _refuse_or_warn_of_ends(unfinished: float, rho: float, force: bool) -> None:
     if unfinished <= TOLERATED:
         return
-    message = (
-        f"--polarity: at {rho:g} {unfinished:.0%} of the streams of {LONGEST} proposals would end without a draw"
-    )
+    message = f"rho: at {rho:g} {unfinished:.0%} of the streams of {LONGEST} proposals would end without a draw"
     if not force:
-        raise PolarPriorError(message, "use a smaller rho, or --support clamp, or go on with --force")
+        raise PolarPriorError(message, "use a smaller rho, or support=clamp, or go on with force=True")
     warn(message)
 
 

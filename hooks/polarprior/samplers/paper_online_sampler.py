@@ -61,7 +61,7 @@ class PaperOnlineSampler(FreshSampler):
         bank.check_fits(generator)
         if options.support != "prior" or options.hold:
             raise UsageError(
-                "--support, --hold: the paper's online sampler has none", "leave them out, or use --sampler online"
+                "support, hold: the paper's online sampler has none", "leave them out, or use sampler=online"
             )
         check_law(rho, options.support, options.hold)
         k = bank.info.k if options.k is None else options.k

@@ -30,7 +30,7 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
     """
     if not script.is_file():
         raise UsageError(
-            f"SCRIPT: no file {script}", "name the stock script: polarprior run gen_images.py --seeds=0-3"
+            f"script: no file {script}", "name the stock script: polarprior run gen_images.py --seeds=0-3"
         )
     repo, root, connect = _seam(script.resolve().parent)
     polarity = asked.polarity

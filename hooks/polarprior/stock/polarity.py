@@ -107,16 +107,16 @@ def asked(rho: float | None, bank: str | None, force: bool, device: str | None) 
         UsageError: a polarity that is no finite number or has no bank, or a bank or --force without a polarity.
     """
     if rho is None:
-        for name, given in (("--bank", bank), ("--force", force)):
+        for name, given in (("bank", bank), ("force", force)):
             if given:
-                raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")
+                raise UsageError(f"{name}: given without rho=RHO", "add such as rho=-0.1")
         return Asked(None, device)
     if not math.isfinite(rho):
-        raise UsageError(f"--polarity: got {rho}, expected a finite number", "use such as --polarity=-0.1")
+        raise UsageError(f"rho: got {rho}, expected a finite number", "use such as rho=-0.1")
     if bank is None:
         raise UsageError(
-            "--bank: --polarity needs the bank of the network's latents, got none",
-            "add --bank=FILE; polarprior bank build makes one",
+            f"bank: got none, and rho={rho:g} needs that of the network's latents",
+            "add bank=FILE; polarprior bank build makes one",
         )
     return Asked(Polarity(rho, Path(bank).absolute(), force), device)
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarprior.errors import UsageError, ending_the_script
+from polarprior.errors import OF_SCRIPTS, UsageError, ending_the_script
+from polarprior.flags import in_flags
 from polarprior.stock.importing import after_import
 from polarprior.stock.polarity import Polarity
 from polarprior.stock.sampler import StockSampler
@@ -83,7 +84,7 @@ class StockRun:
             self._sampler = StockSampler(self.polarity, generator, label, draws)
             diagnostics = self._sampler.diagnostics
         for warning in caught:
-            print(f"warning: {warning.message}", file=sys.stderr)
+            print(f"warning: {in_flags(str(warning.message), OF_SCRIPTS)}", file=sys.stderr)
         print(f"polarity: {diagnostics}", file=sys.stderr)
         return self._sampler
 
@@ -92,16 +93,16 @@ class StockRun:
         missing = set(range(num_classes)) - set([] if self.bank.labels is None else self.bank.labels.tolist())
         if missing:
             raise UsageError(
-                f"--bank: {len(missing)} of {num_classes} classes have no rows, such as {min(missing)}, and "
+                f"bank: {len(missing)} of {num_classes} classes have no rows, such as {min(missing)}, and "
                 f"{self.script} draws all",
-                "build one of all classes: leave --class out",
+                "build one of all classes",
             )
 
     def warn_if_idle(self) -> None:
         """Say so where the polarity that was asked for has changed nothing here, nor in a process that was forked."""
         if self.polarity is not None and self._sampler is None and not self._forked:
             print(
-                "warning: no network has come by whose latents could be replaced: --polarity did nothing",
+                f"warning: no network has come by whose latents could be replaced: {OF_SCRIPTS['rho']} did nothing",
                 file=sys.stderr,
             )
 

@@ -66,7 +66,7 @@ class Surrogate:
         if usable.sum() < FEWEST_ROWS:
             raise BankError(
                 f"bank: {usable.sum()} latents of full rank, calibration takes {FEWEST_ROWS} at least",
-                "build a larger bank: -n 1000",
+                "build a larger bank, such as n=1000",
             )
         latents = generator.prior.draw(bank.seeds[:n], None if bank.labels is None else bank.labels[:n])
         features_of = FeaturesOf(generator)

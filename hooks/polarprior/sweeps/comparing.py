@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
 from polarprior.host import Host
 from polarprior.images.pictures import from_uint8, to_uint8
@@ -78,10 +79,10 @@ def judge_of(
         maps = {space: host.feature_map(generator, space) for space in comparison.metric_space}
         scored = comparison.metric_space if SCORE in comparison.metrics else ()
         logits = {space: host.feature_map(generator, f"{space}-logits") for space in scored}
-    except UsageError as error:  # it speaks of where volume is measured
-        raise UsageError(
-            error.message.replace("space: ", "metric_space: ", 1), error.hint.replace("space=", "metric_space=")
-        ) from None
+    except PolarPriorError as error:  # it speaks of where volume is measured
+        error.message = re.sub("^space: ", "metric_space: ", error.message)
+        error.hint = error.hint.replace("use space=", "use metric_space=")
+        raise
     count = comparison.samples * comparison.sets if real is None else len(real)
 
     def batches() -> Iterator[Tensor]:

@@ -103,11 +103,11 @@ class ModesOptions:
     def check(self) -> None:
         """Raise UsageError for options that don't go together."""
         if self.rho is None and (self.force or self.seeds):
-            raise UsageError(f"{'force' if self.force else 'seeds'}: only at a rho of its own", "add rho=-5")
+            raise UsageError(f"{'force' if self.force else 'seeds'}: given without rho=RHO", "add rho=-5")
         if self.rho is not None and (self.anti or self.per_class):
-            raise UsageError(f"{'anti' if self.anti else 'per_class'}: not at a rho of its own", "leave one out")
+            raise UsageError(f"{'anti' if self.anti else 'per_class'}: not with rho={self.rho:g}", "leave one out")
         if self.per_class and self.label is not None:
-            raise UsageError(f"label: got {self.label}, and every class is shown", "leave one out")
+            raise UsageError(f"label: got {self.label}, per_class=True shows every class", "leave one out")
 
 
 @dataclass(frozen=True, eq=False)

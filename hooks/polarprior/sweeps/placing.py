@@ -42,7 +42,7 @@ def encoder_of(generator: Generator) -> Callable[[Tensor], Tensor]:
     """Its encoder; UsageError where it has none."""
     if generator.encode is None:
         raise UsageError(
-            f"model: {generator.plugin} has no encoder to place images with", "use --seeds 0-99, or such as pagan"
+            f"model: {generator.plugin} has no encoder to place images with", "use seeds=0-99, or such as pagan"
         )
     return generator.encode
 

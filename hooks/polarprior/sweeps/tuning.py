@@ -62,7 +62,8 @@ class TuneOptions:
         """Raise UsageError unless there is one aim, and it can be one."""
         aims = {name: getattr(self, name) for name in AIMS if getattr(self, name) is not None}
         if len(aims) != 1:
-            raise UsageError(f"minimise: got {' and '.join(aims) or 'no aim'}, expected one aim", "use minimise=fid")
+            got = " and ".join(f"{name}={value}" for name, value in aims.items()) or "no aim"
+            raise UsageError(f"minimise: got {got}, expected one aim", "use minimise=fid")
         if self.target is not None and not 0 < self.target <= 1:
             raise UsageError(
                 f"{self.metric}: got {self.target}, expected a share, above 0 and up to 1", f"use {self.metric}=0.8"
@@ -249,7 +250,7 @@ class _Attempts:
         if self(end) < target:
             raise PolarPriorError(
                 f"{metric}: got {target:g}, at most {self(end):.4g} for rho in {lower:g} to {upper:g}, its limits",
-                f"use {metric}={floor_to(self(end)):g}, or build a larger bank (-n)",
+                f"use {metric}={floor_to(self(end)):g}, or build a larger bank",
             )
         near = 0.0
         for _ in range(EVALUATIONS - len(self.found)):

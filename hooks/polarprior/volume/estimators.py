@@ -73,7 +73,7 @@ def top_singular_values(
     lost = estimator.startswith("tangent-only") and linear_map.start is None
     if calibration is None and (estimator == AUTO or lost):
         raise UsageError(
-            f"estimator: {estimator} needs a calibration, got none", "calibration=pp.calibrate(generator)"
+            f"estimator: {estimator} needs a calibration, got none", "add calibration=pp.calibrate(generator)"
         )
     if estimator == AUTO and calibration is not None:
         estimator = calibration.cheapest(tol)
@@ -91,9 +91,9 @@ def check_estimator(name: str, tol: float) -> None:
     """Raise UsageError unless there is such an estimator (or ``auto``), and `tol` is a tolerance."""
     known = (*ESTIMATORS, AUTO)
     if name not in known:
-        raise UsageError(f"--estimator: got {name!r}, expected one of {', '.join(known)}", "use exact")
+        raise UsageError(f"estimator: got {name!r}, expected one of {', '.join(known)}", "use exact")
     if not 0 < tol < float("inf"):
-        raise UsageError(f"--tol: got {tol}, expected a positive number of nats", f"use --tol {TOLERANCE}")
+        raise UsageError(f"tol: got {tol}, expected a positive number of nats", f"use tol={TOLERANCE}")
 
 
 def _start(linear_map: LinearMap, calibration: Calibration | None) -> Start:

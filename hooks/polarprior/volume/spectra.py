@@ -73,8 +73,8 @@ def latents_at_once(first: LinearMap, columns: int, memory: int | None) -> int:
     size = COPIES * numbers * first.value.element_size()
     if memory is not None and memory < size:
         raise UsageError(
-            f"--memory: got {memory} bytes, expected at least {size}: one Jacobian is {widest} x {columns}",
-            f"use --memory {-(-size // 2**20)}M",
+            f"memory: got {memory} bytes, expected at least {size}: one Jacobian is {widest} x {columns}",
+            f"use memory={size}",
         )
     chunk = max(1, min(4096, CHUNK_NUMBERS // numbers, KEPT_BYTES // max(1, first.kept)))
     return chunk if memory is None else max(1, min(chunk, memory // (size + first.kept)))

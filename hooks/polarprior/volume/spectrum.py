@@ -42,6 +42,6 @@ def check_k(k: int, rank_bound: int) -> None:
     """Raise UsageError unless 1 <= k <= rank_bound."""
     if not 1 <= k <= rank_bound:
         raise UsageError(
-            f"-k: got {k}, expected 1 to {rank_bound}, the largest rank that this Jacobian can have",
-            f"use -k {max(1, min(30, rank_bound))}",
+            f"k: got {k}, expected 1 to {rank_bound}, the largest rank that this Jacobian can have",
+            f"use k={max(1, min(30, rank_bound))}",
         )

@@ -28,8 +28,8 @@ def in_bfloat16(linear_map: LinearMap) -> LinearMap:
     """`linear_map` with its products taken in bfloat16; UsageError where it has none."""
     if linear_map.bfloat16 is None:
         raise UsageError(
-            "--estimator: got tangent-only-bfloat16, but these Jacobians have no products in bfloat16",
-            "use --estimator tangent-only",
+            "estimator: got tangent-only-bfloat16, but these Jacobians have no products in bfloat16",
+            "use estimator=tangent-only",
         )
     return linear_map.bfloat16()
 

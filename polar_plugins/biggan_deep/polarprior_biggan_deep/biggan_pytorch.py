@@ -81,7 +81,7 @@ def generator_of(network: Any, asked: Settings) -> Generator:
     settings = truncation_alone(asked, 1.0)
     std = float(settings.trunc or 0)
     if not std > 0:
-        raise UsageError(f"--trunc: got {std:g}, expected a positive z_var", "use such as --trunc 0.5")
+        raise UsageError(f"trunc: got {std:g}, expected a positive z_var", "use such as trunc=0.5")
     rows = partial(_rows, network.dim_z, std)
     return Generator(
         plugin=NAME,

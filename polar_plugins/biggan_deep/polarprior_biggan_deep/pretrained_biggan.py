@@ -62,7 +62,7 @@ def generator_of(model: Any, asked: Settings) -> Generator:
     settings = truncation_alone(asked, 1.0)
     truncation, config = float(settings.trunc or 0), model.config
     if not 0 < truncation <= 1:
-        raise UsageError(f"--trunc: got {truncation:g}, expected more than 0, at most 1", "use such as --trunc 0.4")
+        raise UsageError(f"trunc: got {truncation:g}, expected more than 0, at most 1", "use such as trunc=0.4")
     fingerprint = weights_fingerprint(model)
     _fix_spectral_norms(model)
 

@@ -79,17 +79,17 @@ def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
     values = run.values()
     if network.training:
         raise UsageError(
-            "--polarity: the generator is in training mode, where the images of a batch depend on each other",
+            "rho: the generator is in training mode, where the images of a batch depend on each other",
             "add --G_eval_mode",
         )
     if values["accumulate_stats"]:
         raise UsageError(
-            "--polarity: --accumulate_stats changes the network, and a bank is for the network as it was loaded",
+            "rho: --accumulate_stats changes the network, and a bank is for the network as it was loaded",
             "leave one of them out",
         )
     if values["sample_trunc_curves"]:
         raise UsageError(
-            "--polarity: --sample_trunc_curves draws at many z_var, and a bank is for one", "leave one of them out"
+            "rho: --sample_trunc_curves draws at many z_var, and a bank is for one", "leave one of them out"
         )
     run.check_all_classes(network.n_classes)
     draws = -(-values["sample_num_npz"] // network.n_classes) if values["sample_npz"] else 0  # of each class

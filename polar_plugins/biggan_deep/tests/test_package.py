@@ -117,7 +117,7 @@ def test_truncation_is_part_of_the_prior_and_of_the_bank(folder, generator, bank
     with pytest.raises(BankError, match="prior is"):
         pp.latent_sampler(other, bank, rho=-0.1)
     for trunc in (0.0, 1.5, -1.0):
-        with pytest.raises(UsageError, match="--trunc: got"):
+        with pytest.raises(UsageError, match=r"^trunc: got"):
             pp.load(f"biggan-deep:{folder}", "cpu", trunc=trunc)
     with pytest.raises(UsageError, match="no such setting"):
         pp.load(f"biggan-deep:{folder}", "cpu", temperature=0.5)

@@ -42,20 +42,20 @@ def sampler(
         PolarPriorError: a file that holds no flow, or one of another model.
     """
     if options.support != "prior" or options.hold:
-        raise UsageError("--support, --hold: a flow draws the polarity prior as it is", "use --sampler online")
+        raise UsageError("support, hold: a flow draws the polarity prior as it is", "use sampler=online")
     if not np.isfinite(rho):
-        raise UsageError(f"--polarity: got {rho}, expected a number", "use such as --polarity=-0.05")
+        raise UsageError(f"rho: got {rho}, expected a number", "use such as rho=-0.05")
     check_normal(generator)
     _, _, named = options.sampler.partition(":")
     if not named:
         raise UsageError(
-            f"--sampler: got {NAME}, expected {NAME}:FLOW, the file of a flow, or {NAME}:{SHIFT}",
+            f"sampler: got {NAME}, expected {NAME}:FLOW, the file of a flow, or {NAME}:{SHIFT}",
             "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW",
         )
     if bank is not None:
         bank.check_fits(generator)
         if bank.info.domain != "z":
-            raise UsageError(f"--bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "use --sampler online")
+            raise UsageError(f"bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "use sampler=online")
     make = _shifted if named == SHIFT else _flowing
     return make(generator, bank, rho, options, host)
 
@@ -64,7 +64,7 @@ def _shifted(
     generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
 ) -> TransportSampler:
     if bank is None:
-        raise BankError(f"bank: {NAME}:{SHIFT} takes its slope from one, got none", "add --bank BANK")
+        raise BankError(f"bank: {NAME}:{SHIFT} takes its slope from one, got none", "add bank=BANK")
     k = bank.info.k if options.k is None else options.k
     transport, std = ByShift(slope_of(bank, generator, k)), spread_of(bank, k)
     about = {"transport": "N(rho a, I)", "bank": bank.info.digest}
@@ -80,7 +80,7 @@ def _flowing(
     of = found.of_model
     if of is None:
         raise PolarPriorError(
-            f"--sampler: the flow {path} was trained on {found.problem or 'no model'}, not on a polarity prior",
+            f"sampler: the flow {path} was trained on {found.problem or 'no model'}, not on a polarity prior",
             "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW",
         )
     _check_of(generator, bank, of, path, options)
@@ -125,16 +125,15 @@ def _check_of(generator: Generator, bank: Bank | None, of: OfModel, path: Path, 
     """Raise where the flow is of another model, or of settings, k or a space other than asked for."""
     again = "train one for it: polarprior train boltzmann MODEL --bank BANK --out FLOW"
     if of.fingerprint != generator.fingerprint:
-        raise PolarPriorError(f"--sampler: the flow {path} is of other weights, of a model of {of.plugin}", again)
+        raise PolarPriorError(f"sampler: the flow {path} is of other weights, of a model of {of.plugin}", again)
     if of.settings != generator.settings.given():
-        flags = {"trunc": "--trunc", "temperature": "--temp"}
-        words = " ".join(f"{flags.get(name, name)} {value}" for name, value in of.settings.items())
+        words = ", ".join(f"{name}={value}" for name, value in of.settings.items())
         raise PolarPriorError(
-            f"--sampler: the flow {path} is for the settings {of.settings}, got {generator.settings.given()}",
+            f"sampler: the flow {path} is for the settings {of.settings}, got {generator.settings.given()}",
             f"add {words}" if words else "leave them out",
         )
     if options.k not in (None, of.k):
-        raise UsageError(f"-k: got {options.k}, the flow {path} was trained for {of.k}", f"use -k {of.k}")
+        raise UsageError(f"k: got {options.k}, the flow {path} was trained for {of.k}", f"use k={of.k}")
     if bank is not None and (bank.info.space != of.space or bank.info.k < of.k):
         raise BankError(
             f"bank: its space is {bank.info.space}, k {bank.info.k}, that of the flow {of.space}, k {of.k}",

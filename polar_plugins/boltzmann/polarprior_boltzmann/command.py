@@ -150,13 +150,13 @@ def _of_model(
     generator, bank = open_model_and_bank(model, bank_path, **loading)
     check_normal(generator)
     if bank.info.domain != "z":
-        raise UsageError(f"--bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "build one without --domain")
+        raise UsageError(f"bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "build one without --domain")
     k = bank.info.k if k is None else k
     std = spread_of(bank, k)
     if largest is None:
         largest = float(f"{1.5 / std:.2g}")
     if not (isfinite(largest) and largest > 0):
-        raise UsageError(f"--largest: got {largest}, expected a number above 0", "use such as --largest 0.2")
+        raise UsageError(f"largest: got {largest}, expected a number above 0", "use such as largest=0.2")
     noise = _noise(recipe.seed)
     slope = slope_of(bank, generator, k)
     data = labelled(generator, bank, k, slope, largest, labels, noise)

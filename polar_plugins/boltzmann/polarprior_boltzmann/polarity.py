@@ -84,13 +84,13 @@ def spread_of(bank: Bank, k: int) -> float:
     finite = np.isfinite(volumes)
     if (~finite).mean() > DEFICIENT_SHARE:
         raise UsageError(
-            f"-k: {(~finite).sum()} of {len(volumes)} latents have less than {k} nonzero singular values, and would "
+            f"k: {(~finite).sum()} of {len(volumes)} latents have less than {k} nonzero singular values, and would "
             "never be drawn",
-            f"use a smaller one, such as -k {max(1, k // 2)}",
+            f"use a smaller one, such as k={max(1, k // 2)}",
         )
     spread = float(volumes[finite].std())
     if spread < SAME_VOLUME * max(1.0, float(np.abs(volumes[finite]).max())):
-        raise UsageError("--bank: its log-volumes do not vary, so that polarity changes nothing", "use another k")
+        raise UsageError("bank: its log-volumes do not vary, so that polarity changes nothing", "use another k")
     return spread
 
 
@@ -100,7 +100,7 @@ def check_normal(generator: Generator) -> None:
         what = "has classes" if generator.num_classes is not None else f"has a prior of the kind {_kind(generator)}"
         raise UsageError(
             f"model: {generator.plugin} {what}, a flow needs a standard normal prior and no classes",
-            "use --sampler online",
+            "use sampler=online",
         )
 
 

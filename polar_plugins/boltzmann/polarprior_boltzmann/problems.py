@@ -58,9 +58,9 @@ class Between:
         if recipe.interpolation == "diffusion" and isinstance(self.target, GaussianMixture) and self.base.p == 2:
             return Diffusion(self.target, self.base.std)
         raise UsageError(
-            f"--interpolation: got {recipe.interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}, the last "
+            f"interpolation: got {recipe.interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}, the last "
             "one of a Gaussian mixture",
-            "use --interpolation trainable",
+            "use interpolation=trainable",
         )
 
 
@@ -77,7 +77,7 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
         PolarPriorError: the function gives something else.
     """
     if base_std is not None and not (isfinite(base_std) and base_std > 0):
-        raise UsageError(f"--base-std: got {base_std}, expected a number above 0", "use such as --base-std 2")
+        raise UsageError(f"base_std: got {base_std}, expected a number above 0", "use such as base_std=2")
     if name == "four-gaussians":
         return Between(_normal(2, base_std, 1.0), four_gaussians())
     if name == "two-gaussians":
@@ -89,16 +89,16 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
             return Between(base, DoubleWell(points, mass))
     if name.startswith("torch:"):
         example = "torch:my_module:make_energy, a function in my_module.py that returns an Energy"
-        target, _ = made_by_the_user("--energy", name.removeprefix("torch:"), example, {})
+        target, _ = made_by_the_user("energy", name.removeprefix("torch:"), example, {})
         if not isinstance(target, Energy):
             raise PolarPriorError(
-                f"--energy: {name} gave {type(target).__name__}, expected an Energy",
+                f"energy: {name} gave {type(target).__name__}, expected an Energy",
                 "return polarprior_boltzmann.energies.OfFunction(function, dim)",
             )
         return Between(_normal(target.dim, base_std, 1.0), _checked(target, name))
     raise UsageError(
-        f"--energy: got {name!r}, expected one of {', '.join(NAMES)}",
-        f"use --energy {nearest(name, ('four-gaussians', 'two-gaussians', 'double-well:16,1.5'))}",
+        f"energy: got {name!r}, expected one of {', '.join(NAMES)}",
+        f"use energy={nearest(name, ('four-gaussians', 'two-gaussians', 'double-well:16,1.5'))}",
     )
 
 
@@ -110,10 +110,10 @@ def _checked(target: Energy, name: str) -> Energy:
         value, slope = target.with_gradient(points)
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise PolarPriorError(f"--energy: {name} can't be evaluated at two points: {reason}", hint) from error
+        raise PolarPriorError(f"energy: {name} can't be evaluated at two points: {reason}", hint) from error
     if value.shape != (2,) or slope.shape != (2, target.dim) or not bool(value.isfinite().all()):
         got = f"{list(value.shape)} and {list(slope.shape)}, {value.tolist()}"
-        raise PolarPriorError(f"--energy: {name} gave {got} for two points, expected [2] and [2, K], finite", hint)
+        raise PolarPriorError(f"energy: {name} gave {got} for two points, expected [2] and [2, K], finite", hint)
     return target
 
 

@@ -51,11 +51,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
-            raise UsageError(f"--loss: got {self.loss!r}, expected {' or '.join(LOSSES)}", "use --loss continuity")
+            raise UsageError(f"loss: got {self.loss!r}, expected {' or '.join(LOSSES)}", "use loss=continuity")
         for name in ("rate", "widen"):
             value = getattr(self, name)
             if not (isfinite(value) and value > 0):
-                raise UsageError(f"--{name}: got {value}, expected a number above 0", f"leave out --{name}")
+                raise UsageError(f"{name}: got {value}, expected a number above 0", "leave it out")
         most = min(self.steps + 1, self.batch // 2)
         if self.thin > most:
-            raise UsageError(f"--thin: got {self.thin}, expected {most} or less", "use more --steps")
+            raise UsageError(f"thin: got {self.thin}, expected {most} or less", f"use thin={most}, or more steps")

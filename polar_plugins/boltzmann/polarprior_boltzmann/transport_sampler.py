@@ -178,8 +178,8 @@ class TransportSampler(Redrawing):
         self._spent, self._log_weights = Spending(), np.zeros(0)
         if rho not in limits and not options.force:
             raise PolarPriorError(
-                f"--polarity: got {rho:g}, this flow was trained for {limits}",
-                f"use --polarity={limits.lower if rho < 0 else limits.upper:g}, train another, or go on with --force",
+                f"rho: got {rho:g}, this flow was trained for {limits}",
+                f"use rho={limits.lower if rho < 0 else limits.upper:g}, train another, or go on with force=True",
             )
         log_w, volumes = np.zeros(GATE), np.zeros(GATE)
         if rho:
@@ -188,7 +188,8 @@ class TransportSampler(Redrawing):
             log_w, volumes = gate.log_weight, gate.log_volume
         if not np.isfinite(log_w).any():
             raise PolarPriorError(
-                f"-k: none of {GATE} draws has {k} nonzero singular values", f"use a smaller one: -k {max(1, k // 2)}"
+                f"k: none of {GATE} draws has {k} nonzero singular values",
+                f"use a smaller one, such as k={max(1, k // 2)}",
             )
         weights = np.exp(log_w - log_w.max())
         mean = min(float(weights.mean()), 1 - 1e-9)
@@ -216,9 +217,9 @@ class TransportSampler(Redrawing):
             complaints.append(f"{found.rank_deficient} of {GATE} draws have less than {found.k} singular values")
         if not complaints:
             return
-        message = f"--polarity: at {self._rho:g} {'; '.join(complaints)}"
+        message = f"rho: at {self._rho:g} {'; '.join(complaints)}"
         if not force:
-            raise PolarPriorError(message, "use a smaller rho, or --sampler online, or go on with --force")
+            raise PolarPriorError(message, "use a smaller rho, or sampler=online, or go on with force=True")
         warnings.warn(message, stacklevel=4)
 
     @property

@@ -269,5 +269,5 @@ def test_every_setting_of_a_recipe_has_an_option():
     assert {field.name for field in fields(Recipe)} <= options
     with pytest.raises(UsageError):
         problem_named("two-gaussians").interpolation(Recipe(interpolation="none"), torch.Generator())
-    with pytest.raises(UsageError, match="--loss"):
+    with pytest.raises(UsageError, match=r"^loss: "):
         Recipe(loss="forward")

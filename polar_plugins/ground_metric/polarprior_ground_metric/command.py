@@ -34,7 +34,9 @@ FEWEST_ORIGINALS = 4
     help="Images: a folder or a zip with a sub-folder a class, an idx file; without classes, or without --data the "
     "model's own, each image is a class with its copies.",
 )
-@click.option("--images", default=600, type=click.IntRange(12), show_default=True, help="At most, copies among them.")
+@click.option(
+    "--images", "most", default=600, type=click.IntRange(12), show_default=True, help="At most, copies among them."
+)
 @click.option(
     "--copies",
     default=6,
@@ -53,7 +55,7 @@ def ground_metric(
     space: str,
     out: Path,
     data: Path | None,
-    images: int,
+    most: int,
     copies: int,
     components: int,
     clusters: int,
@@ -74,23 +76,21 @@ def ground_metric(
 
     out = file_to_write(out, "metric")
     if space.startswith(f"{NAME}:"):
-        raise UsageError(
-            f"--space: got {space!r}, expected features that no metric has changed", "use its own --space"
-        )
+        raise UsageError(f"space: got {space!r}, expected features that no metric has changed", "use its own --space")
     generator = pp.load(model, device, sha256=sha256)
     phi = pp.feature_map(generator, space)
     reference = None if data is None else open_reference(data)
     labels = None if reference is None else reference.labels()
     if reference is not None and labels is not None:
-        rows = _drawn(labels, images, seed)
+        rows = _drawn(labels, most, seed)
         pictures, labels, new_classes = _pictures(reference, rows, generator), labels[rows], False
     else:
-        if images // copies < FEWEST_ORIGINALS:
+        if most // copies < FEWEST_ORIGINALS:
             raise UsageError(
-                f"--images: got {images} with {copies} copies each, expected {FEWEST_ORIGINALS * copies} or more",
-                f"use --images {FEWEST_ORIGINALS * copies}",
+                f"most: got {most} with {copies} copies each, expected {FEWEST_ORIGINALS * copies} or more",
+                f"use most={FEWEST_ORIGINALS * copies}",
             )
-        few = _originals(reference, generator, images // copies, seed)
+        few = _originals(reference, generator, most // copies, seed)
         pictures, labels = with_copies(few, copies, torch.Generator().manual_seed(seed))
         new_classes = True
     found = learnt(
@@ -127,18 +127,16 @@ def _drawn(labels: np.ndarray, most: int, seed: int) -> list[int]:
     names, counts = np.unique(labels, return_counts=True)
     share = most // len(names)
     if len(names) < 2:
-        raise UsageError(
-            f"--data: one class, {names[0]}, expected two or more", "give a folder with a folder a class"
-        )
+        raise UsageError(f"data: one class, {names[0]}, expected two or more", "give a folder with a folder a class")
     if counts.min() < FEWEST:
         raise UsageError(
-            f"--data: {counts.min()} images of {names[counts.argmin()]}, expected {FEWEST} or more of each class",
+            f"data: {counts.min()} images of {names[counts.argmin()]}, expected {FEWEST} or more of each class",
             "add some, or leave that class out",
         )
     if share < FEWEST:
         raise UsageError(
-            f"--images: got {most} for {len(names)} classes, expected {FEWEST} or more of each",
-            f"use --images {FEWEST * len(names)}",
+            f"most: got {most} for {len(names)} classes, expected {FEWEST} or more of each",
+            f"use most={FEWEST * len(names)}",
         )
     rows = [noise.permutation((labels == name).nonzero()[0])[:share] for name in names]
     return sorted(np.concatenate(rows).tolist())
@@ -151,7 +149,7 @@ def _originals(reference: Reference | None, generator: Generator, count: int, se
     if reference is not None:
         if len(reference) < FEWEST_ORIGINALS:
             raise UsageError(
-                f"--data: got {len(reference)} images, expected {FEWEST_ORIGINALS} or more", "give others, or none"
+                f"data: got {len(reference)} images, expected {FEWEST_ORIGINALS} or more", "give others, or none"
             )
         rows = np.random.default_rng(seed).permutation(len(reference))[:count]
         return _pictures(reference, sorted(rows.tolist()), generator)

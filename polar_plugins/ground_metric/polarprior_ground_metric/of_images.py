@@ -56,7 +56,7 @@ def learnt(
     few = _places(phi, images[:: max(1, len(images) // FOR_REDUCTION)], device).flatten(0, 1)
     if components > min(few.shape):
         most = min(few.shape)
-        raise UsageError(f"--components: got {components}, expected {most} or less", f"use --components {most}")
+        raise UsageError(f"components: got {components}, expected {most} or less", f"use components={most}")
     to_few = reduction(few, components)
     places = _places(phi, images, device, to_few, progress)
     one = places.shape[1] == 1

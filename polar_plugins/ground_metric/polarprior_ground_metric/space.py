@@ -23,22 +23,22 @@ def feature_map(generator: Generator, named: str, host: AskingHost) -> FeatureMa
     """
     path, label = _path_and_label(named)
     found = MetricFile.open(Path(path))
-    refuse_to_import(found.space, f"--space: {path}")
+    refuse_to_import(found.space, f"space: {path}")
     if not found.space or found.space.startswith(f"{NAME}:"):
         raise UsageError(
-            f"--space: the points of {path} are no features of images (space {found.space!r})",
+            f"space: the points of {path} are no features of images (space {found.space!r})",
             "save one with MetricFile(metric, space)",
         )
     labels = {str(each): each for each in found.metric.classes_.tolist()}
     if label is not None and label not in labels:
-        raise UsageError(f"--space: got class {label!r}, expected one of {', '.join(labels)}", f"use {NAME}:{path}")
+        raise UsageError(f"space: got class {label!r}, expected one of {', '.join(labels)}", f"use {NAME}:{path}")
     phi = host.feature_map(generator, found.space)
     features = phi(generator(generator.prior.draw([0], 0 if generator.num_classes else None)))
     linear = found.linear(None if label is None else labels[label]).to(features)
     wide = features.shape[1]
     if wide != linear.shape[1]:
         raise UsageError(
-            f"--space: {path} is of {linear.shape[1]} features, {found.space} of {generator.plugin} has {wide}",
+            f"space: {path} is of {linear.shape[1]} features, {found.space} of {generator.plugin} has {wide}",
             f"learn one on images of {generator.plugin}",
         )
     return FeatureMap(f"{NAME}:{named}", lambda images: phi(images) @ linear.T)

@@ -99,10 +99,12 @@ def generator_of(network: Any, asked: Settings) -> Generator:
     Raises:
         UsageError: a temperature that isn't positive, or another setting.
     """
-    asked.check_only(("temperature",), "NVAE", "leave it out, or use --temp")
+    asked.check_only(("temperature",), "NVAE", "leave it out, or use temperature=0.7")
     temperature = TEMPERATURE if asked.temperature is None else float(asked.temperature)
     if not temperature > 0:
-        raise UsageError(f"--temp: got {temperature:g}, expected a positive temperature", "use such as --temp 0.7")
+        raise UsageError(
+            f"temperature: got {temperature:g}, expected a positive temperature", "use such as temperature=0.7"
+        )
     shapes = group_shapes(network)
     decode: Callable[[Tensor], Tensor] = partial(images_of, network, shapes, temperature)
     return Generator(

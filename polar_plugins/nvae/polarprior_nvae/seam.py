@@ -69,7 +69,7 @@ def _sampler(run: StockRun, network: Any, temperature: float) -> StockSampler:
     """Raises UsageError where the script does something that has no place for a polarity prior."""
     if run.values().get("readjust_bn"):
         raise UsageError(
-            "--polarity: --readjust_bn changes the network, and a bank is for the network as it was loaded",
+            "rho: --readjust_bn changes the network, and a bank is for the network as it was loaded",
             "leave one of them out",
         )
     draws = IMAGES // run.values()["world_size"]

@@ -90,8 +90,8 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     recipe = Recipe(**asked)
     if 0 < recipe.patience < EVERY:
         raise UsageError(
-            f"--patience: got {recipe.patience}, expected 0, or {EVERY} or more: that is how often it looks",
-            f"use --patience {EVERY}",
+            f"patience: got {recipe.patience}, expected 0, or {EVERY} or more: that is how often it looks",
+            f"use patience={EVERY}",
         )
     augment = named(recipe.augment)
     images = open_data(data, recipe.size, None if channels is None else int(channels))
@@ -150,7 +150,7 @@ def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.de
     about = {"images": seen, "seed": seed}
     tensors: Mapping[str, Tensor] = {}
     try:
-        found, tensors = open_described(path, OF_CLASSIFIER, "--out", "")
+        found, tensors = open_described(path, OF_CLASSIFIER, "out", "")
     except PolarPriorError:  # none, or a damaged one: it is made again
         found = {}
     if found != about:

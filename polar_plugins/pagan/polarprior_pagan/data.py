@@ -52,7 +52,7 @@ def open_data(path: Path, size: int, channels: int | None = None) -> Data:
     """
     images = open_images(path, size, channels)
     if len(images) < FEWEST:
-        raise UsageError(f"--data: {path} has {len(images)} images, expected {FEWEST} or more", "name more of them")
+        raise UsageError(f"data: {path} has {len(images)} images, expected {FEWEST} or more", "name more of them")
     order = np.random.default_rng(0).permutation(len(images))
     held = min(HELD_MOST, int(HELD_SHARE * len(images)))
     return Data(images.part(np.sort(order[held:])), images.part(np.sort(order[:held])))

@@ -67,30 +67,27 @@ class Recipe:
     def __post_init__(self) -> None:
         from polarprior_pagan.matching import MATCHINGS
 
-        for option, value, known in (
-            ("--size", self.size, SIZES),
-            ("--pairs", self.pairs, PAIRS),
-            ("--matching", self.matching, tuple(MATCHINGS)),
-            ("--reconstruction", self.reconstruction, RECONSTRUCTIONS),
+        for name, value, known in (
+            ("size", self.size, SIZES),
+            ("pairs", self.pairs, PAIRS),
+            ("matching", self.matching, tuple(MATCHINGS)),
+            ("reconstruction", self.reconstruction, RECONSTRUCTIONS),
         ):
             if value not in known:
                 raise UsageError(
-                    f"{option}: got {value!r}, expected one of {', '.join(map(str, known))}",
-                    f"use {option} {known[0]}",
+                    f"{name}: got {value!r}, expected one of {', '.join(map(str, known))}",
+                    f"use {name}={known[0]}",
                 )
         for name in ("latent_dim", "channels", "width", "judge_width"):
             if getattr(self, name) < 1:
-                raise UsageError(
-                    f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected 1 or more",
-                    f"leave out --{name.replace('_', '-')}",
-                )
+                raise UsageError(f"{name}: got {getattr(self, name)}, expected 1 or more", "leave it out")
         if self.width % (self.size // 4) or self.judge_width % (self.size // 4):
             raise UsageError(
-                f"--width, --judge-width: got {self.width} and {self.judge_width}, expected multiples of "
+                f"width, judge_width: got {self.width} and {self.judge_width}, expected multiples of "
                 f"{self.size // 4} for {self.size} pixels",
-                "use such as --width 128 --judge-width 64",
+                "use such as width=128, judge_width=64",
             )
         for name, least in (("gain", "0 or more"), ("rate", "above 0"), ("l1", "above 0"), ("penalty", "above 0")):
             value = getattr(self, name)
             if not isfinite(value) or value < 0 or (value == 0 and least == "above 0"):
-                raise UsageError(f"--{name}: got {value}, expected a number {least}", f"leave out --{name}")
+                raise UsageError(f"{name}: got {value}, expected a number {least}", "leave it out")

@@ -129,7 +129,7 @@ def _torchvision(name: str, file: WeightsFile, **options: Any) -> Any:
         from torchvision import models
     except ImportError as error:
         raise PolarPriorError(
-            f"--space: {file.name} is of a network of torchvision, which is not installed",
+            f"space: {file.name} is of a network of torchvision, which is not installed",
             'type: pip install "polarprior-perceptual[torchvision]"',
         ) from error
     network = getattr(models, name)(weights=None, **options)
@@ -143,7 +143,7 @@ def dinov2() -> nn.Module:
     path = folder() / DINOV2
     if not (path / "config.json").is_file():
         raise PolarPriorError(
-            f"--space: dinov2 needs the folder {path} with config.json and model.safetensors",
+            f"space: dinov2 needs the folder {path} with config.json and model.safetensors",
             f"where there is a network: hf download facebook/dinov2-small --local-dir {path}",
         )
     import_torchvision_without_operators()  # which transformers imports where it is there
@@ -151,7 +151,7 @@ def dinov2() -> nn.Module:
         from transformers import Dinov2Model
     except ImportError as error:
         raise PolarPriorError(
-            "--space: dinov2 needs transformers, which is not installed",
+            "space: dinov2 needs transformers, which is not installed",
             'type: pip install "polarprior-perceptual[dinov2]"',
         ) from error
     try:
@@ -159,6 +159,6 @@ def dinov2() -> nn.Module:
             network = Dinov2Model.from_pretrained(path, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise PolarPriorError(
-            f"--space: {path} holds no DINOv2: {' '.join(str(error).split())[:120]}", "fetch its files again"
+            f"space: {path} holds no DINOv2: {' '.join(str(error).split())[:120]}", "fetch its files again"
         ) from error
     return Applied(network, lambda module, images: module(images).last_hidden_state[:, 0])

@@ -20,7 +20,7 @@ def resized(images: Tensor, size: int) -> Tensor:
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise UsageError(
-            f"images: got {list(images.shape[1:])} each, expected [1 or 3, height, width]", "use --space pixel"
+            f"images: got {list(images.shape[1:])} each, expected [1 or 3, height, width]", "use space=pixel"
         )
     rows, columns = (_matrix(length, size).to(images) for length in images.shape[2:])
     return (rows @ images @ columns.mT).expand(-1, 3, -1, -1)

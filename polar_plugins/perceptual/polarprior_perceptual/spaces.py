@@ -72,8 +72,8 @@ def feature_map(name: str, device: torch.device) -> FeatureMap:
     """
     if name not in SPACES:
         raise UsageError(
-            f"--space: got {PREFIX}{name}, expected one of {', '.join(SPACES)}",
-            f"use --space {PREFIX}{nearest(name, list(SPACES))}",
+            f"space: got {PREFIX}{name}, expected one of {', '.join(SPACES)}",
+            f"use space={PREFIX}{nearest(name, list(SPACES))}",
         )
     space = SPACES[name]
     network, last_map = _loaded(name).to(device), space.places

@@ -225,7 +225,7 @@ def test_errors_name_the_file_and_where_it_is(colours, weights, monkeypatch):
         pp.feature_map(colours, "perceptual:dinov2")
     with pytest.raises(UsageError, match="expected one of efficientnet-lite0") as told:
         pp.feature_map(colours, "perceptual:vgg-16")
-    assert told.value.hint == "use --space perceptual:vgg16"
+    assert told.value.hint == "use space=perceptual:vgg16"
     with pytest.raises(UsageError, match=r"expected pixel, or PLUGIN:SPACE of .*perceptual"):
         pp.feature_map(colours, "vgg16")
     flat = pp.wrap(nn.Linear(3, 7), latent_dim=3)

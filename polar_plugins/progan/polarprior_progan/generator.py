@@ -30,7 +30,7 @@ def generator_of(network: nn.Module, asked: Settings, normalises: bool) -> Gener
     asked.check_only(("trunc",), "ProGAN")
     beta = asked.trunc
     if beta is not None and not beta > 0:
-        raise UsageError(f"--trunc: got {beta:g}, expected a positive support of z", "use such as --trunc 2")
+        raise UsageError(f"trunc: got {beta:g}, expected a positive support of z", "use such as trunc=2")
 
     def synthesize(z: Tensor, label: Tensor | None) -> Tensor:
         images = network(z)

@@ -63,7 +63,7 @@ def _hook(models: Any, run: StockRun) -> None:
         network = original(gan_type, *args, **kwargs)
         if gan_type != KIND:
             with ending_the_script():
-                raise UsageError(f"--polarity: expected a {KIND}, got a {gan_type}", "leave --polarity out")
+                raise UsageError(f"rho: expected a {KIND}, got a {gan_type}", "leave it out")
         network.register_forward_pre_hook(_Redraw(run))
         return network
 

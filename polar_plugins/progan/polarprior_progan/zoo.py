@@ -90,7 +90,7 @@ def _refuse(evaluation: ModuleType) -> None:
     name = evaluation.__name__.rpartition(".")[2]
     with ending_the_script():
         raise UsageError(
-            f"--polarity: {name} does not draw from the model's prior",
+            f"rho: {name} does not draw from the model's prior",
             f"leave it out, or use it with {', '.join(EVALUATIONS)}",
         )
 
@@ -116,14 +116,12 @@ def _sampler(run: StockRun, model: Any) -> StockSampler:
     kind = type(model).__name__
     if values.get("random_interpolate"):
         raise UsageError(
-            "--polarity: --random_interpolate shows what lies between draws, and that is none",
+            "rho: --random_interpolate shows what lies between draws, and that is none",
             "leave one of them out",
         )
     if kind != "ProgressiveGAN" or model.config.attribKeysOrder:
         what = "a model with labels" if kind == "ProgressiveGAN" else f"a {kind}"
-        raise UsageError(
-            f"--polarity: expected a ProGAN (-m PGAN) without labels, got {what}", "leave --polarity out"
-        )
+        raise UsageError(f"rho: expected a ProGAN (-m PGAN) without labels, got {what}", "leave it out")
     network = model.getOriginalAvgG()
     generator = generator_of(network, Settings(), bool(model.config.perChannelNormalization))
     return run.sampler(generator, None, values["size_dataset"] if values.get("output_dataset") else 0)

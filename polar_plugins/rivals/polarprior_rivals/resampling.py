@@ -46,7 +46,7 @@ class DiscriminatorRejection(Judged):
     def __init__(self, generator: Generator, options: SamplerOptions, percentile: float = PERCENTILE):
         super().__init__(generator, options)
         if not 0 < percentile < 100:
-            raise UsageError(f"--sampler: got a percentile of {percentile:g}, expected 0 to 100", "use rivals:drs:80")
+            raise UsageError(f"sampler: got a percentile of {percentile:g}, expected 0 to 100", "use rivals:drs:80")
         _, logits = self._stock_logits(CALIBRATION, _labels(generator, options))
         self._largest = float(logits.max())
         self._shift = float(np.percentile(self._scores(logits), percentile))

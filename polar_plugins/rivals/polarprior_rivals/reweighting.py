@@ -51,7 +51,7 @@ class LatentRejection(Rival):
         super().__init__(generator, options)
         if not weight_file:
             raise UsageError(
-                f"--sampler: {options.sampler} needs the file of its weight network",
+                f"sampler: {options.sampler} needs the file of its weight network",
                 f"use {options.sampler}:FILE.safetensors; polarprior_rivals.reweighting.train makes one",
             )
         self._weight = LatentWeight(generator.prior.dim)
@@ -59,7 +59,7 @@ class LatentRejection(Rival):
             self._weight.load_state_dict(load_file(weight_file))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise PolarPriorError(
-                f"--sampler: {weight_file} holds no weight network for {generator.prior.dim} numbers: "
+                f"sampler: {weight_file} holds no weight network for {generator.prior.dim} numbers: "
                 f"{' '.join(str(error).split())[:120]}",
                 "make it with polarprior_rivals.reweighting.train",
             ) from error

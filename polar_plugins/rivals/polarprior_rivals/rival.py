@@ -40,7 +40,7 @@ class Rival(Redrawing):
 
     def __init__(self, generator: Generator, options: SamplerOptions):
         if options.support != "prior" or options.hold or options.k is not None:
-            raise UsageError("--support, --hold, -k: of a polarity prior, which no rival draws", "leave them out")
+            raise UsageError("support, hold, k: of a polarity prior, which no rival draws", "leave them out")
         self._generator = generator
 
     @property
@@ -99,7 +99,7 @@ class Judged(Rival):
         super().__init__(generator, options)
         if generator.discriminator is None:
             raise UsageError(
-                f"--sampler: {options.sampler} needs a discriminator, {generator.plugin} brings none",
+                f"sampler: {options.sampler} needs a discriminator, {generator.plugin} brings none",
                 "use rivals:truncation, or a model with one, such as mnist:wgan",
             )
         self._discriminator = generator.discriminator
@@ -125,5 +125,5 @@ class Judged(Rival):
 def whole_number(value: float, name: str) -> int:
     """`value` as an int; UsageError, naming the sampler, unless it is a whole number of 1 or more."""
     if not isfinite(value) or value != int(value) or value < 1:
-        raise UsageError(f"--sampler: got {value:g}, expected a whole number, 1 or more", f"use such as {name}:10")
+        raise UsageError(f"sampler: got {value:g}, expected a whole number, 1 or more", f"use such as {name}:10")
     return int(value)

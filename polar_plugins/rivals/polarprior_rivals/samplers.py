@@ -35,17 +35,17 @@ def sampler(generator: Generator, rho: float, options: SamplerOptions) -> Latent
     known = [*BY_NUMBER, *BY_FILE]
     if name not in known:
         raise UsageError(
-            f"--sampler: got {options.sampler!r}, expected {NAME}: and one of {', '.join(known)}",
-            f"use --sampler {NAME}:{nearest(name, known)}",
+            f"sampler: got {options.sampler!r}, expected {NAME}: and one of {', '.join(known)}",
+            f"use sampler={NAME}:{nearest(name, known)}",
         )
     if rho:
-        raise UsageError(f"--polarity: got {rho:g}, a rival draws no polarity prior", "use --polarity=0")
+        raise UsageError(f"rho: got {rho:g}, a rival draws no polarity prior", "use rho=0")
     if name in BY_FILE:
         return LatentRejection(generator, options, value, BY_FILE[name])
     try:
         values = [float(value)] if value else []
     except ValueError:
         raise UsageError(
-            f"--sampler: got {options.sampler!r}, expected a number behind {name}:", f"use {NAME}:{name}"
+            f"sampler: got {options.sampler!r}, expected a number behind {name}:", f"use {NAME}:{name}"
         ) from None
     return BY_NUMBER[name](generator, options, *values)

@@ -24,12 +24,10 @@ class Truncation(Rival):
         super().__init__(generator, options)
         if generator.prior.name != "normal":
             raise UsageError(
-                f"--sampler: truncation is of a normal prior, {generator.plugin}'s is another", "use --trunc"
+                f"sampler: truncation is of a normal prior, {generator.plugin}'s is another", "use trunc=PSI"
             )
         if not bound > 0.01:
-            raise UsageError(
-                f"--sampler: got a bound of {bound:g}, expected more than 0.01", "use rivals:truncation:1"
-            )
+            raise UsageError(f"sampler: got a bound of {bound:g}, expected more than 0.01", "use rivals:truncation:1")
         self._bound = bound
 
     def _chosen(self, z: Tensor, label: Tensor | None) -> Tensor:

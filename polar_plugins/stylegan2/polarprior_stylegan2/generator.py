@@ -111,11 +111,11 @@ def images_of(network: Any, w: Tensor, settings: Settings, **options: Any) -> Te
 def _settings(asked: Settings, kind: Kind) -> Settings:
     asked.check_only(("trunc", "noise_mode"), kind.plugin)
     if asked.noise_mode is not None and not kind.has_noise:
-        raise UsageError(f"--noise-mode: networks of {kind.plugin} have no noise inputs", "leave it out")
+        raise UsageError(f"noise_mode: networks of {kind.plugin} have no noise inputs", "leave it out")
     if asked.noise_mode not in (None, "const", "none"):
         raise UsageError(
-            f"--noise-mode: got {asked.noise_mode!r}, expected const or none: random noise has no volume",
-            "use --noise-mode const",
+            f"noise_mode: got {asked.noise_mode!r}, expected const or none: random noise has no volume",
+            "use noise_mode=const",
         )
     noise = (asked.noise_mode or "const") if kind.has_noise else None
     return Settings(trunc=1.0 if asked.trunc is None else float(asked.trunc), noise_mode=noise)

@@ -32,7 +32,7 @@ def load_network(plugin: str, source: str | None) -> Any:
         raise PolarPriorError(f"model: no file {source}", _EXAMPLE.format(plugin=plugin))
     if parent_process() is None:
         digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source))})"
-        pin = "" if remote else "; --sha256 pins one that you trust"
+        pin = "" if remote else "; sha256=HEX pins one that you trust"
         warnings.warn(
             f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning, stacklevel=2
         )

@@ -81,8 +81,8 @@ class Redraw:
         else:
             with ending_the_script():
                 raise PolarPriorError(
-                    "--polarity: labels that are no single class, and a bank's weights are within a class",
-                    "leave --polarity out",
+                    "rho: labels that are no single class, and a bank's weights are within a class",
+                    "leave it out",
                 )
         if "z" in kwargs:
             return args, {**kwargs, "z": drawn}
@@ -107,7 +107,7 @@ def _use(run: StockRun, kind: Kind, network: Any) -> _Use:
     if run.script == "calc_metrics.py":
         return _use_of_metrics(run, kind, values["metrics"], network.c_dim)
     if values.get("projected_w") is not None:
-        raise UsageError("--polarity: --projected-w draws no latents", "leave one of them out")
+        raise UsageError("rho: --projected-w draws no latents", "leave one of them out")
     noise = values.get("noise_mode", "const") if kind.has_noise else None
     seeds = {seed for name in ("seeds", "row_seeds", "col_seeds") for seed in values.get(name) or ()}
     if noise == "random":
@@ -117,8 +117,8 @@ def _use(run: StockRun, kind: Kind, network: Any) -> _Use:
         )
     if "truncation_psi" not in values:
         raise UsageError(
-            f"--polarity: the command line of {run.script} has no truncation_psi, as that of the original has",
-            "leave --polarity out: this checkout has been changed",
+            f"rho: the command line of {run.script} has no truncation_psi, as that of the original has",
+            "leave it out: this checkout has been changed",
         )
     return _Use(Settings(trunc=values["truncation_psi"], noise_mode=noise), values.get("class_idx"), len(seeds))
 

@@ -68,16 +68,16 @@ def named(name: str) -> Augmentation:
     kind, _, source = name.partition(":")
     if kind != "torch":
         known = [*AUGMENTATIONS, "torch:MODULE:FUNCTION"]
-        raise UsageError(f"--augment: got {name!r}, expected one of {', '.join(known)}", "use --augment shift")
-    made, _ = made_by_the_user("--augment", source, "--augment shift", {})
+        raise UsageError(f"augment: got {name!r}, expected one of {', '.join(known)}", "use augment=shift")
+    made, _ = made_by_the_user("augment", source, "augment=shift", {})
     if not callable(made):
-        raise UsageError(f"--augment: {name} returned {type(made).__name__}, expected a function", "return one")
+        raise UsageError(f"augment: {name} returned {type(made).__name__}, expected a function", "return one")
 
     def checked(images: Tensor, noise: torch.Generator) -> Tensor:
         found: Tensor = made(images, noise)
         if not isinstance(found, Tensor) or found.shape != images.shape:
             what = f"[{', '.join(map(str, found.shape))}]" if isinstance(found, Tensor) else type(found).__name__
-            raise PolarPriorError(f"--augment: {name} made {what} of {list(images.shape)}", "return the same shape")
+            raise PolarPriorError(f"augment: {name} made {what} of {list(images.shape)}", "return the same shape")
         return found
 
     return checked

@@ -35,10 +35,10 @@ def file_to_write(out: Path, example: str) -> Path:
         PolarPriorError: it can't be written.
     """
     if not out.name or out.is_dir():
-        raise UsageError(f"--out: got {str(out)!r}, expected a file", f"use such as --out {example}")
+        raise UsageError(f"out: got {str(out)!r}, expected a file", f"use such as out={example}")
     out = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
     if out.is_dir():
-        raise UsageError(f"--out: {out} is a folder", f"use such as --out {example}")
+        raise UsageError(f"out: {out} is a folder", f"use such as out={example}")
     check_writable(out)
     return out
 

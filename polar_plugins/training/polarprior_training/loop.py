@@ -45,7 +45,7 @@ def train(
             try:
                 training.advance()
             except FloatingPointError as error:
-                raise PolarPriorError(f"training: {error}", "use a smaller --rate, or another --seed") from error
+                raise PolarPriorError(f"training: {error}", "use a smaller rate, or another seed") from error
             bar.update()
             if training.done % every == 0:
                 metrics, words = look()

@@ -71,10 +71,10 @@ class Checkpoint:
         if not self._path.exists():
             return
         hint = f"type the command that began it, or remove {self._path}"
-        complaint = f"--out: {self._path} is damaged"
+        complaint = f"out: {self._path} is damaged"
         with refusing(complaint, hint), safe_open(self._path, framework="torch") as opened:
             if (opened.metadata() or {}).get("about") != self._digest:
-                raise PolarPriorError(f"--out: {self._path} is of another training", hint)
+                raise PolarPriorError(f"out: {self._path} is of another training", hint)
             training.restore({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
 
     def drop(self) -> None:
