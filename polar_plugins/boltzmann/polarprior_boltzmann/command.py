@@ -15,6 +15,7 @@ from polarprior.plugin import bank_option, k_option, loading_options, recipe_opt
 from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 
 if TYPE_CHECKING:
+    from polarprior.plugin import Bank, Generator
     from polarprior_training.resuming import Checkpoint
 
     from polarprior_boltzmann.training import Problem, Training
@@ -139,24 +140,16 @@ def _of_model(
     out: Path,
     loading: dict[str, Any],
 ) -> None:
-    from polarprior.plugin import UsageError, open_model_and_bank
-
     from polarprior_boltzmann.bases import GeneralisedGaussian
     from polarprior_boltzmann.emulator import fit, labelled
-    from polarprior_boltzmann.flow_file import ESTIMATORS, FlowFile, OfModel
+    from polarprior_boltzmann.flow_file import FlowFile, OfModel
     from polarprior_boltzmann.looking import looks
-    from polarprior_boltzmann.polarity import OfPolarity, check_normal, slope_of, spread_of
+    from polarprior_boltzmann.polarity import OfPolarity, slope_of, spread_of
 
-    generator, bank = open_model_and_bank(model, bank_path, **loading)
-    check_normal(generator)
-    if bank.info.domain != "z":
-        raise UsageError(f"bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "build one without --domain")
+    generator, bank = _opened(model, bank_path, loading)
     k = bank.info.k if k is None else k
     std = spread_of(bank, k)
-    if largest is None:
-        largest = float(f"{1.5 / std:.2g}")
-    if not (isfinite(largest) and largest > 0):
-        raise UsageError(f"largest: got {largest}, expected a number above 0", "use such as largest=0.2")
+    largest = _largest(largest, std)
     noise = _noise(recipe.seed)
     slope = slope_of(bank, generator, k)
     data = labelled(generator, bank, k, slope, largest, labels, noise)
@@ -166,25 +159,34 @@ def _of_model(
     about = {"model": generator.fingerprint, "bank": bank.info.digest, "k": k, "largest": largest, "labels": labels}
     training, checkpoint = _trained(problem, recipe, about, out)
     metrics = looks(training)
-    estimator = bank.info.estimator
-    of_model = OfModel(
-        bank.info.plugin,
-        generator.fingerprint,
-        generator.settings.given(),
-        k,
-        bank.info.space,
-        bank.info.domain,
-        largest,
-        std,
-        r2,
-        estimator["name"] if estimator["name"] in ESTIMATORS else "exact",
-        estimator["tolerance"] or 0.01,
-        bank.info.digest,
-    )
+    of_model = OfModel.of(generator, bank, k, largest, std, r2)
     FlowFile(problem.base, training.field, asdict(recipe), of_model=of_model, metrics=metrics).save(out)
     checkpoint.drop()
     click.echo(f"{out}: {json.dumps(metrics)}")
     click.echo(f"next: polarprior sample {model} --sampler boltzmann:{out} --polarity={largest / 2:g} --seeds 0-15")
+
+
+def _opened(model: str, bank_path: Path | None, loading: dict[str, Any]) -> tuple[Generator, Bank]:
+    """Open MODEL and its bank; UsageError where no flow can be learnt from them."""
+    from polarprior.plugin import UsageError, open_model_and_bank
+
+    from polarprior_boltzmann.polarity import check_normal
+
+    generator, bank = open_model_and_bank(model, bank_path, **loading)
+    check_normal(generator)
+    if bank.info.domain != "z":
+        raise UsageError(f"bank: its domain is {bank.info.domain!r}, a flow's is 'z'", "build one without --domain")
+    return generator, bank
+
+
+def _largest(given: float | None, std: float) -> float:
+    """Choose the |rho| at the ends of the flow's time: what was given, else 1.5 / std, in two digits."""
+    from polarprior.plugin import UsageError
+
+    largest = float(f"{1.5 / std:.2g}") if given is None else given
+    if not (isfinite(largest) and largest > 0):
+        raise UsageError(f"largest: got {largest}, expected a number above 0", "use such as largest=0.2")
+    return largest
 
 
 def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> tuple[Training, Checkpoint]:

@@ -7,7 +7,7 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
-from polarprior.plugin import Settings, sha256_of
+from polarprior.plugin import Bank, Generator, Settings, sha256_of
 from polarprior_training.described_file import read_described, save_described
 from torch import Tensor
 
@@ -46,6 +46,26 @@ class OfModel:
     estimator: str
     tolerance: float
     bank: str
+
+    @classmethod
+    def of(cls, generator: Generator, bank: Bank, k: int, largest: float, std: float, r2: float) -> OfModel:
+        """Describe the priors of `generator` by `bank`; true log-volumes are exact where the bank's are not."""
+        info = bank.info
+        name = info.estimator["name"]
+        return cls(
+            plugin=info.plugin,
+            fingerprint=generator.fingerprint,
+            settings=generator.settings.given(),
+            k=k,
+            space=info.space,
+            domain=info.domain,
+            largest=largest,
+            std=std,
+            r2=r2,
+            estimator=name if name in ESTIMATORS else "exact",
+            tolerance=info.estimator["tolerance"] or 0.01,
+            bank=info.digest,
+        )
 
     def check(self, dim: int) -> None:
         """ValueError where a field can't be of a model with `dim` latent numbers."""

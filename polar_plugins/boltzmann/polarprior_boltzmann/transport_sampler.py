@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from math import ceil, log, log1p
@@ -27,6 +26,7 @@ from polarprior.plugin import (
     effective_sample_size,
     latent_hash,
     stream_numbers,
+    warn,
 )
 from torch import Tensor
 from tqdm import tqdm
@@ -220,7 +220,7 @@ class TransportSampler(Redrawing):
         message = f"rho: at {self._rho:g} {'; '.join(complaints)}"
         if not force:
             raise PolarPriorError(message, "use a smaller rho, or sampler=online, or go on with force=True")
-        warnings.warn(message, stacklevel=4)
+        warn(message)
 
     @property
     def diagnostics(self) -> Diagnostics:

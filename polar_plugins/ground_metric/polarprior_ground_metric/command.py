@@ -68,31 +68,16 @@ def ground_metric(
     Measure volume there with --space ground-metric:OUT: in `polarprior bank build MODEL`, in score, in metrics.
     """
     import polarprior as pp
-    import torch
-    from polarprior.plugin import open_reference
     from polarprior_training.described_file import file_to_write
 
-    from polarprior_ground_metric.of_images import learnt, with_copies
+    from polarprior_ground_metric.of_images import learnt
 
     out = file_to_write(out, "metric")
     if space.startswith(f"{NAME}:"):
         raise UsageError(f"space: got {space!r}, expected features that no metric has changed", "use its own --space")
     generator = pp.load(model, device, sha256=sha256)
     phi = pp.feature_map(generator, space)
-    reference = None if data is None else open_reference(data)
-    labels = None if reference is None else reference.labels()
-    if reference is not None and labels is not None:
-        rows = _drawn(labels, most, seed)
-        pictures, labels, new_classes = _pictures(reference, rows, generator), labels[rows], False
-    else:
-        if most // copies < FEWEST_ORIGINALS:
-            raise UsageError(
-                f"most: got {most} with {copies} copies each, expected {FEWEST_ORIGINALS * copies} or more",
-                f"use most={FEWEST_ORIGINALS * copies}",
-            )
-        few = _originals(reference, generator, most // copies, seed)
-        pictures, labels = with_copies(few, copies, torch.Generator().manual_seed(seed))
-        new_classes = True
+    pictures, labels, new_classes = _examples(generator, data, most, copies, seed)
     found = learnt(
         phi,
         pictures,
@@ -117,6 +102,30 @@ def ground_metric(
         f"next: polarprior bank build {quote(model)} -n 2000 -k {k} --space {quote(f'{NAME}:{out}')} "
         f"--out {quote(bank)}"
     )
+
+
+def _examples(
+    generator: Generator, data: Path | None, most: int, copies: int, seed: int
+) -> tuple[torch.Tensor, np.ndarray, bool]:
+    """Choose what the metric learns from: pictures, their classes, and whether classes at its use are new ones."""
+    import torch
+    from polarprior.plugin import open_reference
+
+    from polarprior_ground_metric.of_images import with_copies
+
+    reference = None if data is None else open_reference(data)
+    labels = None if reference is None else reference.labels()
+    if reference is not None and labels is not None:
+        rows = _drawn(labels, most, seed)
+        return _pictures(reference, rows, generator), labels[rows], False
+    if most // copies < FEWEST_ORIGINALS:
+        raise UsageError(
+            f"most: got {most} with {copies} copies each, expected {FEWEST_ORIGINALS * copies} or more",
+            f"use most={FEWEST_ORIGINALS * copies}",
+        )
+    few = _originals(reference, generator, most // copies, seed)
+    pictures, labels = with_copies(few, copies, torch.Generator().manual_seed(seed))
+    return pictures, labels, True
 
 
 def _drawn(labels: np.ndarray, most: int, seed: int) -> list[int]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from polarprior_pagan.classifier import Classifier
     from polarprior_pagan.data import Data
-    from polarprior_pagan.looking import Judge
+    from polarprior_pagan.looking import Judge, Looks
     from polarprior_pagan.training import Training
 
 EVERY = 500
@@ -72,27 +72,16 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     every 500 iterations, OUT.png the last sheet of samples and reconstructions. Where the images have labels, a
     classifier is trained first: it judges both. Use the model as pagan:OUT.
     """
-    from polarprior.plugin import UsageError, png_bytes, torch_device, write_atomically
+    from polarprior.plugin import torch_device
     from polarprior_training.augmentations import named
     from polarprior_training.described_file import file_to_write
-    from polarprior_training.loop import train
-    from polarprior_training.resuming import Checkpoint
 
     from polarprior_pagan.data import open_data
     from polarprior_pagan.looking import Looks, told
-    from polarprior_pagan.model_file import model_of
     from polarprior_pagan.training import Training
 
     out = file_to_write(out, "digits")
-    asked = {name: value for name, value in given.items() if value is not None}
-    if asked.get("matching") == "wasserstein":
-        asked = {**OF_WASSERSTEIN, **asked}
-    recipe = Recipe(**asked)
-    if 0 < recipe.patience < EVERY:
-        raise UsageError(
-            f"patience: got {recipe.patience}, expected 0, or {EVERY} or more: that is how often it looks",
-            f"use patience={EVERY}",
-        )
+    recipe = _recipe(given)
     augment = named(recipe.augment)
     images = open_data(data, recipe.size, None if channels is None else int(channels))
     recipe = replace(recipe, channels=images.held.pixels.shape[-1])
@@ -102,6 +91,39 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     classifier = _classifier(images, seen, recipe.seed, out.with_suffix(".classifier"), where)
     looks = Looks(images.held, _judge(classifier, space, training), augment, recipe.latent_dim, where)
     click.echo(f"{recipe.augment} in place of a reconstruction: {told(looks.floor)}", err=True)
+    metrics = _train(training, looks, classifier, {"images": seen, "space": space, **asdict(recipe)}, out)
+    out.with_suffix(".classifier").unlink(missing_ok=True)
+    click.echo(f"{out}: {json.dumps(metrics)}")
+    click.echo(f"next: polarprior bank build pagan:{out} -n 10000 --out {out.with_suffix('')}-bank")
+
+
+def _recipe(given: dict[str, Any]) -> Recipe:
+    """Make the recipe of the options typed; UsageError where they contradict each other."""
+    from polarprior.plugin import UsageError
+
+    asked = {name: value for name, value in given.items() if value is not None}
+    if asked.get("matching") == "wasserstein":
+        asked = {**OF_WASSERSTEIN, **asked}
+    recipe = Recipe(**asked)
+    if 0 < recipe.patience < EVERY:
+        raise UsageError(
+            f"patience: got {recipe.patience}, expected 0, or {EVERY} or more: that is how often it looks",
+            f"use patience={EVERY}",
+        )
+    return recipe
+
+
+def _train(
+    training: Training, looks: Looks, classifier: Classifier | None, about: dict[str, Any], out: Path
+) -> dict[str, float]:
+    """Train to the end, from the last checkpoint where there is one of the same training, and save the model at
+    `out`: its metrics."""
+    from polarprior.plugin import png_bytes, write_atomically
+    from polarprior_training.loop import train
+    from polarprior_training.resuming import Checkpoint
+
+    from polarprior_pagan.looking import told
+    from polarprior_pagan.model_file import model_of
 
     def look() -> tuple[dict[str, float], str]:
         networks = training.averaged["generator"], training.averaged["encoder"]
@@ -111,16 +133,13 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
         write_atomically(out.with_suffix(".png"), png_bytes(looks.sheet(*networks, title), title))
         return metrics, told(metrics)
 
-    about = {"images": seen, "space": space, **asdict(recipe)}
     checkpoint = Checkpoint(out.with_suffix(".training"), about)
-    train(training, recipe.iterations, checkpoint, out.with_suffix(".jsonl"), look, EVERY)
+    train(training, training.recipe.iterations, checkpoint, out.with_suffix(".jsonl"), look, EVERY)
     model = model_of(training, classifier, {})
     metrics = looks(model.generator, model.encoder)
     replace(model, metrics={**metrics, **{f"floor_{name}": value for name, value in looks.floor.items()}}).save(out)
     checkpoint.drop()
-    out.with_suffix(".classifier").unlink(missing_ok=True)
-    click.echo(f"{out}: {json.dumps(metrics)}")
-    click.echo(f"next: polarprior bank build pagan:{out} -n 10000 --out {out.with_suffix('')}-bank")
+    return metrics
 
 
 def _judge(classifier: Classifier | None, space: str | None, training: Training) -> Judge:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
+from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of, warn
 
 NETWORK = "G_ema"
 _EXAMPLE = "name the network pickle, such as {plugin}:ffhq.pkl"
@@ -33,9 +32,7 @@ def load_network(plugin: str, source: str | None) -> Any:
     if parent_process() is None:
         digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source))})"
         pin = "" if remote else "; sha256=HEX pins one that you trust"
-        warnings.warn(
-            f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning, stacklevel=2
-        )
+        warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
     import dnnlib  # of the checkout
     import legacy
 
