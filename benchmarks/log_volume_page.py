@@ -25,7 +25,7 @@ FIGURES = {
     "largest": "largest error",
     "offset": "offset",
 }
-"""Of an estimator's row, and what they are called in the page."""
+"""The figures of an estimator's row, and what the page calls them."""
 
 
 def estimators(network: str, kept: Kept) -> Rows:

@@ -1,8 +1,7 @@
 """Looks for words that stand in a reader's way: `make check` runs it.
 
 A docstring or a help text that begins with "Of", "That" or a participle begins in the middle of a sentence; and a
-seed is a number, not a paper. ``words_left.txt`` lists what was there before this was looked for, a line
-each: nothing may be added to it, and what is put right must be taken off it: ``python tests/check_words.py --write``.
+seed is a number, not a paper.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LEFT = Path(__file__).with_name("words_left.txt")
 IN_THE_MIDDLE = re.compile(r"(Of|That) ")
 PARTICIPLE = re.compile(
     r"([A-Z][a-z]+ed|Drawn|Found|Given|Held|Kept|Known|Made|Run|Seen|Shown|Taken|Told|Written)"
@@ -57,19 +55,12 @@ def found() -> Iterator[str]:
 
 
 def main() -> int:
-    """Print what is new, and what is listed and gone; 1 where there is any."""
-    now = sorted(found())
-    if "--write" in sys.argv:
-        LEFT.write_text("".join(f"{line}\n" for line in now))
-        return 0
-    left = LEFT.read_text().splitlines() if LEFT.exists() else []
-    new, gone = ([line for line in a if line not in b] for a, b in ((now, left), (left, now)))
-    for line in new:
+    """Print what is to be put right; 1 where there is any."""
+    lines = list(found())
+    for line in lines:
         print(f"{line}: begin with a verb or the thing; a paper is 'the paper'")
-    for line in gone:
-        print(f"{line}: put right: take it off {LEFT.name} (python tests/check_words.py --write)")
-    print(f"words: {len(now)} left to put right, {len(new)} new")
-    return 1 if new or gone else 0
+    print(f"words: {len(lines)} to put right")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

@@ -348,7 +348,7 @@ def exact(generator, n, k, start=0):
 
 
 def test_too_few_rows_to_calibrate_on(there, generator):
-    with pytest.raises(PolarPriorError, match="calibrated on 100 at least"):
+    with pytest.raises(PolarPriorError, match="calibration takes 100 at least"):
         pp.latent_sampler(generator, pp.build_bank(generator, 60, k=5), 0.1, sampler="online")
 
 

@@ -146,7 +146,7 @@ class Scene:
         return self.k - 5 * next(i for i, count in enumerate(deficient) if count <= DEFICIENT_SHARE * len(bank))
 
     def options(self, **law: Any) -> SamplerOptions:
-        """Of the laws that the experiments draw: beyond the limits as well, which each row says."""
+        """How the experiments draw from a law: beyond the limits as well, and every row says so."""
         return SamplerOptions(k=self.drawn_k, label=self.label, force=True, **law)
 
     def rho_of(self, tilt: float) -> float:
@@ -206,7 +206,7 @@ class Real:
         return found
 
     def halves(self) -> Figures:
-        """Of one half against the other: what a perfect generator would be given."""
+        """Compare one half of the data with the other: the figures of a perfect generator."""
         found = {}
         for space, features in self.features.items():
             first, second = features[::2], features[1::2]

@@ -23,7 +23,7 @@ from telling import Results, table
 
 GRID = 4001
 MATRICES, POOLS = 100, 20
-"""Of each pool of random matrices, and pools."""
+"""Random matrices in a pool, and pools."""
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 BOUNDS = (1e-3, 1.0)
-"""Of the ratio."""
+"""The range in which the ratio is searched."""
 
 
 def _fit(values: np.ndarray, upper: float) -> tuple[float, float]:

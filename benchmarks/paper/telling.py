@@ -15,7 +15,7 @@ Results = dict[str, Any]
 
 
 def verdict(effect: dict[str, Any], expected: int) -> str:
-    """Of an interval against the sign that the paper's claim has."""
+    """Judge an interval by the sign that the paper claims."""
     low, high = effect["mean"] - effect["half"], effect["mean"] + effect["half"]
     if low <= 0 <= high:
         return "undecided"
@@ -46,7 +46,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def edge(rows: Sequence[Results], sign: int) -> Results | None:
-    """Of rows at rho, the one of the largest |rho| on a side that all banks support."""
+    """Find the row of the largest |rho| on one side that all banks support."""
     side = [row for row in rows if row["rho"] * sign > 0 and row["within_limits"] == 1]
     return max(side, key=lambda row: abs(row["rho"]), default=None)
 

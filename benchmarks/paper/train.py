@@ -30,7 +30,7 @@ BATCH = 64
 KEPT = 0.999
 """What a step leaves of the averaged weights."""
 DISCRIMINATOR_STEPS = 2000
-"""Of a judge of a finished model: 2 CPU minutes."""
+"""Steps in which a judge of a finished model is trained: 2 CPU minutes."""
 
 Batch = tuple[Tensor, Tensor]
 

@@ -204,9 +204,8 @@ class Bank:
         if not rows.size:
             known = [] if self.labels is None else np.unique(self.labels).tolist()
             listed = ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "")
-            raise UsageError(
-                f"label: got {label}, the bank has {listed or 'no classes'}", "use one that it has, or none"
-            )
+            hint = "use one that it has, or none" if known else "leave the class out"
+            raise UsageError(f"label: got {label}, the bank has {listed or 'no classes'}", hint)
         return rows
 
     @cached_property

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from polarprior.bank.bank import Bank
-from polarprior.errors import warn
+from polarprior.errors import UsageError, warn
 from polarprior.files import write_atomically
 from polarprior.generator import Generator, Latents, Seeds, as_seeds
 from polarprior.hashing import latent_hash
@@ -163,6 +163,6 @@ def _labels(
     if label != EVERY:
         return generator.class_index(label)
     if generator.num_classes is None:
-        return None
+        raise UsageError(f"label: {generator.plugin} has no classes", "leave the class out")
     known = range(generator.num_classes) if bank is None or bank.labels is None else sorted(set(bank.labels.tolist()))
     return [known[seed % len(known)] for seed in seeds]

@@ -56,7 +56,7 @@ class SweepRow:
         trunc: of the model, None where it has no notion of it.
         diagnostics: of this polarity on the bank; None for the model's own prior, without a bank.
         images: uint8 [seeds, H, W, C].
-        moved: bool [seeds], where the draw is another latent than that of the seed.
+        moved: bool [seeds], where the draw is not the latent that the seed gives.
         measured: None where nothing is measured.
     """
 

@@ -21,8 +21,14 @@ LATENT_DIM = 16
 @click.command()
 @click.argument("port", type=click.Choice(["package", "repository"]))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--classes", type=int, default=10, show_default=True, help="Of the package; the repository has 10.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+@click.option(
+    "--classes",
+    type=int,
+    default=10,
+    show_default=True,
+    help="Classes of the package's model; the repository's has 10.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the random weights.")
 def main(port: str, folder: Path, classes: int, seed: int) -> None:
     """Write a small model into FOLDER: of pytorch-pretrained-biggan, or of BigGAN-PyTorch with a checkout at hand."""
     folder.mkdir(parents=True, exist_ok=True)

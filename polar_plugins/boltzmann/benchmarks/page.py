@@ -15,7 +15,7 @@ NAMES = {"four-gaussians": "eq. 2", "two-gaussians": "eq. 18"}
 
 
 def table_1(runs: Kept) -> Rows:
-    """Means over seeds, and the seed's figures below."""
+    """Means over seeds, and the paper's figures below."""
     yield ("target, loss", "seeds", "Hausdorff", "reverse KL", "reverse ESS", "forward KL", "forward ESS", "CPU s")
     for (energy, loss), theirs in TABLE_1.items():
         names = [f"table 1, {energy}, {loss}, seed {seed}" for seed in SEEDS]

@@ -1,4 +1,4 @@
-"""Figures 2 to 11 of the seed, drawn from what `runs.py` has trained; docs/boltzmann.md shows them.
+"""Figures 2 to 11 of the paper, drawn from what `runs.py` has trained; docs/boltzmann.md shows them.
 
     python polar_plugins/boltzmann/benchmarks/pictures.py [--out polar_plugins/boltzmann/docs]
 

@@ -1,9 +1,9 @@
-"""Boltzmann flows: the seed's tables, what each step of a faster training brings, and polarity priors of faces.
+"""Boltzmann flows: the paper's tables, what each step of a faster training brings, and polarity priors of faces.
 
     python polar_plugins/boltzmann/benchmarks/runs.py [--quick] [--full] [--json FILE]
                                                       [--only table1,speed,well,faces]
 
-The seed is Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023). Every run is kept in
+The paper is Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023). Every run is kept in
 ``results/runs.json`` as soon as it is done, with its CPU seconds, and --full makes those that are missing: about
 five CPU hours, and as many again for the double well. Without --full the runs that are there are told; --quick makes
 tiny ones and keeps nothing.
@@ -33,10 +33,10 @@ KEPT = Path(__file__).parent / "results" / "runs.json"
 FLOWS = (user_cache() or Path("cache")) / "boltzmann"
 SEEDS = range(5)
 SEED_S_OWN = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="runge-kutta", widen=1.0)
-"""The settings that the seed states."""
+"""The settings that the paper states."""
 OURS = Recipe()
 REVERSE = replace(SEED_S_OWN, loss="reverse-kl", batch=64, **OF_REVERSE_KL)
-"""The seed's iterations, rate and rule."""
+"""The paper's iterations, rate and rule."""
 METRICS = ("hausdorff", "reverse_kl", "reverse_ess", "forward_kl", "forward_ess")
 TABLE_1 = {
     ("four-gaussians", "reverse-kl"): (19.26, 1.387, 0.999, 110.6, 0.254),
@@ -46,7 +46,7 @@ TABLE_1 = {
     ("two-gaussians", "linear"): (2.329, 1.081, 0.928, 37.68, 0.336),
     ("two-gaussians", "trainable"): (0.045, 0.001, 0.999, 0.000, 1.000),
 }
-"""The seed's figures, in the order of `METRICS`."""
+"""The paper's figures, in the order of `METRICS`."""
 WIDTH_TO_COMPILE = 64
 """Up to here most of the time of reverse KL goes into starting small operations: a compiled field gives the same
 numbers, but for rounding, in half of it."""
@@ -62,7 +62,7 @@ WELLS = {
 
 
 def name_of(energy: str, recipe: Recipe) -> str:
-    """Of a flow's file."""
+    """The name of a flow's file."""
     how = recipe.loss if recipe.loss == "reverse-kl" else recipe.interpolation
     return f"{energy.replace(':', '-').replace(',', '-')}-{how}"
 
@@ -150,7 +150,7 @@ def _goals(found: list[dict[str, Any]], report: Report) -> None:
 
 
 STEPS: tuple[tuple[str, Recipe, bool], ...] = (
-    ("the seed's settings, automatic differentiation", SEED_S_OWN, True),
+    ("the paper's settings, automatic differentiation", SEED_S_OWN, True),
     ("derivatives in closed form", SEED_S_OWN, False),
     ("midpoint rule, 10 steps", replace(SEED_S_OWN, steps=10, rule="midpoint"), False),
     ("batch 64", replace(SEED_S_OWN, steps=10, rule="midpoint", batch=64), False),
@@ -162,7 +162,7 @@ STEPS: tuple[tuple[str, Recipe, bool], ...] = (
 
 
 def speed(runs: Runs, report: Report) -> None:
-    """CPU time to a forward ESS of 0.95 on eq. 18, from the seed's settings to ours.
+    """CPU time to a forward ESS of 0.95 on eq. 18, from the paper's settings to ours.
 
     The first two rows do the same arithmetic but for rounding, so that they share the iterations of the second one's
     run; seconds an iteration are taken of all in turns, in one run.
@@ -186,7 +186,7 @@ def speed(runs: Runs, report: Report) -> None:
         gain = totals[0] / totals[-1]
         detail = "" if last else "ours did not reach it"
         report.add(
-            "eq. 18: CPU time of the seed's settings to ours", gain, "times", ">= 30", last and gain >= 30, detail
+            "eq. 18: CPU time of the paper's settings to ours", gain, "times", ">= 30", last and gain >= 30, detail
         )
 
 
@@ -215,7 +215,7 @@ def _costs(quick: bool) -> dict[str, float]:
 
 
 def _differentiate_automatically(training: Training) -> None:
-    """All derivatives by autograd, as the seed takes them."""
+    """All derivatives by autograd, as the paper takes them."""
     for network in [each for each in training._networks.modules() if isinstance(each, KernelMLPs)]:
         network.__class__ = ByAutograd
 
@@ -252,7 +252,7 @@ RHOS = (0.05, -0.05, 0.1, -0.1, 0.2)
 
 
 def name_of_well(points: int, mass: float, loss: str, batch: int) -> str:
-    """Of a run."""
+    """The name of a run."""
     return f"well, double-well:{points},{mass:g}, {loss}" + (f", batch {batch}" if batch != FEW else "")
 
 

@@ -1,7 +1,7 @@
 """Continuous normalizing flows learnt from an energy alone, as a polarprior plugin: a sampler of polarity priors that
 needs no bank when drawing. Importing it does not import torch.
 
-After Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023), called the seed here.
+After Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023), called the paper here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a flow starts: generalised Gaussians, proportional to exp(-|x / sigma|_p^p), the seed's f_0."""
+"""Where a flow starts: generalised Gaussians, proportional to exp(-|x / sigma|_p^p), the paper's f_0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GeneralisedGaussian(Energy):
 
     Args:
         dim: K.
-        p: of the norm; 4 in the seed's section 4.2.
+        p: of the norm; 4 in the paper's section 4.2.
         sigma: its scale.
     """
 
@@ -31,7 +31,7 @@ class GeneralisedGaussian(Energy):
 
     @property
     def std(self) -> float:
-        """Of each coordinate."""
+        """The standard deviation of a coordinate."""
         return self.sigma * sqrt(gamma(3 / self.p) / gamma(1 / self.p))
 
     def __call__(self, x: Tensor) -> Tensor:

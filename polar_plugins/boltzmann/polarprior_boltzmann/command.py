@@ -37,30 +37,40 @@ _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, val
     "--energy", help="In place of MODEL: four-gaussians, two-gaussians, double-well:N,M, torch:MODULE:FUNCTION."
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The flow's file.")
-@click.option("--largest", type=float, help="Of MODEL: the |rho| that it goes up to; 1.5 / std(l) if not given.")
+@click.option("--largest", type=float, help="With MODEL: the largest |rho|; 1.5 / std(l) if not given.")
 @click.option(
     "--labels",
     default=LABELS,
     type=click.IntRange(1),
     show_default=True,
-    help="Of MODEL: latents that the surrogate labels.",
+    help="With MODEL: how many latents the surrogate labels.",
 )
 @click.option(
-    "--base-std", type=float, help="Of an energy: deviation of a normal base; the paper's own if not given."
+    "--base-std", type=float, help="With --energy: deviation of a normal base; the paper's own base if not given."
 )
 @_of_recipe("--loss", type=click.Choice(["continuity", "reverse-kl"]))
-@_of_recipe("--interpolation", type=click.Choice(["trainable", "linear", "diffusion"]), help="Of an energy.")
+@_of_recipe(
+    "--interpolation",
+    type=click.Choice(["trainable", "linear", "diffusion"]),
+    help="With --energy: how energies between base and target are chosen.",
+)
 @_of_recipe("--form", type=click.Choice(["absolute", "square", "both", "log"]), help="L of the continuity loss.")
 @_of_recipe("--width", type=click.IntRange(1, 4096), help="Units of a hidden layer.")
 @_of_recipe("--layers", type=click.IntRange(1, 8), help="Hidden layers.")
 @_of_recipe("--kernels", type=click.IntRange(1, 64), help="MLPs, each with its kernel in time.")
 @_of_recipe("--iterations", type=click.IntRange(1))
 @_of_recipe("--batch", type=click.IntRange(2), help="Starting points an iteration.")
-@_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
+@_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate of Adam.")
 @_of_recipe(
-    "--steps", type=click.IntRange(1), help="That follow the field, and times that are looked at; 25 for reverse KL."
+    "--steps",
+    type=click.IntRange(1),
+    help="Steps along the field, and times at which the loss is taken; 25 for reverse KL.",
 )
-@_of_recipe("--rule", type=click.Choice(["midpoint", "runge-kutta"]), help="Of reverse KL runge-kutta.")
+@_of_recipe(
+    "--rule",
+    type=click.Choice(["midpoint", "runge-kutta"]),
+    help="How the field is followed; runge-kutta for reverse KL.",
+)
 @_of_recipe("--thin", type=click.IntRange(1), help="Look at one in so many of these times.")
 @_of_recipe("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
 @_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))

@@ -91,7 +91,7 @@ class GaussianMixture(Energy):
 
 
 class DoubleWell(Energy):
-    """The discretised action of a particle in a double well, on a circle of `points` times: the seed's eq. 27.
+    """The discretised action of a particle in a double well, on a circle of `points` times: the paper's eq. 27.
 
     S(phi) = sum over i of (m/2 ((phi_i - phi_{i+1}) / dT)² + V(phi_i)) dT, V(phi) = -m/2 phi² + lambda/4 phi⁴,
     dT = T / N. Its modes are ±sqrt(m / lambda) at all times.
@@ -123,11 +123,11 @@ class DoubleWell(Energy):
 
 
 def four_gaussians() -> GaussianMixture:
-    """The seed's eq. 2: four normal densities at (±8, ±8), equal in weight."""
+    """The paper's eq. 2: four normal densities at (±8, ±8), equal in weight."""
     means = torch.tensor([[-8.0, -8.0], [-8.0, 8.0], [8.0, -8.0], [8.0, 8.0]])
     return GaussianMixture(means, torch.full((4,), 0.25))
 
 
 def two_gaussians() -> GaussianMixture:
-    """The seed's eq. 18: a third at (4, 4), near the base, and two thirds at (-8, -8), far from it."""
+    """The paper's eq. 18: a third at (4, 4), near the base, and two thirds at (-8, -8), far from it."""
     return GaussianMixture(torch.tensor([[4.0, 4.0], [-8.0, -8.0]]), torch.tensor([1 / 3, 2 / 3]))

@@ -12,7 +12,7 @@ from torch import Tensor
 from polarprior_boltzmann.bases import GeneralisedGaussian
 
 STEPS = 50
-"""Of Runge-Kutta's fourth-order rule where a flow is judged or drawn from: the seed's."""
+"""Steps of Runge-Kutta's fourth-order rule where a flow is judged or drawn from: the paper's."""
 
 
 class Field(Protocol):

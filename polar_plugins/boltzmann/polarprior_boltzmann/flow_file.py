@@ -16,7 +16,7 @@ from polarprior_boltzmann.networks import KernelMLPs
 
 FORMAT = "polarprior-flow/1"
 ESTIMATORS = ("exact", "block-lanczos")
-"""That true log-volumes can be taken with."""
+"""Estimators of true log-volumes."""
 HINT = "make one: polarprior train boltzmann MODEL --bank BANK --out FLOW"
 
 

@@ -1,4 +1,4 @@
-"""Families of energies f_t between that of a base, f_0, and that of a target, f_1: the seed's section 3."""
+"""Families of energies f_t between that of a base, f_0, and that of a target, f_1: the paper's section 3."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from polarprior_boltzmann.energies import Energy, GaussianMixture
 from polarprior_boltzmann.training import Training
 
 DRAWS, STEPS = 4096, 50
-"""As the seed judges a flow."""
+"""Draws, and steps of a draw, by which the paper judges a flow."""
 GLANCE_DRAWS, GLANCE_STEPS = 1024, 12
 """While it is trained: less than a thirtieth of the work."""
 SEED = 1 << 40
-"""Of these draws: always the same."""
+"""The seed of these draws: always the same."""
 
 
 def looks(training: Training, draws: int = DRAWS, steps: int = STEPS) -> dict[str, dict[str, Any]]:

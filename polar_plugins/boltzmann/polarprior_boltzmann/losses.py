@@ -1,4 +1,4 @@
-"""What a field is trained on: the continuity loss of the seed, and the reverse Kullback-Leibler divergence."""
+"""What a field is trained on: the continuity loss of the paper, and the reverse Kullback-Leibler divergence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "both": lambda error: error + error.square(),
     "log": lambda error: error.log1p(),
 }
-"""L, the four that the seed tried (its footnote 1); it used the third."""
+"""The four choices of L that the paper tried (its footnote 1); it used the third."""
 
 
 def continuity_error(

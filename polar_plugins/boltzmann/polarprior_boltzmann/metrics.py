@@ -1,4 +1,4 @@
-"""How well a flow q fits a target p ∝ exp(-f): the five metrics of the seed's section 4, and shares of modes."""
+"""How well a flow q fits a target p ∝ exp(-f): the five metrics of the paper's section 4, and shares of modes."""
 
 from __future__ import annotations
 

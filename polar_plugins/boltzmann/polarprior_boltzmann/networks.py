@@ -1,6 +1,6 @@
-"""The seed's networks: MLPs weighted by kernels in time, with divergence and gradients in closed form.
+"""The paper's networks: MLPs weighted by kernels in time, with divergence and gradients in closed form.
 
-The seed leaves architectures with analytic derivatives for later (its section 4.2); these are those of its own
+The paper leaves architectures with analytic derivatives for later (its section 4.2); these are those of its own
 architecture. With a_l the arguments of swish in layer l, and D_l the diagonal matrix of swish'(a_l), the Jacobian of
 an MLP is W_out D_L W_L ... D_1 W_1: for two hidden layers its trace is a sum over the entries of
 W_2 * (W_1 W_out)ᵀ, which does not depend on the point, and costs what the MLP itself does.
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 SHARPNESS = 16 / 9
-"""Of the kernels exp(-SHARPNESS ((t - c) / d)²), d the distance of their centres: 16 for the seed's d = 1/3, as in
-its published code."""
+"""The sharpness of the kernels exp(-SHARPNESS ((t - c) / d)²), d the distance of their centres: 16 for the paper's
+d = 1/3, as in its published code."""
 
 MOST_POINTS, MOST_TANGENTS = 4096, 1 << 26
 """At once, so that memory is bounded: points, and numbers in their tangents."""
@@ -52,7 +52,7 @@ def swish_with_slope(a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class KernelMLPs(nn.Module):
-    """sum over m of w_m(t) MLP_m(x, t), the seed's parametrisation of V_t and of f_theta.
+    """sum over m of w_m(t) MLP_m(x, t), the paper's parametrisation of V_t and of f_theta.
 
     Args:
         weights: of each layer, [kernels, units, inputs]; the first layer's last input is t.
@@ -133,7 +133,7 @@ class KernelMLPs(nn.Module):
         return self._weighted(value, kernel), (kernel.mT * trace).sum(0)
 
     def with_gradient(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of an energy, outputs = 1: its value [n], gradient [n, K] and derivative in time [n]."""
+        """Take the value [n], gradient [n, K] and derivative in time [n] of an energy, outputs = 1."""
         h, slopes = self._hidden(x, t)
         value = torch.baddbmm(self.biases[-1], h, self.weights[-1].mT)[..., 0]
         pulled = self.weights[-1] * slopes[-1]
@@ -196,7 +196,7 @@ class KernelMLPs(nn.Module):
 
 
 class OfTime(nn.Module):
-    """The seed's C_t: an MLP of time alone.
+    """The paper's C_t: an MLP of time alone.
 
     Args:
         width, layers: as those of `KernelMLPs`.

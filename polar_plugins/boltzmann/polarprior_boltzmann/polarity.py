@@ -16,7 +16,7 @@ from polarprior_boltzmann.interpolations import Interpolation, OverRho
 from polarprior_boltzmann.recipe import Recipe
 
 ROWS = 20_000
-"""Of a bank, at most, that the slope is fitted on."""
+"""Rows of a bank, at most, on which the slope is fitted."""
 
 
 @dataclass(frozen=True, eq=False)

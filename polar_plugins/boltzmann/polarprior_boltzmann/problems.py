@@ -1,4 +1,4 @@
-"""The seed's problems by name, and any energy of a user's: what the flow starts from, and where it should arrive."""
+"""The paper's problems by name, and any energy of a user's: what the flow starts from, and where it should arrive."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
     Args:
         name: ``four-gaussians`` (eq. 2), ``two-gaussians`` (eq. 18), ``double-well:N,M`` (eq. 27, N points, mass M),
             or ``torch:MODULE:FUNCTION``, which gives an `Energy`.
-        base_std: of a normal base; the seed's own base where None, standard normal for a user's energy.
+        base_std: of a normal base; the paper's own base where None, standard normal for a user's energy.
 
     Raises:
         UsageError: no such name.

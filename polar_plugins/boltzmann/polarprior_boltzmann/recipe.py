@@ -17,7 +17,7 @@ is."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a flow is trained. The defaults are for the seed's eq. 18; its own settings are in brackets.
+    """How a flow is trained. The defaults are for the paper's eq. 18; its own settings are in brackets.
 
     Attributes:
         loss: one of `LOSSES`.

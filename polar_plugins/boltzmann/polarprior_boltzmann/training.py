@@ -29,7 +29,7 @@ class Problem(Protocol):
         base: where it starts.
         ends: the times where its ways end.
         goals: what the flow should draw, by name: the time, and the energy there.
-        drift: [K], what the field starts as, on the mean over time; None for the seed's start.
+        drift: [K], what the field starts as, on the mean over time; None for the paper's start.
     """
 
     @property

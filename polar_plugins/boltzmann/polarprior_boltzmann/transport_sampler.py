@@ -53,7 +53,7 @@ class Transport(Protocol):
         ...
 
     def log_density(self, x: Tensor, rho: float) -> Tensor:
-        """Of any x [n, K]: [n]."""
+        """The log-density [n] of x [n, K]."""
         ...
 
 
@@ -224,7 +224,7 @@ class TransportSampler(Redrawing):
 
     @property
     def diagnostics(self) -> Diagnostics:
-        """Of the weights of the gate's draws, and what has been spent."""
+        """What the weights of the gate's draws say, and what has been spent."""
         return replace(self._diagnostics, spending=self._spent)
 
     def described(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The seed's own data sets, where a user has them: its Tables 1 and 2 and Figures 5 and 7.
+"""The paper's own data sets, where a user has them: its Tables 1 and 2 and Figures 5 and 7.
 
     python polar_plugins/ground_metric/benchmarks/published.py prid|ilids|kinship|traffic FOLDER [--json FILE]
 
 FOLDER is laid out as the set is published, see `polarprior_ground_metric.published`. None of these figures has been
-measured here. Persons are described by colours in stripes in place of the seed's LOMO features, of which there is no
+measured here. Persons are described by colours in stripes in place of the paper's LOMO features, of which there is no
 maintained implementation.
 """
 
@@ -30,7 +30,7 @@ from runs import CLUSTERS, SEEDS, accuracies, match_rates
 from tqdm import tqdm
 
 PERSON_COMPONENTS, FACE_COMPONENTS = 100, 100
-"""That PCA leaves, as in the seed."""
+"""Components that PCA leaves, as in the paper."""
 SEED_S_RANKS = {"prid": "PUR 46.58, rank 1 43.80, 78.20, 85.60", "ilids": "PUR 43.18, rank 1 35.47, 79.60, 90.93"}
 """Its Tables 1 and 2, in percent."""
 
@@ -53,11 +53,11 @@ def persons(tracks: list[Track], report: Report, theirs: str) -> None:
         ]
         who = [np.array([tracks[row].person for row in rows]) for rows in (train, probes, gallery)]
         found.append(match_rates(sets[0], who[0], sets[1], who[1], sets[2], who[2], seed, False, PERSON_COMPONENTS))
-    _tell(found, report, f"the seed's, learnt: {theirs}")
+    _tell(found, report, f"the paper's, learnt: {theirs}")
 
 
 def kinship(folder: Path, report: Report) -> None:
-    """1 - EER of each relation over the five folds that come with the set: the seed's Figure 5."""
+    """1 - EER of each relation over the five folds that come with the set: the paper's Figure 5."""
     for relation in RELATIONS:
         pairs = kinface_w(folder, relation)
         grey = [_pixels(files, "L") / 255 for files in (pairs.first, pairs.second)]
@@ -91,7 +91,7 @@ def _of_pairs(train: Signatures, y: np.ndarray, p: Signatures, q: Signatures) ->
 
 
 def videos(folder: Path, report: Report) -> None:
-    """Accuracy over the four splits that come with the set: the seed's Figure 7."""
+    """Accuracy over the four splits that come with the set: the paper's Figure 7."""
     data = traffic(folder)
     frames = [torch.from_numpy(each.reshape(len(each), -1)) for each in data.frames]
     found = []

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 COMPONENTS = 30
 LMNN_RATES = (1e-6, 1e-4, 1e-2)
 PAIRS = 20_000
-"""Of vectors, that KISSME takes its covariances of."""
+"""Pairs of vectors from which KISSME takes its covariances."""
 
 Map = Callable[[np.ndarray], np.ndarray]
 

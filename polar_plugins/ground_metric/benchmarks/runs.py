@@ -3,8 +3,8 @@
     python polar_plugins/ground_metric/benchmarks/runs.py [--quick] [--full] [--json FILE]
                                                          [--only images,videos,time,faces]
 
-The seed is Xu et al., *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018). Every run is kept
-in ``results/runs.json`` as soon as it is done; --full makes those that are missing. Without --full the runs
+The paper is Xu et al., *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018). Every run is
+kept in ``results/runs.json`` as soon as it is done; --full makes those that are missing. Without --full the runs
 that are there are told; --quick makes tiny ones and keeps nothing. Its data sets can't be had here: for those that a
 user has, see `published.py`.
 """
@@ -42,13 +42,13 @@ SEEDS = range(5)
 NEIGHBOURS = 3
 TRAIN, TEST = 500, 300
 OF_ALL, OF_CLASSES = (1.0, 100.0), (0.1, 100.0)
-"""Candidates for rho_0 and rho_t: the seed's 1 and 1 / C, and where they begin to tell."""
+"""Candidates for rho_0 and rho_t: the paper's 1 and 1 / C, and where they begin to tell."""
 SETS = {"digits": (2, {"size": 3, "most": 12}), "mnist": (4, {"size": 5, "most": 16})}
 """How far images are shifted, in pixels, and their patches."""
 PATCH_COMPONENTS = 10
-"""That PCA leaves of a patch of MNIST's 25 pixels."""
+"""Components that PCA leaves of a patch of MNIST's 25 pixels."""
 FRAMES, FIELD, CLUSTERS = (42, 52), 40, 8
-"""Frames of a video, as in the seed's section 4.3; pixels a side; points of its signature."""
+"""Frames of a video, as in the paper's section 4.3; pixels a side; points of its signature."""
 PERSONS = 150
 RANKS = (1, 10, 20)
 PROBLEMS, MOST_SCALINGS = 2000, 2000
@@ -116,7 +116,7 @@ def accuracies(
     neighbours: int,
     quick: bool,
 ) -> dict[str, Any]:
-    """Of vectors x [n, D] and signatures of classes y [n], on others [m, D] of which `truth` [m] is known."""
+    """Judge vectors x [n, D] and signatures of classes y [n] on others [m, D], of classes `truth` [m]."""
     found = {
         method: float(KNeighborsClassifier(neighbours).fit(move(x), y).score(move(others), truth))
         for method, move in maps(x, y, neighbours, seed).items()
@@ -223,7 +223,7 @@ def of_videos(train: list[np.ndarray], test: list[np.ndarray], seed: int) -> tup
 
 
 def classified(seed: int, quick: bool) -> dict[str, Any]:
-    """Videos of digits by their class, the seed's section 4.3: nearest neighbours of signatures, and of their means
+    """Videos of digits by their class, the paper's section 4.3: nearest neighbours of signatures, and of their means
     where a method takes vectors."""
     stream, labels = np.random.default_rng(seed), source("mnist")[1]
     train, test = (100, 30) if quick else (TRAIN, TEST)
@@ -235,7 +235,7 @@ def classified(seed: int, quick: bool) -> dict[str, Any]:
 
 
 def matched(seed: int, quick: bool) -> dict[str, Any]:
-    """Videos of one digit by two cameras, the seed's section 4.1: digits that no training saw, looked up by what
+    """Videos of one digit by two cameras, the paper's section 4.1: digits that no training saw, looked up by what
     camera 0 has seen among what camera 1 has."""
     stream, count = np.random.default_rng(seed), 16 if quick else PERSONS
     rows = stream.permutation(len(source("mnist")[1]))[: 2 * count]

@@ -21,7 +21,7 @@ OWN_SEEDS = 1 << 30
 FEWEST = 3
 """Images of a class."""
 FEWEST_ORIGINALS = 4
-"""Of images that are a class each, with their copies: some are held out."""
+"""Images that are a class each, with their copies: some are held out."""
 
 
 @click.command("ground-metric")
@@ -42,10 +42,14 @@ FEWEST_ORIGINALS = 4
     default=6,
     type=click.IntRange(2),
     show_default=True,
-    help="Of an image without a class: mirrored, shifted, with another contrast.",
+    help="Copies made of an image without a class: mirrored, shifted, with another contrast.",
 )
 @click.option(
-    "--components", default=16, type=click.IntRange(1), show_default=True, help="That PCA leaves of the features."
+    "--components",
+    default=16,
+    type=click.IntRange(1),
+    show_default=True,
+    help="Components that PCA leaves of the features.",
 )
 @click.option("--clusters", default=8, type=click.IntRange(1), show_default=True, help="Points of an image.")
 @click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), show_default=True)

@@ -13,7 +13,7 @@ from polarprior_ground_metric.signatures import Signatures
 AT_ONCE = 1 << 21
 """Numbers in the costs of the problems that are solved together: what stays in the caches of a processor."""
 TOLERANCE, MOST = 1e-3, 200
-"""Of `entropic_transport`, where distances are compared."""
+"""How exactly `entropic_transport` is solved, and in how many steps at most, where distances are compared."""
 
 
 def ground_costs(p: Signatures, q: Signatures) -> Tensor:

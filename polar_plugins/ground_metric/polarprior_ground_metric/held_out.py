@@ -88,7 +88,7 @@ def _precision(distances: Tensor, classes: Tensor) -> float:
 
 
 def voted(distances: Tensor, classes: Tensor, count: int) -> Tensor:
-    """Of each row of distances [n, m] the class that most of the `count` nearest have; among classes with as many,
+    """Find, for each row of distances [n, m], the class that most of the `count` nearest have; among equals,
     that of the nearest: [n]."""
     nearest = distances.topk(count, largest=False).indices
     votes = torch.nn.functional.one_hot(classes[nearest], int(classes.max()) + 1)

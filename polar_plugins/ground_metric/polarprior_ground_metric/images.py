@@ -15,7 +15,7 @@ from polarprior_ground_metric.signatures import Signatures
 
 
 def ink_patches(images: Tensor | np.ndarray, size: int = 3, most: int = 12, position: float = 1.0) -> Signatures:
-    """Of each grey image the patches with most ink, each with its place, weighted by its ink.
+    """Describe each grey image by its patches with most ink, with their places, weighted by their ink.
 
     Args:
         images: [n, H, W], 0 for paper, 1 for ink.
@@ -51,7 +51,7 @@ def ink_patches(images: Tensor | np.ndarray, size: int = 3, most: int = 12, posi
 
 
 def of_maps(maps: Tensor, energy: bool = False) -> Signatures:
-    """Of each image the places of a network's map.
+    """Describe each image by the places of a network's map.
 
     Args:
         maps: [n, C, H, W].
@@ -66,7 +66,7 @@ def of_maps(maps: Tensor, energy: bool = False) -> Signatures:
 
 
 def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0) -> Signatures:
-    """Of each set of points its cluster centres, with the shares of the clusters for weights: the seed's section 4.3.
+    """Describe each set of points by its cluster centres, weighted by the clusters' shares: the paper's section 4.3.
 
     Args:
         sets: points [m, d] each, such as the frames of a video.
@@ -96,8 +96,8 @@ def clustered(sets: Sequence[Tensor | np.ndarray], clusters: int, seed: int = 0)
 def textures(
     images: Tensor | np.ndarray, components: int = 100, learnt_from: np.ndarray | slice = slice(None)
 ) -> Signatures:
-    """Of each grey image two points, its local binary patterns and its histogram of oriented gradients, as in the
-    seed's section 4.2: each is reduced by PCA to as many numbers, and scaled to unit variance.
+    """Describe each grey image by two points, its local binary patterns and its histogram of gradients, as in the
+    paper's section 4.2: each is reduced by PCA to as many numbers, and scaled to unit variance.
 
     Args:
         images: [n, H, W], 0 to 1.
@@ -121,8 +121,8 @@ def textures(
 
 
 def stripes(images: np.ndarray, count: int = 6, bins: int = 8) -> Tensor:
-    """Of pictures of persons the colours from head to foot: histograms of hue, saturation and value in horizontal
-    stripes.
+    """Describe pictures of persons by their colours from head to foot: histograms of hue, saturation and value
+    in horizontal stripes.
 
     Args:
         images: uint8 [n, H, W, 3].
@@ -150,7 +150,7 @@ def reduction(points: Tensor, components: int) -> Tensor:
 
 
 def _histograms(codes: np.ndarray, block: int = 16) -> np.ndarray:
-    """Of the ten uniform patterns in each block of pixels."""
+    """Count the ten uniform patterns in each block of pixels."""
     height, width = codes.shape
     blocks = [
         np.bincount(codes[top : top + block, left : left + block].astype(np.int64).ravel(), minlength=10) / block**2

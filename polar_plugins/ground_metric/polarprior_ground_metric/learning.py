@@ -1,4 +1,4 @@
-"""How the matrices are learnt: the seed's objective with its sets told apart by class, and its Algorithm 1.
+"""How the matrices are learnt: the paper's objective with its sets told apart by class, and its Algorithm 1.
 
 As printed, eq. 13 takes every pair under every class's matrix, so that all of them become the same; here the class of
 the second signature, which is a stored one when there is something to classify, says which. Its sums are those in

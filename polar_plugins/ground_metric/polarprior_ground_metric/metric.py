@@ -39,7 +39,7 @@ class Tried:
 
 class MultiLevelMetric(BaseEstimator):
     """A nearest-neighbour classifier of signatures whose ground metric is learnt: Xu, Luo, Deng and Huang,
-    *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018), called the seed here.
+    *Multi-Level Metric Learning via Smoothed Wasserstein Distance* (IJCAI 2018), called the paper here.
 
     The distance of a signature P from a stored one Q of class t is W(P, Q) with squared ground distances
     (p - q)'(M_0 + M_t)(p - q), eq. 10 and 11. A share of the signatures is held out: iterates, regularisers and
@@ -50,7 +50,7 @@ class MultiLevelMetric(BaseEstimator):
         targets, impostors: k_i and k_g of Algorithm 1.
         mu: weight of the impostors, eq. 13.
         rho_0: candidates for the weight of |M_0 - I|², beside sums over `targets` pairs a signature.
-        rho_t: candidates for that of each |M_t|²; None for the seed's 1 / C; empty for one matrix alone.
+        rho_t: candidates for that of each |M_t|²; None for the paper's 1 / C; empty for one matrix alone.
         smoothing: gamma, as a share of the mean ground distance.
         rate: length of the first step.
         rounds, steps: neighbours are chosen anew `rounds` times, with `steps` steps after each.

@@ -22,7 +22,7 @@ BATCH = 16
 FOR_REDUCTION = 200
 """Images, evenly spaced, that the reduction is taken of."""
 NEIGHBOURS = 3
-"""That vote."""
+"""Neighbours that vote."""
 
 
 def learnt(

@@ -1,4 +1,4 @@
-"""How the seed's section 4 judges distances: CMC, PUR, ROC, equal error rate and k-NN accuracy."""
+"""How the paper's section 4 judges distances: CMC, PUR, ROC, equal error rate and k-NN accuracy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def match_curve(distances: np.ndarray, probes: np.ndarray, gallery: np.ndarray) 
 def uncertainty_removed(curve: np.ndarray) -> float:
     """PUR, eq. 17, of a curve [N] of `match_curve`: 1 where every match comes first, 0 where chance ranks them.
 
-    M(r) is the share of matches at rank r alone, and 0 log 0 = 0; the seed prints it in percent.
+    M(r) is the share of matches at rank r alone, and 0 log 0 = 0; the paper prints it in percent.
 
     Raises:
         UsageError: a gallery of one, where nothing is uncertain.

@@ -1,4 +1,4 @@
-"""The four data sets of the seed's section 4, read from their published layouts. Each has to be asked for where it
+"""The four data sets of the paper's section 4, read from their published layouts. Each has to be asked for where it
 comes from; none is fetched."""
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Set = Any
 
 @dataclass(frozen=True, eq=False)
 class Signatures:
-    """n weighted sets of points: P = {(p_1, w_1), ..., (p_m, w_m)} of the seed's section 2.1.
+    """n weighted sets of points: P = {(p_1, w_1), ..., (p_m, w_m)} of the paper's section 2.1.
 
     Attributes:
         points: float32 or float64 [n, m, d], m that of the largest set; where a set is shorter, zeros.
@@ -32,9 +32,9 @@ class Signatures:
 
     @classmethod
     def of(cls, sets: Signatures | Sequence[Set] | np.ndarray | Tensor) -> Signatures:
-        """Of sets of points, an array each or a pair with weights, or of one array [n, m, d] with equal weights.
+        """Make signatures of sets of points: an array or a pair with weights for each set, or one array [n, m, d].
 
-        Points of no weight are left out.
+        Where no weights are given, all points of a set weigh the same. Points of no weight are left out.
 
         Raises:
             UsageError: a set without points, weights that are negative, or numbers that don't belong together.

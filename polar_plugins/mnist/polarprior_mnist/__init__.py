@@ -33,7 +33,7 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
 
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
-    """Of ``mnist:style``: images or styles, from z or from w."""
+    """The Jacobian of ``mnist:style``: of images or styles, by z or by w."""
     from polarprior.plugin import style_jacobian_fn
 
     from polarprior_mnist.normalizing import StyleBased

@@ -33,7 +33,7 @@ from polarprior_nvae.noise import group_shapes, groups_of, logits_of
 from polarprior_nvae.repos import NVAE
 
 TEMPERATURE = 0.7
-"""Of evaluate.py, where none is asked for."""
+"""The temperature of evaluate.py, where none is asked for."""
 ADDED_LATER = {"ada_groups": False, "min_groups_per_scale": 1, "num_mixture_dec": 10}
 """Arguments that older checkpoints lack, as evaluate.py fills them in."""
 BINARY = ("mnist", "omniglot")

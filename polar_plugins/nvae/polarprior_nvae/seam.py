@@ -15,7 +15,7 @@ from polarprior_nvae.generator import generator_of, norm_and_swish
 from polarprior_nvae.noise import draw_as_stock, feeding, group_shapes, groups_of
 
 IMAGES = 50_000
-"""That evaluate.py draws in all its processes, whatever it is asked for."""
+"""Images that evaluate.py draws in all its processes, whatever it is asked for."""
 
 
 def connect(run: StockRun) -> None:

@@ -21,14 +21,14 @@ ARGUMENTS = {
     "num_preprocess_cells": 1, "num_cell_per_cond_enc": 1, "num_postprocess_blocks": 2, "num_postprocess_cells": 1,
     "num_cell_per_cond_dec": 1, "num_mixture_dec": 3, "batch_size": 10,
 }  # fmt: skip
-"""Of train.py: four groups, 4 x 4 twice and 8 x 8 twice, 160 numbers."""
+"""Arguments of train.py: four groups, 4 x 4 twice and 8 x 8 twice, 160 numbers."""
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--dataset", default="mnist", show_default=True, help="mnist, or cifar10 for RGB.")
 @click.option("--flows", type=int, default=0, show_default=True, help="Normalising flows, as --num_nf of train.py.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the random weights.")
 def main(path: Path, dataset: str, flows: int, seed: int) -> None:
     """Write a small checkpoint to PATH, with the stock checkout at hand."""
     with ending_the_script():

@@ -46,7 +46,7 @@ def three(runs: Kept) -> dict[str, dict[str, list[dict[str, Any]]]]:
 
 
 def table_3(runs: Kept) -> Rows:
-    """Both kinds of digits; the seed's figures."""
+    """Both kinds of digits; the paper's figures."""
     yield ("digits, iterations, model", *HEAD)
     for what, models in three(runs).items():
         for model, of in models.items():

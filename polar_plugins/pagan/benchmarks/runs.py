@@ -1,8 +1,8 @@
-"""PAGAN on MNIST: the seed's Tables 2 and 3 in their form, and what its ordering depends on.
+"""PAGAN on MNIST: the paper's Tables 2 and 3 in their form, and what its ordering depends on.
 
     python polar_plugins/pagan/benchmarks/runs.py [--quick] [--full] [--only table3,why,table2] [--json FILE]
 
-The seed is Alanov et al., *Pairwise Augmented GANs with Adversarial Reconstruction Loss* (2018). 16 pixels, 12,000
+The paper is Alanov et al., *Pairwise Augmented GANs with Adversarial Reconstruction Loss* (2018). 16 pixels, 12,000
 iterations of 64 images for every model, half of them where a cause is looked for, three seeds; all is judged on the
 10,000 test images, which no choice was made by, with a classifier trained on shifted digits. Every run is kept in
 ``results/runs.json`` as soon as it is done; --full makes those that are missing: about six CPU hours for all.
@@ -47,9 +47,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "PAGAN-NOAUG": {"augment": "none"},
 }
 TABLE_3 = {"PAGAN": (32.84, 6.56, 13.01), "PAGAN-L1": (76.73, 4.46, 30.94), "PAGAN-NOAUG": (111.151, 4.23, 50.15)}
-"""The seed's FID, IS and RID, on CIFAR-10."""
+"""The paper's FID, IS and RID, on CIFAR-10."""
 TABLE_2 = {"AUG": (8.89, 1.57), "VAE": (5.85, 44.33), "PAGAN": (8.12, 13.01)}
-"""The seed's RMSE and RID, on CIFAR-10."""
+"""The paper's RMSE and RID, on CIFAR-10."""
 METRICS = ("fid", "is", "rid", "agreement", "rmse")
 
 
@@ -114,7 +114,7 @@ def at(run: dict[str, Any], iterations: int) -> dict[str, Any]:
 
 
 def name_of(kind: str, model: str, changes: dict[str, Any], seed: int | None = None) -> str:
-    """Of a run, or of the runs over seeds."""
+    """The name of a run, or of the runs over seeds."""
     of = "".join(f", {name} {value:g}" for name, value in changes.items())
     return f"{kind} digits, {model}{of}" + ("" if seed is None else f", seed {seed}")
 
@@ -152,17 +152,17 @@ def table_3(runs: Runs, report: Report) -> None:
 
 
 PAIRS = (("PAGAN", "PAGAN-L1"), ("PAGAN-L1", "PAGAN-NOAUG"), ("PAGAN", "PAGAN-NOAUG"))
-"""The seed's ordering: of each the first is the better one."""
+"""The paper's ordering: of each the first is the better one."""
 
 
 class Difference(NamedTuple):
-    """Of two models in a metric: the first less the second.
+    """How two models differ in a metric: the first less the second.
 
     Attributes:
         metric, first, second: their names.
         mean, half: over seeds, and half of its 95% interval; None where runs are missing.
-        theirs: the seed's.
-        verdict: whether the seed's ordering holds.
+        theirs: the paper's.
+        verdict: whether the paper's ordering holds.
     """
 
     metric: str
@@ -175,7 +175,7 @@ class Difference(NamedTuple):
 
 
 def ordering(found: dict[str, list[dict[str, Any]]]) -> Iterator[Difference]:
-    """How each pair of models stands, where the seed's Table 3 has FID and RID."""
+    """How each pair of models stands, where the paper's Table 3 has FID and RID."""
     for name, place in (("fid", 0), ("rid", 2)):
         for first, second in PAIRS:
             theirs = TABLE_3[first][place] - TABLE_3[second][place]
@@ -191,7 +191,7 @@ def ordering(found: dict[str, list[dict[str, Any]]]) -> Iterator[Difference]:
 def _ordering(report: Report, what: str, found: dict[str, list[dict[str, Any]]]) -> None:
     for each in ordering(found):
         if each.mean is not None:
-            detail = f"± {each.half:.3g}, the seed's {each.theirs:.3g} on CIFAR-10: {each.verdict}"
+            detail = f"± {each.half:.3g}, the paper's {each.theirs:.3g} on CIFAR-10: {each.verdict}"
             report.add(f"Table 3, {what}, {each.metric}: {each.first} less {each.second}", each.mean, detail=detail)
 
 
@@ -222,9 +222,8 @@ def table_2(runs: Runs, report: Report) -> None:
             report.add(f"Table 2, {name}", "not run", detail="--full")
             continue
         seen, (rmse, rid) = run["metrics"], TABLE_2[name]
-        detail = (
-            f"RMSE {seen['rmse']:.1f}, agreement {seen['agreement']:.3f}; the seed's {rid:g} and {rmse:g} on CIFAR-10"
-        )
+        theirs = f"the paper's {rid:g} and {rmse:g} on CIFAR-10"
+        detail = f"RMSE {seen['rmse']:.1f}, agreement {seen['agreement']:.3f}; {theirs}"
         report.add(f"Table 2, {name}: RID", seen["rid"], detail=detail)
 
 

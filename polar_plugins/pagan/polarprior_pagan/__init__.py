@@ -2,7 +2,7 @@
 real images can be ranked. Importing it does not import torch.
 
 After Alanov, Kochurov, Yashkov and Vetrov, *Pairwise Augmented GANs with Adversarial Reconstruction Loss* (2018),
-called the seed here.
+called the paper here.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from polarprior_pagan.networks import BOTTOM, SLOPE, downwards
 WIDTH, FEATURES = 64, 64
 STEPS, BATCH, RATE = 3000, 64, 1e-3
 SMOOTHING = 0.05
-"""Of the labels: RID needs a classifier that is not too sure of itself."""
+"""How far labels are smoothed: RID needs a classifier that is not too sure of itself."""
 
 
 class Classifier(nn.Module):

@@ -26,7 +26,7 @@ EVERY = 500
 """Iterations between two looks, and between two checkpoints."""
 OF_CLASSIFIER = "polarprior-pagan-classifier/1"
 OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
-"""Where the seed's recipe for it differs: its C.1."""
+"""Where the paper's recipe for it differs: its C.1."""
 
 
 _of_recipe = recipe_options(Recipe)
@@ -53,14 +53,20 @@ _of_recipe = recipe_options(Recipe)
 @_of_recipe("--l1", type=click.FloatRange(0, min_open=True), help="Weight of that difference.")
 @_of_recipe("--augment", type=str, help="shift, flip, contrast, none, or torch:MODULE:FUNCTION.")
 @_of_recipe("--gain", type=click.FloatRange(0), help="Spectral norm of the discriminators' layers; 0 for none.")
-@_of_recipe("--penalty", type=click.FloatRange(0, min_open=True), help="Of Wasserstein's critics.")
-@_of_recipe("--independent", help="Of that penalty: a share for each of a pair.", is_flag=True)
-@_of_recipe("--judge-steps", type=click.IntRange(1), help="Of the discriminators an iteration; 10 for Wasserstein.")
+@_of_recipe(
+    "--penalty",
+    type=click.FloatRange(0, min_open=True),
+    help="Weight of the gradient penalty of Wasserstein's critics.",
+)
+@_of_recipe("--independent", help="Draw the penalty's mixing share for each image of a pair alone.", is_flag=True)
+@_of_recipe(
+    "--judge-steps", type=click.IntRange(1), help="Steps of the discriminators an iteration; 10 for Wasserstein."
+)
 @_of_recipe("--iterations", type=click.IntRange(1))
 @_of_recipe("--batch", type=click.IntRange(2), help="Images an iteration.")
-@_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Of Adam.")
-@_of_recipe("--beta-1", type=click.FloatRange(0, 1, max_open=True), help="Of Adam.")
-@_of_recipe("--beta-2", type=click.FloatRange(0, 1, max_open=True), help="Of Adam.")
+@_of_recipe("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate of Adam.")
+@_of_recipe("--beta-1", type=click.FloatRange(0, 1, max_open=True), help="First beta of Adam.")
+@_of_recipe("--beta-2", type=click.FloatRange(0, 1, max_open=True), help="Second beta of Adam.")
 @_of_recipe("--average", type=click.FloatRange(0, 1, max_open=True), help="What stays of the averaged weights.")
 @_of_recipe("--patience", type=click.IntRange(0), help="Iterations without a lower distance that end it; 0: none do.")
 @_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))

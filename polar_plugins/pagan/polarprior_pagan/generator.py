@@ -47,8 +47,11 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
 
 
 def feature_map(generator: Generator, space: str) -> FeatureMap | None:
-    """Of the plugin's own generators ``classifier``, the last hidden layer [n, 64] of the classifier that was trained
-    with the model, and ``classifier-logits``. None where it is neither."""
+    """The feature maps of the plugin's own generators; None for another space.
+
+    ``classifier`` is the last hidden layer [n, 64] of the classifier that was trained with the model, and
+    ``classifier-logits`` what it says of each class [n, classes].
+    """
     networks = generator.network
     if generator.plugin != NAME or not isinstance(networks, nn.ModuleDict) or "classifier" not in networks:
         return None

@@ -26,7 +26,7 @@ from polarprior_pagan.data import Images
 
 BATCH = 250
 SEED = 1 << 40
-"""Of the latents and shifts that all looks share: none of a training's."""
+"""The seed of the latents and shifts that all looks share: none of a training's."""
 COLUMNS = 12
 
 Map = Callable[[Tensor], Tensor]
@@ -56,7 +56,7 @@ class Looks:
         device: of the networks.
 
     Attributes:
-        floor: RID, agreement and RMSE of a(x) in place of a reconstruction: the seed's row AUG.
+        floor: RID, agreement and RMSE of a(x) in place of a reconstruction: the paper's row AUG.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""All that is trained of a PAGAN, and the losses of the seed's Algorithm 1."""
+"""All that is trained of a PAGAN, and the losses of the paper's Algorithm 1."""
 
 from __future__ import annotations
 

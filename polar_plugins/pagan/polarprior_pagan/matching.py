@@ -1,4 +1,4 @@
-"""How two laws are matched by a discriminator: the seed's games, the f-divergences of its B.1, and Wasserstein's
+"""How two laws are matched by a discriminator: the paper's games, the f-divergences of its B.1, and Wasserstein's
 distance of its B.2. All take logits, the discriminator's numbers before any output function."""
 
 from __future__ import annotations

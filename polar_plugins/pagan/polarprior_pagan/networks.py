@@ -1,4 +1,4 @@
-"""The seed's networks (its section 5): a DCGAN generator, an encoder with a factorised normal, and discriminators of
+"""The paper's networks (its section 5): a DCGAN generator, an encoder with a factorised normal, and discriminators of
 images, of latents and of pairs of images, with spectral norms."""
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def downwards(size: int, channels: int, width: int, deep: bool) -> nn.Sequential
         size: height of the images.
         channels: of the images.
         width: channels at the bottom.
-        deep: a 3 x 3 convolution before each stride and after the last, as in the seed; none otherwise.
+        deep: a 3 x 3 convolution before each stride and after the last, as in the paper; none otherwise.
     """
     count = levels(size)
     layers: list[nn.Module] = []

@@ -14,7 +14,7 @@ RECONSTRUCTIONS = ("pairs", "l1")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a PAGAN is trained. The defaults are for digits on a CPU; the seed's own settings are in brackets.
+    """How a PAGAN is trained. The defaults are for digits on a CPU; the paper's own settings are in brackets.
 
     Attributes:
         size, channels: of the images.

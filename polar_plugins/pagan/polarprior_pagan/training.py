@@ -1,4 +1,4 @@
-"""Training of a PAGAN: Algorithm 1 of the seed, one iteration after the other."""
+"""Training of a PAGAN: Algorithm 1 of the paper, one iteration after the other."""
 
 from __future__ import annotations
 

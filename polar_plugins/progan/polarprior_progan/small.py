@@ -23,7 +23,7 @@ GENFORCE_OPTIONS = {"resolution": 16, "z_space_dim": LATENT_DIM, "fmaps_base": 5
 @click.command()
 @click.argument("repository", type=click.Choice(["zoo", "genforce"]))
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the random weights.")
 def main(repository: str, path: Path, seed: int) -> None:
     """Write a small model, with the checkout at hand.
 

@@ -86,7 +86,7 @@ class MetropolisHastings(Judged):
 
 
 def _labels(generator: Generator, options: SamplerOptions) -> np.ndarray | int | None:
-    """Of the calibration: the class that is drawn, or all of them in turn."""
+    """Classes of the latents to calibrate on: the class that is drawn, or all of them in turn."""
     if generator.num_classes is None or options.label is not None:
         return options.label
     return np.arange(CALIBRATION) % generator.num_classes

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from polarprior_rivals.rival import Rival
 
 WIDTH, LARGEST = 128, 3.0
-"""Of the weight network; and the weight above which a loss begins."""
+"""Units of the weight network; and the weight above which a loss begins."""
 ASCENT, RATE = 10, 0.05
 MOST = 1000
 RATES = (1e-4, 1e-3)
-"""Of the weight network and of the critic, which must follow it."""
+"""Learning rates of the weight network and of the critic, which must follow it."""
 
 
 class LatentWeight(nn.Module):
@@ -126,7 +126,7 @@ def train(
 
 
 def _mean(values: Tensor, w: Tensor) -> Tensor:
-    """Of values [n, 1] or [n], weighted by w [n]."""
+    """The mean of values [n, 1] or [n], weighted by w [n]."""
     return (w * values.flatten()).sum() / w.sum()
 
 

@@ -67,7 +67,7 @@ class Redraw:
         self._sampler = sampler
 
     def __call__(self, mapping: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Called with the arguments of ``mapping(z, c, ...)``, by position or by name."""
+        """Take the arguments of ``mapping(z, c, ...)``, by position or by name."""
         names = dict(zip(("z", "c"), args, strict=False)) | kwargs
         z, c = names["z"], names.get("c")
         if mapping.c_dim == 0:

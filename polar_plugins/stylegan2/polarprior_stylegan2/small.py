@@ -24,7 +24,7 @@ LATENT_DIM = 32
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--resolution", type=int, default=32, show_default=True, help="Pixels, a power of 2.")
 @click.option("--classes", type=int, default=0, help="Classes; none if not given.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the random weights.")
 def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> None:
     """Write a small network of PLUGIN to PATH, with the stock checkout at hand."""
     with ending_the_script():

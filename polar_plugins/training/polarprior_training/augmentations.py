@@ -9,7 +9,7 @@ from polarprior.plugin import PolarPriorError, UsageError, made_by_the_user
 from torch import Tensor
 
 SHARE = 0.1
-"""Of the side that is padded: the paper's."""
+"""The share of a side that is padded: the paper's."""
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
