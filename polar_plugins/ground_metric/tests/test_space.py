@@ -100,7 +100,7 @@ def test_log_volumes_are_of_the_product_with_l(tmp_path):
         assert linear.shape == (rank, 6)
         expected = torch.linalg.svdvals(linear @ jacobian).log()
         torch.testing.assert_close(torch.from_numpy(bank.log_singular_values[7]), expected, atol=1e-3, rtol=0)
-        with pytest.raises(UsageError, match="-k"):
+        with pytest.raises(UsageError, match=rf"^k: got {rank + 1}, expected 1 to {rank}, "):
             pp.build_bank(generator, 8, rank + 1, space=space)
 
 
