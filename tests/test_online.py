@@ -255,7 +255,7 @@ def test_a_refit_that_can_not_be_kept_says_so(there, monkeypatch, capsys, tmp_pa
     monkeypatch.setenv("POLARPRIOR_CACHE", str(folder))
     assert main(["bank", "refit", "bank", "--model", MODEL]) == 1
     shown = capsys.readouterr().err
-    assert f"error: bank: the cache folder {folder} can't be written" in shown
+    assert f"error: BANK: the cache folder {folder} can't be written" in shown
     assert "POLARPRIOR_CACHE=FOLDER" in shown
 
 
