@@ -140,7 +140,7 @@ MISTAKES = [
         "bank top bank --class 1",
         lambda g, b: extremes(b, 16, 1),
         ("label: got 1, the bank has no classes", "--class: got 1, the bank has no classes"),
-        ("use one that it has, or none", "use one that it has, or none"),
+        ("leave the class out", "leave the class out"),
     ),
     (
         "bank merge bank --out new",
