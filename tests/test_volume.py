@@ -329,11 +329,11 @@ def test_a_linear_map_may_know_where_to_start():
     directions = torch.linalg.eigh(a.T @ a)[1].flip(-1)
     asked = []
 
-    def prior(m):
+    def start(m):
         asked.append(m)
         return directions[:, :m].expand(2, -1, -1)
 
-    linear_map = dataclasses.replace(linear(a), prior=prior)
+    linear_map = dataclasses.replace(linear(a), start=start)
     expected = torch.tensor(SPECTRA["fast decay"][:2], dtype=torch.float64).log()
     for estimator in ("tangent-only", "balanced", "block-lanczos"):
         found = pp.top_singular_values(linear_map, 2, estimator=estimator, calibration=tilted(a))
