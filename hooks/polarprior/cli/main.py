@@ -78,12 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        reason = " ".join(str(error).split())[:200]
-        return _fail(
-            f"unexpected {type(error).__name__}: {reason}",
-            "this is a bug or a broken model: polarprior --debug COMMAND shows where",
-            1,
-        )
+        reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return _fail(reason, "this is a bug or a broken model: polarprior --debug COMMAND shows where", 1)
     return code if isinstance(code, int) else 0
 
 

@@ -95,13 +95,7 @@ def resolve(
             f"use a smaller k, such as k={max(1, k // 2)}",
         )
     target = support_named(support, rows.log_volume, rows.radius)
-    inside = np.ones(len(rows.log_volume), bool)
-    if target.name == "shell" and np.isfinite(target.high):
-        inside = target.contains(rows.radius())
-        if not np.isfinite(rows.log_volume[inside]).any():
-            raise BankError(
-                f"bank: none of {len(inside)} latents is on the shell", "build a larger bank, such as n=1000"
-            )
+    inside = _inside(target, rows)
     log_volume = rows.log_volume if inside.all() else rows.log_volume[inside]
     seen = target.clamped(log_volume)
     weights = polarity_weights(seen, rho)
@@ -120,6 +114,16 @@ def resolve(
     )
     report = diagnose(log_volume, rho, k, draws, rows.label, found, weights, str(target), moved)
     return Law(rho, k, target, multipliers, inside, weights, report)
+
+
+def _inside(target: Support, rows: Rows) -> np.ndarray:
+    """bool [rows]: which rows the support allows; BankError where none of full rank is left."""
+    if target.name != "shell" or not np.isfinite(target.high):
+        return np.ones(len(rows.log_volume), bool)
+    inside = target.contains(rows.radius())
+    if not np.isfinite(rows.log_volume[inside]).any():
+        raise BankError(f"bank: none of {len(inside)} latents is on the shell", "build a larger bank, such as n=1000")
+    return inside
 
 
 def check_law(rho: float, support: str, hold: tuple[str | Statistic, ...]) -> None:

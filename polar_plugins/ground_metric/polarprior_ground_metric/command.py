@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from polarprior.plugin import Generator, Reference
 
+    from polarprior_ground_metric.metric_file import MetricFile
+
 OWN_SEEDS = 1 << 30
 """The first seed of a model's own images: far from those of a bank."""
 FEWEST = 3
@@ -94,17 +96,22 @@ def ground_metric(
         progress=True,
     )
     found.save(out)
-    metric = found.metric
-    rank = len(metric.linear())
-    plain, best = metric.tried_[0].accuracy, metric.chosen_.accuracy
-    judged = "R-precision" if new_classes else "accuracy of neighbours"
-    click.echo(
-        f"{out}: rank {rank}; {judged} on images held out: {plain:.3f} with M = I, {best:.3f} learnt (chosen on them)"
-    )
-    k, bank = min(10, rank, generator.rank_bound), f"{out.with_suffix('')}-bank"
+    _tell(found, new_classes, out)
+    k, bank = min(10, len(found.metric.linear()), generator.rank_bound), f"{out.with_suffix('')}-bank"
     click.echo(
         f"next: polarprior bank build {quote(model)} -n 2000 -k {k} --space {quote(f'{NAME}:{out}')} "
         f"--out {quote(bank)}"
+    )
+
+
+def _tell(found: MetricFile, new_classes: bool, out: Path) -> None:
+    """Print how well the metric at `out` judges images held out, beside plain distances."""
+    metric = found.metric
+    plain, best = metric.tried_[0].accuracy, metric.chosen_.accuracy
+    judged = "R-precision" if new_classes else "accuracy of neighbours"
+    click.echo(
+        f"{out}: rank {len(metric.linear())}; {judged} on images held out: {plain:.3f} with M = I, "
+        f"{best:.3f} learnt (chosen on them)"
     )
 
 
