@@ -43,7 +43,7 @@ SOURCES = [
     path
     for folder in ("polar_plugins", "vendor_patches")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if "build" not in path.relative_to(ROOT).parts and "benchmarks" not in path.relative_to(ROOT).parts
+    if "build" not in path.relative_to(ROOT).parts
 ]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polarprior.files import user_cache
+from polarprior.plugin import user_cache
 from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
 from polarprior_benchmarks.reporting import Report
 from polarprior_boltzmann.flow_file import FlowFile

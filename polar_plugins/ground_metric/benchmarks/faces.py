@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import polarprior as pp
-from polarprior.bank.bank import Bank
-from polarprior.cli.main import main as polarprior
-from polarprior.files import user_cache
+from polarprior.plugin import Bank, user_cache
 from polarprior_benchmarks.reporting import Report
+from polarprior_benchmarks.typed import typed
 from polarprior_ground_metric.metric_file import MetricFile
 from scipy.stats import spearmanr
 
@@ -31,17 +29,17 @@ def ranked(quick: bool) -> dict[str, Any]:
     metric, seconds = folder / "faces.safetensors", {}
     if not metric.exists():
         small = ["--images", "24", "--components", "12"] if quick else []
-        seconds["metric"] = _typed("train", "ground-metric", MODEL, "--space", FEATURES, "--out", metric, *small)
+        seconds["metric"] = typed("train", "ground-metric", MODEL, "--space", FEATURES, "--out", metric, *small)
     spaces = {"learnt": f"ground-metric:{metric}", "features": FEATURES}
     for name, space in spaces.items():
         out = folder / f"faces-{name}.safetensors"
         if not out.exists():
-            seconds[name] = _typed("bank", "build", MODEL, "-n", n, "-k", K, "--space", space, "--out", out)
+            seconds[name] = typed("bank", "build", MODEL, "-n", n, "-k", K, "--space", space, "--out", out)
     banks = {name: Bank.open(folder / f"faces-{name}.safetensors") for name in spaces}
     banks["pixel"] = Bank.open(pp.load(MODEL, "cpu").default_bank)
     volumes = {name: bank.log_volume(K)[:n] for name, bank in banks.items()}
     if not quick:
-        _typed("sweep", MODEL, "--bank", folder / "faces-learnt.safetensors", "--out", folder / "sweep")
+        typed("sweep", MODEL, "--bank", folder / "faces-learnt.safetensors", "--out", folder / "sweep")
         shutil.copy(folder / "sweep" / "sweep.png", PICTURE)
     learnt = MetricFile.open(metric).metric
     few = max(1, int(SHARE * n))
@@ -73,11 +71,3 @@ def tell(found: dict[str, Any] | None, report: Report) -> None:
     for pair, each in found["pairs"].items():
         detail = f"of the tenth at each end they share {each['modes']:.0%} (modes), {each['anti-modes']:.0%}"
         report.add(f"faces: rank correlation of {pair}", each["spearman"], detail=detail)
-
-
-def _typed(*words: object) -> float:
-    """CPU seconds of a command."""
-    began = time.process_time()
-    if polarprior([str(word) for word in words]):
-        raise SystemExit(f"failed: polarprior {' '.join(map(str, words))}")
-    return round(time.process_time() - began, 1)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from polarprior.errors import ending_the_script
+from polarprior.plugin import ending_the_script
 from polarprior_benchmarks.kept_runs import interval
 from polarprior_benchmarks.reporting import Report
 from polarprior_ground_metric.distances import debiased

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from polarprior.images.pictures import from_uint8
+from polarprior.plugin import from_uint8
 from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
 from polarprior_benchmarks.reporting import Report
 from polarprior_mnist.autoencoders import Autoencoder
