@@ -174,8 +174,9 @@ def test_biased_samplers_are_caught(one, banks, surfaces, meshes):
     ten = pp.build_bank(one, 10, k=2)
     rho = -1.0
     drawn = {}
-    with pytest.warns(UserWarning, match=r"^rho: "):
+    with pytest.warns(UserWarning, match=r"^rho: ") as said:
         drawn["Algorithm 2 with a bank of 10"] = pp.latent_sampler(one, ten, rho, sampler="paper-online", force=True)
+    assert {each.filename for each in said} == {__file__}
     online = pp.latent_sampler(one, calibration, rho, sampler="online")
     (acceptance,) = online._acceptances.values()
     low = replace(acceptance, bound=acceptance.bound - 1.5)

@@ -82,9 +82,9 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn, at the line outside of polarprior and its plugins that led here."""
+    """Warn, at the line outside of polarprior, its plugins and pluggy that led here."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("polarprior"):
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(("polarprior", "pluggy")):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 
