@@ -5,9 +5,9 @@
 Each commit is installed with all its distributions, under one version number, into an environment of its own, beside
 what the current one has of other distributions. Both run the same commands in folders of their own. What a command
 prints, its exit code and every file that it writes are compared, and so is every --help. Then the later commit goes
-on from what the earlier one built: its banks, and its patched checkout. Exit code 1 where something differs that
-CHANGED doesn't name. --vendor, by default POLARPRIOR_VENDOR, is a folder with a checkout of NVlabs/stylegan3; without
-one the stock script is left out. About 10 minutes on two cores.
+on from what the earlier one built: its banks, and its patched checkout. Exit code 1 where a file differs, or words
+that CHANGED doesn't name. --vendor, by default POLARPRIOR_VENDOR, is a folder with a checkout of NVlabs/stylegan3;
+without one the stock script is left out. About 10 minutes on two cores.
 """
 
 from __future__ import annotations
