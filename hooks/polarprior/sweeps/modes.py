@@ -74,7 +74,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class ModesOptions:
-    """Which latents of a bank are shown.
+    """The choice of the latents of a bank that are shown.
 
     Attributes:
         n: how many (a class).

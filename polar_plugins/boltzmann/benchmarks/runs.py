@@ -32,10 +32,10 @@ from tqdm import tqdm
 KEPT = Path(__file__).parent / "results" / "runs.json"
 FLOWS = (user_cache() or Path("cache")) / "boltzmann"
 SEEDS = range(5)
-SEED_S_OWN = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="runge-kutta", widen=1.0)
+PAPER_SETTINGS = Recipe(iterations=10_000, batch=256, rate=3e-3, steps=50, rule="runge-kutta", widen=1.0)
 """The settings that the paper states."""
 OURS = Recipe()
-REVERSE = replace(SEED_S_OWN, loss="reverse-kl", batch=64, **OF_REVERSE_KL)
+REVERSE = replace(PAPER_SETTINGS, loss="reverse-kl", batch=64, **OF_REVERSE_KL)
 """The paper's iterations, rate and rule."""
 METRICS = ("hausdorff", "reverse_kl", "reverse_ess", "forward_kl", "forward_ess")
 TABLE_1 = {
@@ -150,11 +150,11 @@ def _goals(found: list[dict[str, Any]], report: Report) -> None:
 
 
 STEPS: tuple[tuple[str, Recipe, bool], ...] = (
-    ("the paper's settings, automatic differentiation", SEED_S_OWN, True),
-    ("derivatives in closed form", SEED_S_OWN, False),
-    ("midpoint rule, 10 steps", replace(SEED_S_OWN, steps=10, rule="midpoint"), False),
-    ("batch 64", replace(SEED_S_OWN, steps=10, rule="midpoint", batch=64), False),
-    ("rate 1e-2", replace(SEED_S_OWN, steps=10, rule="midpoint", batch=64, rate=1e-2), False),
+    ("the paper's settings, automatic differentiation", PAPER_SETTINGS, True),
+    ("derivatives in closed form", PAPER_SETTINGS, False),
+    ("midpoint rule, 10 steps", replace(PAPER_SETTINGS, steps=10, rule="midpoint"), False),
+    ("batch 64", replace(PAPER_SETTINGS, steps=10, rule="midpoint", batch=64), False),
+    ("rate 1e-2", replace(PAPER_SETTINGS, steps=10, rule="midpoint", batch=64, rate=1e-2), False),
     ("start points 1.5 times wider", replace(OURS, iterations=10_000), False),
     ("a schedule of 4,000 iterations: the recipe's own", OURS, False),
 )

@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 PERSON_COMPONENTS, FACE_COMPONENTS = 100, 100
 """Components that PCA leaves, as in the paper."""
-SEED_S_RANKS = {"prid": "PUR 46.58, rank 1 43.80, 78.20, 85.60", "ilids": "PUR 43.18, rank 1 35.47, 79.60, 90.93"}
+PAPER_RANKS = {"prid": "PUR 46.58, rank 1 43.80, 78.20, 85.60", "ilids": "PUR 43.18, rank 1 35.47, 79.60, 90.93"}
 """Its Tables 1 and 2, in percent."""
 
 
@@ -115,8 +115,8 @@ def _tell(found: list[dict[str, float]], report: Report, detail: str) -> None:
 
 
 EXPERIMENTS: dict[str, Callable[[Path, Report], None]] = {
-    "prid": lambda folder, report: persons(prid_2011(folder), report, SEED_S_RANKS["prid"]),
-    "ilids": lambda folder, report: persons(ilids_vid(folder), report, SEED_S_RANKS["ilids"]),
+    "prid": lambda folder, report: persons(prid_2011(folder), report, PAPER_RANKS["prid"]),
+    "ilids": lambda folder, report: persons(ilids_vid(folder), report, PAPER_RANKS["ilids"]),
     "kinship": kinship,
     "traffic": videos,
 }
