@@ -290,15 +290,15 @@ def test_own_flags_are_taken_out_and_the_rest_keeps_its_order():
         "--force",
     ]
     options, rest = taken(words)
-    assert options == {"rho": -0.1, "bank": "b", "force": True, "device": None}
+    assert options == {"rho": -0.1, "bank": "b", "force": True, "joint": False, "device": None}
     assert rest == ["--seeds", "0-3", "-o", "x", "file", "--x=1", "--force"]
 
 
 def test_asked_makes_the_bank_absolute(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert asked(-0.1, "b.safetensors", False, None).polarity == Polarity(-0.1, tmp_path / "b.safetensors")
+    assert asked(-0.1, "b.safetensors", False, False, None).polarity == Polarity(-0.1, tmp_path / "b.safetensors")
     with pytest.raises(UsageError):
-        asked(float("inf"), "b.safetensors", False, None)
+        asked(float("inf"), "b.safetensors", False, False, None)
 
 
 def test_a_sampler_travels_with_a_network(stock):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.hookspecs import AskingHost, hookimpl
-from polarprior.samplers.contract import SAMPLERS
 from polarprior.user_functions import NAME, made_by_the_user
 
 if TYPE_CHECKING:
@@ -84,15 +82,7 @@ def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | N
 def get_latent_sampler(
     generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
 ) -> LatentSampler | None:
-    """The samplers `bank`, `online` and `paper-online`."""
-    from polarprior.samplers.bank_sampler import BankSampler
-    from polarprior.samplers.online_sampler import OnlineSampler
-    from polarprior.samplers.paper_online_sampler import PaperOnlineSampler
+    """The samplers `bank`, `online` and `paper-online`, on a sphere where the generator says that it normalises."""
+    from polarprior.samplers.reweighting import reweighting_sampler
 
-    if options.sampler not in SAMPLERS:
-        return None
-    if bank is None:
-        raise BankError(f"bank: the {options.sampler} sampler needs one, got none", "add bank=BANK")
-    makers: dict[str, Callable[..., LatentSampler]]
-    makers = dict(zip(SAMPLERS, (BankSampler, OnlineSampler, PaperOnlineSampler), strict=True))
-    return makers[options.sampler](generator, bank, rho, options, host.jacobian_fn)
+    return reweighting_sampler(generator, bank, rho, options, host.jacobian_fn)

@@ -15,6 +15,7 @@ from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.jacobian.linear_map import LinearMap, Products
 from polarprior.jacobian.of_generator import JacobianFn
 from polarprior.samplers.contract import LatentSampler, SamplerOptions
+from polarprior.samplers.reweighting import OWN
 
 
 def checked_generator(answer: Any, name: str, plugin: str) -> Generator:
@@ -99,8 +100,14 @@ def checked_jacobian_fn(answer: Any, generator: Generator, plugin: str) -> Jacob
 def checked_sampler(
     answer: Any, generator: Generator, bank: Bank | None, options: SamplerOptions, plugin: str
 ) -> LatentSampler:
-    """`answer` if it has what a LatentSampler has, and redraws one latent to one of the same shape and class."""
+    """`answer` if it has what a LatentSampler has, and redraws one latent to one of the same shape and class.
+
+    The host's own samplers are let through, whoever answers with them: a test draw of one may cost Jacobians.
+    """
     hook = "get_latent_sampler"
+    if type(answer) in OWN:
+        own: LatentSampler = answer
+        return own
     for name in ("redraw", "sample", "diagnostics"):
         if not hasattr(answer, name):
             raise _broken(plugin, hook, f"{type(answer).__name__} has no {name}")
@@ -113,7 +120,8 @@ def checked_sampler(
     if not isinstance(drawn, Latents) or drawn.z.shape != stock.z.shape or drawn.z.dtype != stock.z.dtype:
         raise _broken(plugin, hook, "redraw did not give Latents of the shape and dtype that it was given")
     _check_finite(drawn.z, plugin, hook, "redraw")
-    if stock.label is not None and (drawn.label is None or not torch.equal(drawn.label, stock.label)):
+    kept = stock.label is None or (drawn.label is not None and torch.equal(drawn.label, stock.label))
+    if not kept and not options.joint:
         raise _broken(plugin, hook, "redraw changed the class")
     return answer
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from polarprior.flags import in_flags
 
 OF_SCRIPTS = {"rho": "--polarity", "bank": "--bank", "force": "--force", "device": "--device"}
-OF_SCRIPTS |= {"label": "--class", "k": "-k", "n": "-n"}
+OF_SCRIPTS |= {"joint": "--joint", "label": "--class", "k": "-k", "n": "-n"}
 """What a stock script takes beside its own options, and what is said there of classes and of building a bank."""
 
 

@@ -141,7 +141,7 @@ class Host:
             bank: spectra of its latents.
             rho: the polarity; negative towards modes, positive towards anti-modes.
             options: fields of `SamplerOptions`: sampler, which is ``bank``, ``online``, ``paper-online``, or
-                ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force.
+                ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force, joint.
 
         Raises:
             UsageError: no such sampler, or an argument out of range.
@@ -154,6 +154,10 @@ class Host:
         plugin = asked.sampler.partition(":")[0]
         if asked.sampler not in SAMPLERS:
             self._check_sampler(plugin)
+            if asked.joint:
+                raise UsageError(
+                    f"joint: {asked.sampler} draws no law of latents and classes together", "use sampler=bank"
+                )
         name, answer = self.plugins.first_answer(
             [generator.plugin, builtin.NAME] if asked.sampler in SAMPLERS else [plugin],
             "get_latent_sampler",
@@ -165,9 +169,6 @@ class Host:
         )
         if answer is None:
             raise UsageError(f"sampler: {asked.sampler} declines {generator.plugin}", "use sampler=bank")
-        if name == builtin.NAME:  # a test draw of an online sampler would cost Jacobians
-            own: LatentSampler = answer
-            return own
         return checked_sampler(answer, generator, bank, asked, self.plugins.describe(name))
 
     def _check_sampler(self, name: str) -> None:

@@ -37,7 +37,7 @@ def sample(
         rho: the polarity; None for the model's own prior.
         seeds: stock seeds.
         label: a class, by number or name, or ``all`` of them in turn; None where there are none.
-        options: how latents are drawn: sampler, k, support, hold, force; its label and draws are filled in.
+        options: how latents are drawn: sampler, k, support, hold, force, joint; its label and draws are filled in.
         host: the plugins to ask; the installed ones where None.
 
     Returns:

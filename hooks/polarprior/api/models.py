@@ -94,7 +94,7 @@ def latent_sampler(
         rho: the polarity; negative towards modes, positive towards anti-modes.
         host: the plugins to ask; the installed ones where None.
         options: fields of `SamplerOptions`: sampler, which is ``bank``, ``online``, ``paper-online``, or ``PLUGIN``
-            or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force.
+            or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force, joint.
 
     Raises:
         UsageError: no such sampler, or an argument out of range.

@@ -185,12 +185,18 @@ class Bank:
     def rows_by_hash(self, hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The row that each latent is, -1 where it is none, int64 [n]: by `latent_hash`, and by class where there are
         classes, int64 [n] both."""
-        order = self.by_hash()
-        found = order[np.searchsorted(self.latent_hash, hashes, sorter=order).clip(max=len(self) - 1)]
-        same = self.latent_hash[found] == hashes
-        if self.labels is not None:
-            same &= self.labels[found] == labels
-        return np.where(same, found, -1)
+        order, last = self.by_hash(), len(self) - 1
+        places = np.searchsorted(self.latent_hash, hashes, sorter=order)
+        while True:
+            found = order[places.clip(max=last)]
+            same = self.latent_hash[found] == hashes
+            if self.labels is None:
+                return np.where(same, found, -1)
+            mine = same & (self.labels[found] == labels)
+            other = same & ~mine & (places < last)  # the same latent of another class: it may follow
+            if not other.any():
+                return np.where(mine, found, -1)
+            places = places + other
 
     def rows_of(self, label: int | None) -> np.ndarray:
         """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""

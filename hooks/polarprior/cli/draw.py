@@ -74,6 +74,12 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     "label",
     help="Class of a conditional model: its number, its name, or all of the bank or model, in turn.",
 )
+@click.option(
+    "--joint",
+    is_flag=True,
+    help="With --class all: let polarity choose the class too, so that some are drawn more often than others; "
+    "without it every seed keeps its class.",
+)
 @sampler_options
 @trunc_option
 @click.option("--temp", "temperature", type=float, help="Temperature; that of the bank if not given.")
@@ -131,7 +137,10 @@ def sample(
 def _refuse_what_needs_rho(bank: Path | None, options: Any) -> None:
     """UsageError for what says nothing of the model's own prior."""
     plain = type(options)()
-    given = {"bank": bank, **{name: getattr(options, name) for name in ("k", "force", "hold", "sampler", "support")}}
+    given = {
+        "bank": bank,
+        **{name: getattr(options, name) for name in ("k", "force", "hold", "sampler", "support", "joint")},
+    }
     for name, value in given.items():
         if value != getattr(plain, name, None):
             raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from polarprior.errors import PolarPriorError, warn
-from polarprior.law.hold import Moment
+from polarprior.law.hold import Moment, mean_and_std
+from polarprior.law.joint import ClassMarginal, class_marginal, shares_of
 from polarprior.law.limits import Limits, floor_to, needed_ess, rho_limits
 from polarprior.law.psis import TRUSTED_K_HAT, pareto_k_hat
 from polarprior.law.weights import Weights, expected_distinct, polarity_weights
@@ -90,7 +91,7 @@ class Diagnostics:
         k: singular values in the log-volume.
         rows: rows of the bank (of the class).
         label: the class, or None.
-        std: standard deviation of l_k over the rows, nats.
+        std: standard deviation of l_k under the prior, as the rows say, nats.
         tilt: |rho| · std, what can be compared between models, spaces and k.
         ess: effective sample size of the weights, 1 to `rows`.
         ess_needed: what the limits ask for.
@@ -104,6 +105,7 @@ class Diagnostics:
         support: the target, see `polarprior.law.support`.
         moments: where statistics are held: these, and what of the image still moved.
         spending: of a sampler that draws fresh latents: what it has spent.
+        classes: of a joint law over classes: how far it moves them.
     """
 
     rho: float
@@ -124,6 +126,7 @@ class Diagnostics:
     support: str = "prior"
     moments: tuple[Moment, ...] = ()
     spending: Spending | None = None
+    classes: ClassMarginal | None = None
 
     @property
     def within_limits(self) -> bool:
@@ -132,14 +135,17 @@ class Diagnostics:
 
     @property
     def target(self) -> str:
-        """The support and what is held, for titles."""
+        """The support, what is held, and whether classes are drawn as well, for titles."""
         held = [moment.name for moment in self.moments if moment.held]
-        return f"support {self.support}" + (f", held: {', '.join(held)}" if held else "")
+        joint = ", joint over classes" if self.classes else ""
+        return f"support {self.support}" + (f", held: {', '.join(held)}" if held else "") + joint
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: limits as a list, what is not finite as None."""
         values = {**asdict(self), "limits": list(self.limits)}
         values["spending"] = None if self.spending is None else self.spending.to_dict()
+        if self.classes is None:
+            del values["classes"]
         finite: dict[str, Any] = _finite(values)
         return finite
 
@@ -156,6 +162,7 @@ class Diagnostics:
             + (f", class {self.label}" if self.label is not None else "")
             + (f", {self.rank_deficient} rank-deficient rows left out" if self.rank_deficient else "")
             + (f", support {self.support}" if self.support != "prior" else "")
+            + (f"\n{self.classes}" if self.classes else "")
             + "".join(f"\n{'held' if each.held else 'moved'}: {each}" for each in self.moments)
             + (f"\n{self.spending}" if self.spending else "")
         )
@@ -193,15 +200,17 @@ def diagnose(
     weights: Weights | None = None,
     support: str = "prior",
     moments: tuple[Moment, ...] = (),
+    labels: np.ndarray | None = None,
 ) -> Diagnostics:
     """Diagnostics of exp(rho · l) on a bank's rows, l [N]; `draws` 0 stands for N draws. Limits and weights are
-    computed where None."""
+    computed where None. `labels` are the rows' classes, where the law is a joint one over them."""
     weights = polarity_weights(log_volume, rho) if weights is None else weights
     finite = np.isfinite(log_volume)
     whole = bool(finite.all())
     known = log_volume if whole else log_volume[finite]
     log_w, w = weights if whole else (each[finite] for each in weights)
-    std = float(known.std()) if known.size else 0.0
+    shares = None if labels is None else shares_of(labels if whole else labels[finite])
+    std = float(mean_and_std(known, shares)[1]) if known.size else 0.0
     return Diagnostics(
         rho=rho,
         k=k,
@@ -220,6 +229,7 @@ def diagnose(
         limits=rho_limits(log_volume, draws) if limits is None else limits,
         support=support,
         moments=moments,
+        classes=None if labels is None else class_marginal(labels, weights.values),
     )
 
 

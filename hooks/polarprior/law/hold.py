@@ -50,22 +50,24 @@ class Hold:
     Args:
         names: of the statistics.
         values: of the rows, [N, m]; the rows are draws from the prior.
+        shares: what the rows weigh without polarity, [N], summing to 1; None where they all weigh the same.
 
     Raises:
         UsageError: a statistic that is the same for all rows.
     """
 
-    def __init__(self, names: tuple[str, ...], values: np.ndarray):
+    def __init__(self, names: tuple[str, ...], values: np.ndarray, shares: np.ndarray | None = None):
         self.names = names
         self.values = values
-        self._centre, self._scale = values.mean(0), values.std(0)
+        self._centre, self._scale = mean_and_std(values, shares)
         for name, scale in zip(names, self._scale, strict=True):
             if not scale > 0:
                 raise UsageError(f"hold: {name} is the same for all latents of the bank", "leave it out")
         self._phi = _moments_of(values, self._centre, self._scale)
+        self._phi_of_prior = mean_and_std(self._phi, shares)[0]
 
     def solve(self, weights: Weights) -> tuple[Held, Weights]:
-        """The law closest to `weights` (in Kullback-Leibler divergence) with the moments that even weights have.
+        """The law closest to `weights` (in Kullback-Leibler divergence) with the moments that the prior has.
 
         That law is exp(-lambda · phi) times `weights` (Csiszár, I-divergence geometry, 1975); lambda minimises the
         convex log sum of w exp(-lambda · (phi - mean phi)).
@@ -79,7 +81,7 @@ class Hold:
         from scipy.optimize import minimize  # half a second to import
 
         used = np.isfinite(weights.log)
-        log_w, phi = weights.log[used], self._phi[used] - self._phi.mean(0)
+        log_w, phi = weights.log[used], self._phi[used] - self._phi_of_prior
 
         def tilted(multipliers: np.ndarray) -> np.ndarray:
             tilt = log_w - phi @ multipliers
@@ -130,16 +132,28 @@ class Moment:
         return f"{self.name} {self.prior_mean:.3f} ± {self.prior_std:.3f} -> {self.mean:.3f} ± {self.std:.3f}"
 
 
-def moments(names: list[str], values: np.ndarray, weights: Weights, held: tuple[str, ...]) -> tuple[Moment, ...]:
-    """What the weights [N] do to statistics [N, m] of the rows: those held first, then what still moved."""
-    w = weights.values / weights.values.sum()
-    mean = w @ values
-    std = np.sqrt(w @ (values - mean) ** 2)
+def moments(
+    names: list[str],
+    values: np.ndarray,
+    weights: Weights,
+    held: tuple[str, ...],
+    shares: np.ndarray | None = None,
+) -> tuple[Moment, ...]:
+    """What the weights [N] do to statistics [N, m] of the rows, from what the prior's `shares` (even weights where
+    None) have: those held first, then what still moved."""
+    before, after = mean_and_std(values, shares), mean_and_std(values, weights.values / weights.values.sum())
     found = [
-        Moment(name, name in held, *map(float, each))
-        for name, *each in zip(names, values.mean(0), values.std(0), mean, std, strict=True)
+        Moment(name, name in held, *map(float, each)) for name, *each in zip(names, *before, *after, strict=True)
     ]
     return tuple(sorted(found, key=lambda moment: not moment.held))
+
+
+def mean_and_std(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation along the first axis, by weights [N] that sum to 1, even ones where None."""
+    if weights is None:
+        return values.mean(0), values.std(0)
+    mean = weights @ values
+    return mean, np.sqrt(weights @ (values - mean) ** 2)
 
 
 def _moments_of(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:

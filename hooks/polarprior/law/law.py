@@ -12,6 +12,7 @@ from polarprior.errors import BankError, UsageError
 from polarprior.law.diagnostics import Diagnostics, diagnose
 from polarprior.law.hold import Held, Hold, Moment, moments
 from polarprior.law.image_statistics import Statistic, named_statistics
+from polarprior.law.joint import shares_of
 from polarprior.law.limits import Limits, rho_limits
 from polarprior.law.rows import Rows
 from polarprior.law.support import Support, check_support, support_named
@@ -55,12 +56,13 @@ class Law:
 
     def to_dict(self) -> dict[str, Any]:
         """For metadata: what was drawn from."""
-        bounds = [bound if np.isfinite(bound) else None for bound in (self.support.low, self.support.high)]
+        low, high = (self.support.low, self.support.high) if self.support.bounded else (None, None)
         return {
             "rho": self.rho,
             "k": self.k,
-            "support": {"name": self.support.name, "low": bounds[0], "high": bounds[1]},
+            "support": {"name": self.support.name, "low": low, "high": high},
             "hold": None if self.held is None else self.held.to_dict(),
+            **({"joint": True} if self.diagnostics.classes else {}),
         }
 
 
@@ -94,33 +96,35 @@ def resolve(
             + (f" in class {rows.label}" if rows.label is not None else ""),
             f"use a smaller k, such as k={max(1, k // 2)}",
         )
-    target = support_named(support, rows.log_volume, rows.radius)
+    target = support_named(support, rows.log_volume, rows.lengths)
     inside = _inside(target, rows)
     log_volume = rows.log_volume if inside.all() else rows.log_volume[inside]
     seen = target.clamped(log_volume)
-    weights = polarity_weights(seen, rho)
+    labels = rows.labels if rows.labels is None or inside.all() else rows.labels[inside]
+    shares = None if labels is None else shares_of(labels)
+    weights = polarity_weights(seen, rho, shares)
     multipliers: Held | None = None
     hold: Hold | None = None
     moved: tuple[Moment, ...] = ()
     if held:
         names, values = rows.statistics()
         values = values[inside]
-        hold = Hold(tuple(names[:held]), values[:, :held])
+        hold = Hold(tuple(names[:held]), values[:, :held], shares)
         multipliers, weights = hold.solve(weights)
-        moved = moments(names, values, weights, hold.names)
-    plain = target.name == "prior" and hold is None
-    found = (
-        limits() if limits is not None and plain else rho_limits(seen, draws, hold, bounded=target.name == "clamp")
-    )
-    report = diagnose(log_volume, rho, k, draws, rows.label, found, weights, str(target), moved)
+        moved = moments(names, values, weights, hold.names, shares)
+    if limits is not None and target.name == "prior" and hold is None and shares is None:
+        found = limits()
+    else:
+        found = rho_limits(seen, draws, hold, bounded=target.name == "clamp", shares=shares)
+    report = diagnose(log_volume, rho, k, draws, rows.label, found, weights, str(target), moved, labels)
     return Law(rho, k, target, multipliers, inside, weights, report)
 
 
 def _inside(target: Support, rows: Rows) -> np.ndarray:
     """bool [rows]: which rows the support allows; BankError where none of full rank is left."""
-    if target.name != "shell" or not np.isfinite(target.high):
+    if target.name != "shell" or not target.bounded:
         return np.ones(len(rows.log_volume), bool)
-    inside = target.contains(rows.radius())
+    inside = target.contains(rows.lengths())
     if not np.isfinite(rows.log_volume[inside]).any():
         raise BankError(f"bank: none of {len(inside)} latents is on the shell", "build a larger bank, such as n=1000")
     return inside

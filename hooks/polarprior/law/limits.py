@@ -10,7 +10,7 @@ import numpy as np
 from polarprior.errors import PolarPriorError
 from polarprior.law.hold import Hold
 from polarprior.law.psis import TRUSTED_K_HAT, largest_weights, pareto_k_hat, tail_k_hat
-from polarprior.law.weights import effective_sample_size, polarity_weights
+from polarprior.law.weights import Weights, effective_sample_size, polarity_weights
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
@@ -36,7 +36,13 @@ class Limits(NamedTuple):
         return f"[{floor_to(self.lower):g}, {floor_to(self.upper):g}]"
 
 
-def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None, bounded: bool = False) -> Limits:
+def rho_limits(
+    log_volume: np.ndarray,
+    draws: int = 0,
+    hold: Hold | None = None,
+    bounded: bool = False,
+    shares: np.ndarray | None = None,
+) -> Limits:
     """The interval around 0 in which every rho has k-hat < 0.7 and ESS >= max(100, draws / 10).
 
     Args:
@@ -44,6 +50,8 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None,
         draws: how many latents will be drawn; 0 where that is not known.
         hold: statistics that are held; the limits are those of the weights that hold them, on a coarser grid.
         bounded: l is clamped; a bounded weight has a variance at any rho, so that ESS alone decides.
+        shares: what the rows weigh without polarity, [N]; None where they all weigh the same. With these the grid is
+            the coarser one as well.
 
     A bank of under 400 rows is asked for N / 4 instead of 100. k-hat is noisy: the first rho where it fails ends the
     interval, whatever comes behind it; it is sought on a grid of |rho| · std(l) up to twice sqrt(2 ln N), where one
@@ -58,8 +66,14 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None,
     if spread < SAME_VOLUME * max(1.0, float(np.abs(finite).max())):
         return Limits(-np.inf, np.inf)
     furthest = 2 * np.sqrt(2 * np.log(finite.size)) / spread
-    if hold is not None:
-        return Limits(*(sign * _last_held(log_volume, hold, sign, needed, furthest) for sign in (-1, 1)))
+    if hold is not None or shares is not None:
+
+        def weights_at(rho: float) -> Weights:
+            weights = polarity_weights(log_volume, rho, shares)
+            return weights if hold is None else hold.solve(weights)[1]
+
+        idle = bounded and hold is None
+        return Limits(*(sign * _last_weighed(weights_at, sign, needed, furthest, idle) for sign in (-1, 1)))
     step = furthest / STEPS
 
     def last_trusted(sign: int) -> float:
@@ -76,16 +90,18 @@ def rho_limits(log_volume: np.ndarray, draws: int = 0, hold: Hold | None = None,
     return Limits(last_trusted(-1), last_trusted(1))
 
 
-def _last_held(log_volume: np.ndarray, hold: Hold, sign: int, needed: float, furthest: float) -> float:
-    """The largest |rho| of one sign up to which the weights that hold statistics can be trusted."""
+def _last_weighed(
+    weights_at: Callable[[float], Weights], sign: int, needed: float, furthest: float, bounded: bool
+) -> float:
+    """The largest |rho| of one sign up to which these weights can be trusted; by their ESS alone where `bounded`."""
 
     def trusted(size: float) -> bool:
         try:
-            _, weights = hold.solve(polarity_weights(log_volume, sign * size))
-        except PolarPriorError:
+            weights = weights_at(sign * size)
+        except PolarPriorError:  # nothing keeps the moments
             return False
         used = weights.log[np.isfinite(weights.log)]
-        return weights.ess >= needed and pareto_k_hat(used) < TRUSTED_K_HAT
+        return weights.ess >= needed and (bounded or pareto_k_hat(used) < TRUSTED_K_HAT)
 
     steps = 1
     while trusted(steps * furthest / HELD_STEPS) and steps < HELD_STEPS:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from polarprior.bank.cache import forms
 from polarprior.errors import UsageError
+from polarprior.law.geometry import Geometry, geometry_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from polarprior.bank.bank import Bank
     from polarprior.generator import Generator, Latents
     from polarprior.law.image_statistics import Statistic
@@ -25,19 +24,46 @@ BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Latents drawn from the prior, all of one class where there are classes.
+    """Latents drawn from the prior, all of one class where there are classes, or of all of them.
 
     Attributes:
         label: the class, or None.
         log_volume: l_k, [N], nats; -inf where the rank is less.
-        radius: gives their |z|, [N]; called for the shell alone.
+        lengths: gives those of `polarprior.law.geometry.Geometry`, [N, m]; called for the shell alone.
         statistics: gives the named statistics of their images, [N, m]: those held first; called where some are.
+        labels: of a joint law over classes: theirs, int64 [N]; else None.
     """
 
     label: int | None
     log_volume: np.ndarray
-    radius: Callable[[], np.ndarray]
+    lengths: Callable[[], np.ndarray]
     statistics: Callable[[], tuple[list[str], np.ndarray]]
+    labels: np.ndarray | None = None
+
+
+class Source(NamedTuple):
+    """What is known of a bank's latents besides their spectra.
+
+    Attributes:
+        generator: what made it; None where only the bank is at hand: neither lengths nor images can be had then.
+        geometry: of its prior; what the generator says of itself where None.
+    """
+
+    generator: Generator | None = None
+    geometry: Geometry | None = None
+
+    def model(self) -> Generator:
+        """The generator; UsageError where there is none."""
+        if self.generator is None:
+            raise UsageError(
+                "support, hold: need the model, got a bank alone", "use polarprior sample MODEL --bank BANK"
+            )
+        return self.generator
+
+    def lengths_of(self, latents: Latents) -> np.ndarray:
+        """Their lengths, float64 [n, m]; m is 0 where no latent is longer than another."""
+        geometry = self.geometry or geometry_of(self.model())
+        return np.empty((len(latents), 0)) if geometry.lengths is None else geometry.lengths(latents.z)
 
 
 def rows_of_bank(
@@ -46,26 +72,24 @@ def rows_of_bank(
     label: int | None,
     rows: np.ndarray,
     hold: tuple[str | Statistic, ...],
-    generator: Generator | None,
+    source: Source,
+    joint: bool = False,
 ) -> Rows:
-    """`rows` of a bank, int64 [n]. Without a generator neither |z| nor images can be had: UsageError then."""
+    """`rows` of a bank, int64 [n]: of the class `label`, or with `joint` of all classes."""
+    labels = bank.labels[rows] if joint and bank.labels is not None else None
 
-    def model() -> Generator:
-        if generator is None:
-            raise UsageError(
-                "support, hold: need the model, got a bank alone", "use polarprior sample MODEL --bank BANK"
-            )
-        return generator
+    def latents(part: slice) -> Latents:
+        return source.model().prior.draw(bank.seeds[rows[part]], label if labels is None else labels[part])
 
-    def latents(part: np.ndarray) -> Latents:
-        return model().prior.draw(bank.seeds[part], label)
-
-    def all_radii() -> np.ndarray:
+    def all_lengths() -> np.ndarray:
+        draw = source.model().prior.draw
         starts = progress(range(0, len(bank), 1024), "latents")
-        return np.concatenate([lengths(model(), model().prior.draw(bank.seeds[i : i + 1024]).z) for i in starts])
+        return np.concatenate([source.lengths_of(draw(bank.seeds[i : i + 1024])).ravel() for i in starts])
 
-    def radius() -> np.ndarray:
-        return bank.remember("radius", all_radii)[rows]
+    def lengths() -> np.ndarray:
+        count = source.lengths_of(source.model().prior.draw(bank.seeds[:1])).shape[1]
+        name = "radius" if count == 1 else f"lengths-{count}"
+        return bank.remember(name, all_lengths, len(bank) * count).reshape(len(bank), count)[rows]
 
     @cache
     def statistics() -> tuple[list[str], np.ndarray]:
@@ -76,19 +100,19 @@ def rows_of_bank(
 
         def compute() -> np.ndarray:
             starts = progress(range(0, len(rows), BATCH), "images")
-            parts = [measured(measured_here, model()(latents(rows[i : i + BATCH]), BATCH)) for i in starts]
-            return np.concatenate(parts)
+            images = (source.model()(latents(slice(i, i + BATCH)), BATCH) for i in starts)
+            return np.concatenate([measured(measured_here, each) for each in images])
 
         if not own:  # two functions of a user's may share a name
             return list(measured_here), compute()
-        name = f"statistics-{'-'.join(measured_here)}-class{label}-of{len(rows)}"
+        name = f"statistics-{'-'.join(measured_here)}-class{'joint' if joint else label}-of{len(rows)}"
         kept = bank.recall(name)
         if kept is None or forms(kept) != dict.fromkeys(measured_here, ((len(rows),), np.dtype(np.float64))):
             kept = dict(zip(measured_here, compute().T, strict=True))
             bank.keep(name, kept)
         return list(measured_here), np.stack([kept[each] for each in measured_here], 1)
 
-    return Rows(label, bank.log_volume(k)[rows], radius, statistics)
+    return Rows(label, bank.log_volume(k)[rows], lengths, statistics, labels)
 
 
 def part_of(known: Rows, part: np.ndarray) -> Rows:
@@ -98,7 +122,8 @@ def part_of(known: Rows, part: np.ndarray) -> Rows:
         names, values = known.statistics()
         return names, values[part]
 
-    return Rows(known.label, known.log_volume[part], lambda: known.radius()[part], statistics)
+    labels = None if known.labels is None else known.labels[part]
+    return Rows(known.label, known.log_volume[part], lambda: known.lengths()[part], statistics, labels)
 
 
 def progress(batches: Sequence[T], what: str) -> Iterator[T]:
@@ -115,15 +140,6 @@ def statistics_with_others(hold: tuple[str | Statistic, ...]) -> dict[str, Stati
     held = named_statistics(hold)
     others = STATISTICS if any(isinstance(each, str) for each in hold) else {}
     return held | {name: each for name, each in others.items() if name not in held}
-
-
-def lengths(generator: Generator, z: Tensor) -> np.ndarray:
-    """|z| of latents z [n, *shape] as the model sees them, float64 [n]: all the same where it normalises them."""
-    from polarprior.jacobian.of_generator import on_sphere
-
-    z = on_sphere(z) if generator.normalizes_latent else z
-    lengths: np.ndarray = z.double().flatten(1).norm(dim=1).cpu().numpy()
-    return lengths
 
 
 def labels_asked_for(bank: Bank, label: int | None) -> list[int | None]:

@@ -11,9 +11,11 @@ from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.hashing import latent_hash, uniforms
 from polarprior.law.diagnostics import Diagnostics, least_trusted, refuse_or_warn
+from polarprior.law.geometry import Geometry
+from polarprior.law.joint import check_joint, shares_of
 from polarprior.law.law import Law, check_law, described_laws, resolve
 from polarprior.law.limits import limits_on
-from polarprior.law.rows import Rows, check_asked_for, labels_asked_for, part_of, rows_of_bank
+from polarprior.law.rows import Rows, Source, check_asked_for, labels_asked_for, part_of, rows_of_bank
 from polarprior.samplers.contract import Redrawing, SamplerOptions
 from polarprior.samplers.coupling import MaximalCoupling
 from polarprior.samplers.leaving import warn_if_it_leaves
@@ -25,27 +27,37 @@ if TYPE_CHECKING:
     from polarprior.jacobian.of_generator import JacobianOf
 
 
-class _Class(NamedTuple):
-    """The rows of a class, int64 [n], ascending, None where they are all; their order by hash; their coupling."""
+class _Group(NamedTuple):
+    """Rows that are drawn from together, such as those of a class: int64 [n], ascending, None where they are all; and
+    their coupling."""
 
     rows: np.ndarray | None
-    by_hash: np.ndarray
     coupling: MaximalCoupling
+
+    def drawn(self, own: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """The bank's row for latents that are the rows `own` of the bank, -1 for none, int64 [n]; u as in
+        `MaximalCoupling.rows`."""
+        if self.rows is None:
+            return self.coupling.rows(own, u)
+        places = np.searchsorted(self.rows, own).clip(max=len(self.rows) - 1)
+        return self.rows[self.coupling.rows(np.where(self.rows[places] == own, places, -1), u)]
 
 
 class WeightedBank:
     """A bank at one rho: which row each stock latent becomes.
 
-    Where the bank has classes, weights are within the class: the class marginal never moves.
+    Where the bank has classes, weights are within the class, so that the class marginal never moves. Those of a joint
+    law are over all rows, and classes that it prefers become more frequent.
 
     Args:
         bank: the bank.
         rho: the polarity.
-        options: k, draws, label, support, hold and force.
+        options: k, draws, label, support, hold, force and joint.
         generator: what made it; needed for a shell, and to hold statistics.
+        geometry: of its prior; what the generator says of itself where None.
 
     Attributes:
-        laws: the law of each class, None standing for no classes.
+        laws: the law of each class, None standing for no classes, and for all of them in a joint law.
         diagnostics: of ``options.label``, or of the class that can be trusted least (outside its limits, then lowest
             ESS a row) where there are classes and none is named.
 
@@ -56,7 +68,12 @@ class WeightedBank:
     """
 
     def __init__(
-        self, bank: Bank, rho: float, options: SamplerOptions | None = None, generator: Generator | None = None
+        self,
+        bank: Bank,
+        rho: float,
+        options: SamplerOptions | None = None,
+        generator: Generator | None = None,
+        geometry: Geometry | None = None,
     ):
         options = options or SamplerOptions()
         self._bank = bank
@@ -64,21 +81,22 @@ class WeightedBank:
         bank.log_volume(k)  # or an error of k
         check_law(rho, options.support, options.hold)
         self._rho, self._k, self._options = rho, k, options
-        self._classes: dict[int | None, _Class] = {}
+        self._groups: dict[int | None, _Group] = {}
         self._known: dict[int | None, Rows] = {}
         self.laws: dict[int | None, Law] = {}
-        for label in labels_asked_for(bank, options.label):
+        source = Source(generator, geometry)
+        for label in [None] if options.joint else labels_asked_for(bank, options.label):
             rows = bank.rows_of(label)
-            known = rows_of_bank(bank, k, label, rows, options.hold, generator)
+            known = rows_of_bank(bank, k, label, rows, options.hold, source, options.joint)
             self._known[label] = known
             limits = partial(limits_on, bank, k, label, options.draws)
             held, draws = len(options.hold), options.draws
             law = resolve(rho, k, known, support=options.support, held=held, draws=draws, limits=limits)
             self.laws[label] = law
             whole = label is None and bool(law.inside.all())
-            inside = rows if whole else rows[law.inside]
-            by_hash = bank.by_hash() if whole else np.argsort(bank.latent_hash[inside])
-            self._classes[label] = _Class(None if whole else inside, by_hash, MaximalCoupling(law.weights.values))
+            shares = None if known.labels is None else shares_of(known.labels[law.inside])
+            coupling = MaximalCoupling(law.weights.values, shares)
+            self._groups[label] = _Group(None if whole else rows[law.inside], coupling)
         self.diagnostics = least_trusted([law.diagnostics for law in self.laws.values()])
         refuse_or_warn(self.diagnostics, options.force)
 
@@ -94,12 +112,14 @@ class WeightedBank:
         """
         drawn = np.empty(len(hashes), np.int64)
         u = uniforms(hashes, 2)
-        for label in [None] if labels is None else np.unique(labels).tolist():
-            mine = np.ones(len(hashes), bool) if labels is None else labels == label
-            check_asked_for(self._bank, label, self._classes)
-            rows, _, coupling = self._classes[label]
-            picked = coupling.rows(self._own(hashes[mine], label), u[mine])
-            drawn[mine] = picked if rows is None else rows[picked]
+        classes = [None] if labels is None else np.unique(labels).tolist()
+        prepared = labels_asked_for(self._bank, None) if self._options.joint else self._groups
+        for label in classes:
+            check_asked_for(self._bank, label, prepared)
+        own = self._bank.rows_by_hash(hashes, np.zeros(len(hashes), np.int64) if labels is None else labels)
+        for label in [None] if self._options.joint else classes:
+            mine = np.ones(len(hashes), bool) if labels is None or label is None else labels == label
+            drawn[mine] = self._groups[label].drawn(own[mine], u[mine])
         return drawn
 
     def on(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,13 +130,6 @@ class WeightedBank:
         law = resolve(self._rho, self._k, known, support=options.support, held=len(options.hold))
         return rows[law.inside], law.weights.values
 
-    def _own(self, hashes: np.ndarray, label: int | None) -> np.ndarray:
-        """Which row of the class each hash is, counted within the class; -1 where it is none."""
-        rows, by_hash, _ = self._classes[label]
-        known = self._bank.latent_hash if rows is None else self._bank.latent_hash[rows]
-        found = by_hash[np.searchsorted(known, hashes, sorter=by_hash).clip(max=len(known) - 1)]
-        return np.where(known[found] == hashes, found, -1)
-
 
 class BankSampler(Redrawing):
     """Latents of the polarity prior, each a row of the bank.
@@ -126,13 +139,22 @@ class BankSampler(Redrawing):
     """
 
     def __init__(
-        self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions, jacobian_of: JacobianOf
+        self,
+        generator: Generator,
+        bank: Bank,
+        rho: float,
+        options: SamplerOptions,
+        jacobian_of: JacobianOf,
+        geometry: Geometry | None = None,
     ):
         bank.check_fits(generator)
+        if options.joint:
+            check_joint(generator, bank, options.label)
         self._generator = generator
         self._bank = bank
-        self._weighted = WeightedBank(bank, rho, options, generator)
-        warn_if_it_leaves(generator, bank, self._weighted.diagnostics, jacobian_of)
+        self._joint = options.joint
+        self._weighted = WeightedBank(bank, rho, options, generator, geometry)
+        warn_if_it_leaves(generator, bank, self._weighted.diagnostics, jacobian_of, geometry)
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -156,6 +178,8 @@ class BankSampler(Redrawing):
         self._generator.check(Latents(z, label))
         hashes = latent_hash(z)
         rows = self._weighted.rows(hashes, None if label is None else label.cpu().numpy())
+        if self._joint and label is not None and self._bank.labels is not None:
+            label = torch.from_numpy(self._bank.labels[rows]).to(label.device)
         drawn = z.clone()
         moved = np.flatnonzero(self._bank.latent_hash[rows] != hashes)
         if moved.size:

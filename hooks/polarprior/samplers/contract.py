@@ -31,6 +31,8 @@ class SamplerOptions:
         hold: statistics of the image whose distribution must not move: names of
             `polarprior.law.image_statistics`, or functions of images [n, C, H, W] to [n].
         force: go beyond the limits of rho, with a warning.
+        joint: draw classes with the latents, by p(z, c) exp(rho · l) with p(c) the same for all classes of the bank;
+            otherwise each latent keeps its class, and weights are within it.
     """
 
     sampler: str = "bank"
@@ -40,6 +42,7 @@ class SamplerOptions:
     support: str = "prior"
     hold: tuple[str | Statistic, ...] = ()
     force: bool = False
+    joint: bool = False
 
 
 class SamplerKeywords(TypedDict, total=False):
@@ -52,6 +55,7 @@ class SamplerKeywords(TypedDict, total=False):
     support: str
     hold: tuple[str | Statistic, ...]
     force: bool
+    joint: bool
 
 
 class LatentSampler(Protocol):
@@ -82,7 +86,8 @@ class Redrawing(ABC):
 
         Args:
             z: [n, *shape], drawn from the model's own prior.
-            label: int64 [n], exactly where the model has classes; it comes back unchanged.
+            label: int64 [n], exactly where the model has classes; it comes back unchanged, unless the law is a joint
+                one, ``options.joint``.
 
         Returns:
             Latents on the device and in the dtype of z.

@@ -8,19 +8,21 @@ import numpy as np
 
 
 class MaximalCoupling:
-    """Draws rows of a weighted bank: the maximal coupling of uniform and the weights.
+    """Draws rows of a weighted bank: the maximal coupling of what they weigh without polarity and the weights.
 
     Args:
         weights: w_i, float64 [N], summing to 1.
+        shares: u_i, float64 [N], summing to 1: how often row i comes in; 1/N where None.
 
-    A latent that is row i stays with probability min(1, N w_i); otherwise a row is drawn from the residual,
-    ∝ max(w_j - 1/N, 0). A latent that is no row is drawn from w. So rows that come in uniformly go out with
-    law w exactly: min(1/N, w_j) stays, and what leaves fills the rest. No other coupling keeps more
+    A latent that is row i stays with probability min(1, w_i / u_i); otherwise a row is drawn from the residual,
+    ∝ max(w_j - u_j, 0). A latent that is no row is drawn from w. So rows that come in by u go out with
+    law w exactly: min(u_j, w_j) stays, and what leaves fills the rest. No other coupling keeps more
     (Thorisson, Coupling, Stationarity, and Regeneration, 2000, chapter 1).
     """
 
-    def __init__(self, weights: np.ndarray):
+    def __init__(self, weights: np.ndarray, shares: np.ndarray | None = None):
         self._weights = weights
+        self._shares = shares
 
     def rows(self, own: np.ndarray, u: np.ndarray) -> np.ndarray:
         """A row for each incoming latent.
@@ -33,8 +35,12 @@ class MaximalCoupling:
             int64 [n].
         """
         known = own >= 0
-        stay_probability = np.where(known, self._weights.size * self._weights[np.where(known, own, 0)], 0.0)
-        # Equal weights leave no residual: everything stays, whatever the rounding of N w says.
+        rows = np.where(known, own, 0)
+        ratio = self._weights.size * self._weights[rows]
+        if self._shares is not None:
+            ratio = self._weights[rows] / self._shares[rows]
+        stay_probability = np.where(known, ratio, 0.0)
+        # Equal weights leave no residual: everything stays, whatever the rounding of w / u says.
         stays = known & ((u[:, 0] < stay_probability) | (self._residual[-1] == 0))
         moves = known & ~stays
         drawn = np.where(stays, own, -1)
@@ -50,8 +56,8 @@ class MaximalCoupling:
 
     @cached_property
     def _residual(self) -> np.ndarray:
-        """Cumulative sums of max(w - 1/N, 0)."""
-        residual = self._weights - 1 / self._weights.size
+        """Cumulative sums of max(w - u, 0)."""
+        residual = self._weights - (1 / self._weights.size if self._shares is None else self._shares)
         np.maximum(residual, 0, out=residual)
         return np.cumsum(residual, out=residual)
 

@@ -12,9 +12,11 @@ from polarprior.errors import PolarPriorError, UsageError, warn
 from polarprior.generator import Generator, Latents
 from polarprior.jacobian.of_generator import JacobianOf
 from polarprior.law.diagnostics import least_trusted, refuse_or_warn
+from polarprior.law.geometry import Geometry
 from polarprior.law.image_statistics import Statistic, measured, named_statistics
+from polarprior.law.joint import check_joint
 from polarprior.law.law import Law, check_law, described_laws, resolve
-from polarprior.law.rows import Rows, labels_asked_for, rows_of_bank
+from polarprior.law.rows import Rows, Source, labels_asked_for, rows_of_bank
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.samplers.fresh import FreshSampler, Screened
 from polarprior.samplers.leaving import warn_if_it_leaves
@@ -87,8 +89,9 @@ class OnlineSampler(FreshSampler):
         generator: the model.
         bank: of latents from its prior.
         rho: the polarity.
-        options: k, label, support, hold and force; `draws` has no say, since draws are fresh.
+        options: k, label, support, hold, force and joint; `draws` has no say, since draws are fresh.
         jacobian_of: gives the model's Jacobians.
+        geometry: of its prior; what the generator says of itself where None.
 
     Raises:
         UsageError: rho not finite, k more than the bank holds, no such support or statistic.
@@ -97,26 +100,27 @@ class OnlineSampler(FreshSampler):
     """
 
     def __init__(
-        self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions, jacobian_of: JacobianOf
+        self,
+        generator: Generator,
+        bank: Bank,
+        rho: float,
+        options: SamplerOptions,
+        jacobian_of: JacobianOf,
+        geometry: Geometry | None = None,
     ):
         bank.check_fits(generator)
         check_law(rho, options.support, options.hold)
+        if options.joint:
+            check_joint(generator, bank, options.label)
         k = bank.info.k if options.k is None else options.k
         self._k = k
         self._surrogate = surrogate_of(generator, bank, k)
         features_of, statistics = FeaturesOf(generator), named_statistics(options.hold)
-        calibrated = len(self._surrogate.left_out)
         acceptances: dict[int | None, SurrogateAcceptance] = {}
-        for label in labels_asked_for(bank, options.label):
-            rows = bank.rows_of(label)
-            rows = rows[rows < calibrated]
-            if rows.size < FEWEST_ROWS:
-                raise UsageError(
-                    f"label: {label} has {rows.size} rows among the first {calibrated} of the bank, expected "
-                    f"{FEWEST_ROWS} to calibrate the online sampler on",
-                    f"build a bank for it: polarprior bank build MODEL --class {label} -n 1000 --out BANK",
-                )
-            known = rows_of_bank(bank, k, label, rows, options.hold, generator)
+        for label in [None] if options.joint else labels_asked_for(bank, options.label):
+            rows = self._calibration(bank, label)
+            source = Source(generator, geometry)
+            known = rows_of_bank(bank, k, label, rows, options.hold, source, options.joint)
             law = resolve(rho, k, known, support=options.support, held=len(statistics))
             tuned = _tuned(law, known.log_volume, self._surrogate.left_out[rows], known, len(statistics))
             acceptances[label] = SurrogateAcceptance(law, self._surrogate, features_of, statistics, **tuned)
@@ -125,8 +129,27 @@ class OnlineSampler(FreshSampler):
         diagnostics = least_trusted([each.law.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
         _refuse_or_warn_of_ends(max(each.unfinished for each in acceptances.values()), rho, options.force)
-        warn_if_it_leaves(generator, bank, diagnostics, jacobian_of)
-        super().__init__(generator, bank, LogVolumes(generator, bank, k, jacobian_of), acceptances, diagnostics)
+        warn_if_it_leaves(generator, bank, diagnostics, jacobian_of, geometry)
+        classes = np.unique(bank.labels) if options.joint and bank.labels is not None else None
+        log_volumes = LogVolumes(generator, bank, k, jacobian_of)
+        super().__init__(generator, bank, log_volumes, acceptances, diagnostics, geometry, classes)
+
+    def _calibration(self, bank: Bank, label: int | None) -> np.ndarray:
+        """The rows of a class, or of all of them where None, that the surrogate was fitted on: int64 [n].
+
+        Raises:
+            UsageError: fewer than `FEWEST_ROWS`.
+        """
+        calibrated = len(self._surrogate.left_out)
+        rows = bank.rows_of(label)
+        rows = rows[rows < calibrated]
+        if rows.size < FEWEST_ROWS:
+            raise UsageError(
+                f"label: {label} has {rows.size} rows among the first {calibrated} of the bank, expected "
+                f"{FEWEST_ROWS} to calibrate the online sampler on",
+                f"build a bank for it: polarprior bank build MODEL --class {label} -n 1000 --out BANK",
+            )
+        return rows
 
     def described(self) -> dict[str, Any]:
         """For metadata: the law of each class, the surrogate, and how it was tuned."""
@@ -161,7 +184,8 @@ def _tuned(law: Law, log_volume: np.ndarray, predicted: np.ndarray, known: Rows,
     threshold = np.quantile(guess, TAIL)
     level = float(guess.max() + np.log(AHEAD) * (guess[guess >= threshold].mean() - threshold))
     if law.support.name == "clamp" and law.held is None:  # no log-weight is beyond these
-        level = min(level, float(law.log_weight(np.array([law.support.low, law.support.high])).max()))
+        clamped = np.array([law.support.low, law.support.high], np.float64)
+        level = min(level, float(law.log_weight(clamped).max()))
     log_pass = np.minimum(0, guess - level)
     bound = float((true - log_pass).max())
     accepted = float(np.exp(true - bound).mean() * inside.mean())

@@ -13,8 +13,9 @@ from polarprior.errors import UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.jacobian.of_generator import JacobianOf
 from polarprior.law.diagnostics import least_trusted, refuse_or_warn
+from polarprior.law.geometry import Geometry
 from polarprior.law.law import Law, check_law, described_laws, resolve
-from polarprior.law.rows import labels_asked_for, rows_of_bank
+from polarprior.law.rows import Source, labels_asked_for, rows_of_bank
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.samplers.fresh import FreshSampler, Screened
 from polarprior.samplers.true_volumes import LogVolumes
@@ -52,30 +53,39 @@ class PaperOnlineSampler(FreshSampler):
     """See `PaperAcceptance`. The arguments are those of `polarprior.samplers.online_sampler.OnlineSampler`.
 
     Raises:
-        UsageError: a support, or something held: the published algorithm has neither.
+        UsageError: a support, something held, or a joint law: the published algorithm has none of them.
     """
 
     def __init__(
-        self, generator: Generator, bank: Bank, rho: float, options: SamplerOptions, jacobian_of: JacobianOf
+        self,
+        generator: Generator,
+        bank: Bank,
+        rho: float,
+        options: SamplerOptions,
+        jacobian_of: JacobianOf,
+        geometry: Geometry | None = None,
     ):
         bank.check_fits(generator)
         if options.support != "prior" or options.hold:
             raise UsageError(
                 "support, hold: the paper's online sampler has none", "leave them out, or use sampler=online"
             )
+        if options.joint:
+            raise UsageError("joint: the paper's online sampler draws within a class", "use sampler=online")
         check_law(rho, options.support, options.hold)
         k = bank.info.k if options.k is None else options.k
         acceptances: dict[int | None, PaperAcceptance] = {}
         self._laws: dict[int | None, Law] = {}
         for label in labels_asked_for(bank, options.label):
-            known = rows_of_bank(bank, k, label, bank.rows_of(label), (), generator)
+            known = rows_of_bank(bank, k, label, bank.rows_of(label), (), Source(generator, geometry))
             law = resolve(rho, k, known)
             log_sum = float(logsumexp(law.log_weight(known.log_volume)))
             acceptances[label] = PaperAcceptance(law, log_sum, LENGTHS * len(known.log_volume))
             self._laws[label] = law
         diagnostics = least_trusted([each.law.diagnostics for each in acceptances.values()])
         refuse_or_warn(diagnostics, options.force)
-        super().__init__(generator, bank, LogVolumes(generator, bank, k, jacobian_of), acceptances, diagnostics)
+        log_volumes = LogVolumes(generator, bank, k, jacobian_of)
+        super().__init__(generator, bank, log_volumes, acceptances, diagnostics, geometry)
 
     def described(self) -> dict[str, Any]:
         """For metadata: the law of each class, of which this sampler draws a biased version."""

@@ -11,10 +11,12 @@ STREAM_KEY = 1 << 64
 
 
 class Numbers(NamedTuple):
-    """Random numbers of some steps of a stream: seeds int64 [n], 0 to 2**32 - 1, and uniforms on [0, 1), [n, 3]."""
+    """Random numbers of some steps of a stream, all independent: seeds int64 [n], 0 to 2**32 - 1, and uniforms on
+    [0, 1), [n, 3] of 53 bits and [n] of 32 bits."""
 
     seeds: np.ndarray
     u: np.ndarray
+    short: np.ndarray
 
 
 def stream_numbers(key: int, start: int, count: int) -> Numbers:
@@ -24,4 +26,5 @@ def stream_numbers(key: int, start: int, count: int) -> Numbers:
     """
     stream = np.random.Philox(key=STREAM_KEY + key % STREAM_KEY, counter=start)
     raw = stream.random_raw(4 * count).reshape(count, 4)
-    return Numbers((raw[:, 0] >> np.uint64(32)).astype(np.int64), (raw[:, 1:] >> np.uint64(11)) * 2.0**-53)
+    high, low = raw[:, 0] >> np.uint64(32), raw[:, 0] & np.uint64(2**32 - 1)
+    return Numbers(high.astype(np.int64), (raw[:, 1:] >> np.uint64(11)) * 2.0**-53, low * 2.0**-32)

@@ -14,7 +14,8 @@ from typing import Any
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--polarity``, ``--bank``, ``--force`` and ``--device`` to a click command that does not see them."""
+    """Add ``--polarity``, ``--bank``, ``--force``, ``--joint`` and ``--device`` to a click command that does not see
+    them."""
     from polarprior.stock.polarity import polarity_options
 
     return polarity_options(function, expose_value=False)
@@ -44,7 +45,7 @@ def _begin() -> None:
         begin(Path(sys.argv[0]), asked(**values), child=current_process().name != "MainProcess")
 
 
-_NAMES = {"--polarity", "--bank", "--force", "--device"}
+_NAMES = {"--polarity", "--bank", "--force", "--joint", "--device"}
 
 if _NAMES & {argument.split("=")[0] for argument in sys.argv[1:]} and "--help" not in sys.argv:
     _begin()

@@ -1,4 +1,4 @@
-"""What a user asks of a stock script: the four options that the launcher and a patched script take."""
+"""What a user asks of a stock script: the options that the launcher and a patched script take."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class Polarity:
         rho: the polarity; 0 leaves the script's own latents alone.
         bank: path of the bank, absolute.
         force: go beyond the bank's limits of rho.
+        joint: draw classes with the latents.
     """
 
     rho: float
     bank: Path
     force: bool = False
+    joint: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--polarity", "rho"), {"type": float, "metavar": "RHO", "help": "Below 0 modes, above 0 anti-modes."}),
     (("--bank",), {"metavar": "FILE", "help": "Bank of the network's latents (polarprior bank build)."}),
     (("--force",), {"is_flag": True, "help": "Go beyond the limits of rho, where a few latents take all."}),
+    (("--joint",), {"is_flag": True, "help": "Let polarity choose the class too, in a script that draws them all."}),
     (("--device",), {"help": "In place of the script's cuda; the CPU where there is none."}),
 )
 
@@ -82,7 +85,7 @@ def taken(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     What follows ``--`` is the script's.
 
     >>> taken(["--seeds", "0-3", "--polarity=-0.1", "--bank", "b.safetensors"])
-    ({'rho': -0.1, 'bank': 'b.safetensors', 'force': False, 'device': None}, ['--seeds', '0-3'])
+    ({'rho': -0.1, 'bank': 'b.safetensors', 'force': False, 'joint': False, 'device': None}, ['--seeds', '0-3'])
 
     Raises:
         click.UsageError: an option without its value, or with one of the wrong kind.
@@ -100,14 +103,14 @@ def help_text() -> str:
     return formatter.getvalue()
 
 
-def asked(rho: float | None, bank: str | None, force: bool, device: str | None) -> Asked:
+def asked(rho: float | None, bank: str | None, force: bool, joint: bool, device: str | None) -> Asked:
     """The options' values, checked against each other.
 
     Raises:
-        UsageError: a polarity that is no finite number or has no bank, or a bank or --force without a polarity.
+        UsageError: a polarity that is no finite number or has no bank, or another option of it without a polarity.
     """
     if rho is None:
-        for name, given in (("bank", bank), ("force", force)):
+        for name, given in (("bank", bank), ("force", force), ("joint", joint)):
             if given:
                 raise UsageError(f"{name}: given without rho=RHO", "add such as rho=-0.1")
         return Asked(None, device)
@@ -118,7 +121,7 @@ def asked(rho: float | None, bank: str | None, force: bool, device: str | None) 
             f"bank: got none, and rho={rho:g} needs that of the network's latents",
             "add bank=FILE; polarprior bank build makes one",
         )
-    return Asked(Polarity(rho, Path(bank).absolute(), force), device)
+    return Asked(Polarity(rho, Path(bank).absolute(), force, joint), device)
 
 
 def _parser() -> click.Command:

@@ -68,7 +68,9 @@ class StockRun:
         context = click.get_current_context(silent=True)
         return dict(context.params) if context else dict(self._namespace)
 
-    def sampler(self, generator: Generator, label: int | None = None, draws: int = 0) -> StockSampler:
+    def sampler(
+        self, generator: Generator, label: int | None = None, draws: int = 0, replaces_label: bool = False
+    ) -> StockSampler:
         """What the script's latents become. Ends the script, with an error and a hint, where there is no such law.
 
         Args:
@@ -76,9 +78,17 @@ class StockRun:
                 bank for others is refused.
             label: the one class that the script draws; None where there are none, or several.
             draws: how many latents it draws; 0 where that is not known.
+            replaces_label: the plugin puts the sampler's classes in the place of the script's as well, as a joint law
+                needs it; without, one is refused.
         """
         if self.polarity is None:
             raise ValueError("a run without a polarity draws nothing")
+        with ending_the_script():
+            if self.polarity.joint and not replaces_label:
+                raise UsageError(
+                    f"joint: {self.script} gives its latents classes that can't be replaced here, or none",
+                    "leave it out",
+                )
         with ending_the_script(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             self._sampler = StockSampler(self.polarity, generator, label, draws)

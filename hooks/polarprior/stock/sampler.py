@@ -13,7 +13,7 @@ from polarprior.stock.polarity import Polarity
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from polarprior.generator import Generator
+    from polarprior.generator import Generator, Latents
     from polarprior.law.diagnostics import Diagnostics
     from polarprior.samplers.contract import LatentSampler
 
@@ -33,15 +33,19 @@ class StockSampler:
 
     def __init__(self, polarity: Polarity, generator: Generator, label: int | None, draws: int):
         self._polarity = polarity
-        self._generator = replace(generator, synthesize=_no_images, network=None)
+        self._generator = replace(generator, synthesize=_no_images, network=None, discriminator=None, encode=None)
         self._label = label
         self._draws = draws
 
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """The script's latents z [n, *shape], with their classes int64 [n] where there are any, to those that take
         their place, in the same dtype, on the same device."""
+        return self.redraw_both(z, label).z
+
+    def redraw_both(self, z: Tensor, label: Tensor | None = None) -> Latents:
+        """The same with their classes, int64 [n] on their device: a joint law draws these as well."""
         with ending_the_script():
-            return self._sampler.redraw(z, label).z
+            return self._sampler.redraw(z, label)
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -60,6 +64,7 @@ class StockSampler:
             label=self._label,
             draws=self._draws,
             force=polarity.force,
+            joint=polarity.joint,
         )
 
     def __deepcopy__(self, memo: Any) -> StockSampler:

@@ -38,7 +38,7 @@ class Samples:
         became: the seeds of these latents, [n]; None where a latent is no seed's, or nobody knows whose.
         bank: the bank that was drawn from, or None.
         options: how it was drawn.
-        label: the class, ``all`` of them in turn, or None.
+        label: the class, ``all`` of them in turn, or None; of a joint law what the stock latents had.
         diagnostics: how far the draws can be trusted; None for the model's own prior.
         described: the law, as its sampler describes it, see `polarprior.plugin.Explained`.
     """
@@ -75,15 +75,22 @@ class Samples:
             "class": self.label,
             "diagnostics": None if self.diagnostics is None else self.diagnostics.to_dict(),
             "drawn": dict(zip(map(str, self.seeds), self.became, strict=True)),
+            **self._classes(),
             **self.described,
         }
+
+    def _classes(self) -> dict[str, Any]:
+        """Of a joint law, the class that each stock seed became."""
+        if not self.options.joint or self.latents.label is None:
+            return {}
+        return {"classes": dict(zip(map(str, self.seeds), self.latents.label.tolist(), strict=True))}
 
     def outside(self) -> int:
         """How many of the seeds are no rows of the bank: the bank sampler draws these from it at any rho."""
         if self.options.sampler != "bank" or self.bank is None:
             return 0
-        stock = self.generator.prior.draw(self.seeds)
-        labels = np.zeros(len(stock), np.int64) if self.latents.label is None else self.latents.label.numpy()
+        stock = self.generator.prior.draw(self.seeds, _labels(self.generator, self.bank, self.label, self.seeds))
+        labels = np.zeros(len(stock), np.int64) if stock.label is None else stock.label.numpy()
         return int((self.bank.rows_by_hash(latent_hash(stock.z), labels) < 0).sum())
 
     def pictures(self) -> Iterator[np.ndarray]:
@@ -134,13 +141,15 @@ def draw_samples(
 ) -> Samples:
     """Draw what `seeds` become; see `polarprior.sample`."""
     numbers: list[int] = as_seeds(seeds).tolist()
+    if options.joint and label is None and generator.num_classes is not None:
+        label = EVERY
     labels = _labels(generator, bank, label, numbers)
     stock = generator.prior.draw(numbers, labels)
     if rho is None:
         return Samples(generator, numbers, stock, [*numbers], label=label)
-    of_each_class = len(numbers) // (len(set(labels)) if isinstance(labels, list) else 1)
     one = None if isinstance(labels, list) else labels
-    options = replace(options, draws=of_each_class, label=one)
+    apart = len(set(labels)) if isinstance(labels, list) and not options.joint else 1
+    options = replace(options, draws=len(numbers) // apart, label=one)
     sampler = host.latent_sampler(generator, bank, rho, **vars(options))
     latents = sampler.redraw(stock.z, stock.label)
     known: list[int | None] = [None] * len(latents)
