@@ -15,7 +15,7 @@ from scipy.stats import chisquare, norm
 from surface import CELLS, Mesh, cell_counts, make_surface, uniform_square
 from torch import nn
 
-DRAWS, ONLINE_DRAWS = 200_000, 2000
+DRAWS, ONLINE_DRAWS = 200_000, {-1.0: 2000, 0.5: 2000, 1.0: 5000}
 LEVEL = 1e-3
 RHOS = (-1.0, 0.5, 1.0)
 FRESH = np.arange(2**31, 2**31 + DRAWS)  # seeds that are no rows of a bank
@@ -91,7 +91,7 @@ def drawn_laws(generator, bank, calibration, meshes, factor):
             found[rho, "bank", name] = p_values(generator, meshes, redrawn(sampler, stock(generator, seeds)), rho)
         if factor == 1 or rho == 1:
             online = pp.latent_sampler(generator, calibration, factor * rho, sampler="online", joint=True)
-            drawn = redrawn(online, stock(generator, FRESH[:ONLINE_DRAWS]))
+            drawn = redrawn(online, stock(generator, FRESH[: ONLINE_DRAWS[rho]]))
             found[rho, "online", "fresh"] = p_values(generator, meshes, drawn, rho)
     return found
 
