@@ -90,7 +90,6 @@ def style(plugin: str, resolution: int, width: int) -> tuple[Images, Tensor, Cal
     from polarprior.settings import Settings
     from polarprior.stock.checkout import use_checkout
     from polarprior_stylegan2.generator import KINDS, images_of, styles_of
-    from polarprior_stylegan2.operators import plain_operators
 
     use_checkout(KINDS[plugin].repos)
     common = {"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_resolution": resolution, "img_channels": 3}
@@ -98,19 +97,18 @@ def style(plugin: str, resolution: int, width: int) -> tuple[Images, Tensor, Cal
         from polarprior_stylegan3.operators import unfused_operators as operators
         from training.networks_stylegan3 import Generator
 
-        options: dict[str, bool] = {}
         network = Generator(**common, mapping_kwargs={"num_layers": 2}, channel_max=512, channel_base=width)
     else:
+        from polarprior_stylegan2.operators import unfused_operators as operators
         from training.networks import Generator
 
-        operators, options = plain_operators, {"fused_modconv": False}
         synthesis = {"channel_max": 512, "channel_base": width}
         network = Generator(**common, mapping_kwargs={"num_layers": 8}, synthesis_kwargs=synthesis)
     network = ready(network)
 
     def images(w: Tensor) -> Tensor:
         with operators(network):
-            return images_of(network, w, Settings(), **options)
+            return images_of(network, w, Settings())
 
     w = styles_of(network, torch.randn(1, 512, device=DEVICE), None, 1.0)
     return images, w, lambda: images_of(network, w, Settings())
@@ -119,7 +117,8 @@ def style(plugin: str, resolution: int, width: int) -> tuple[Images, Tensor, Cal
 def biggan_deep(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:
     """The package's, as its configurations of 128, 256 and 512 pixels have it."""
     from polarprior.settings import Settings
-    from polarprior_biggan_deep.pretrained_biggan import generator_of
+    from polarprior_biggan_deep.folding import folded
+    from polarprior_biggan_deep.pretrained_biggan import generator_of, stock_pass
     from polarprior_biggan_deep.small import settle
     from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 
@@ -134,7 +133,9 @@ def biggan_deep(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:
     label = torch.zeros(1, dtype=torch.int64, device=DEVICE)
     generator = generator_of(network, Settings(trunc=0.4)).on(torch.device(DEVICE))
     z = generator.prior.draw([0]).z.to(DEVICE)
-    return lambda z: generator.synthesize(z, label.expand(len(z))), z, lambda: generator.synthesize(z, label)
+    stock = stock_pass(generator)
+    draw = folded(stock, z, label)
+    return lambda z: draw(z, stock.embed(label.expand(len(z)))), z, lambda: generator.synthesize(z, label)
 
 
 def progan(resolution: int) -> tuple[Images, Tensor, Callable[[], object]]:

@@ -84,7 +84,7 @@ class Modulated(nn.Module):
             x = F.conv2d(x, self.weight, padding=self.weight.shape[-1] // 2)
         if not self.normalise:
             return x
-        variance = (self.weight[None] * style[:, None, :, None, None]).square().sum((2, 3, 4))
+        variance = style.square() @ self.weight.square().sum((2, 3)).T
         return x * (variance + 1e-8).rsqrt()[:, :, None, None]
 
 

@@ -117,7 +117,8 @@ class Generator:
             was made otherwise.
         default_bank: a bank that comes with the plugin, used where none is named.
         discriminator: (images [n, C, H, W], label int64 [n] | None) to logits [n], estimates of log p_data / p_G,
-            where the model comes with one: samplers that are compared with polarity need it.
+            where the model comes with one: samplers that are compared with polarity need it. A
+            `polarprior.plugin.Discriminator` says what it was trained by, and gives a space.
         encode: images [n, C, H, W] in [-1, 1] to the z [n, *shape] that makes them again as nearly as the model can,
             where it has an encoder: real images can be placed then.
         classifier: the one of `spaces` that is a classifier's, whose classes a reconstruction should keep; its

@@ -50,17 +50,26 @@ if TYPE_CHECKING:
     from polarprior.images.pictures import to_uint8 as to_uint8
     from polarprior.images.reference import Reference as Reference
     from polarprior.images.reference import open_reference as open_reference
+    from polarprior.jacobian.discriminator import DISCRIMINATOR as DISCRIMINATOR
+    from polarprior.jacobian.discriminator import LOGISTIC as LOGISTIC
+    from polarprior.jacobian.discriminator import Discriminator as Discriminator
+    from polarprior.jacobian.discriminator import discriminator_map as discriminator_map
     from polarprior.jacobian.feature_map import FeatureMap as FeatureMap
+    from polarprior.jacobian.feature_map import one_at_a_time as one_at_a_time
     from polarprior.jacobian.linear_map import LinearMap as LinearMap
     from polarprior.jacobian.of_generator import JacobianFn as JacobianFn
     from polarprior.jacobian.of_generator import on_sphere as on_sphere
     from polarprior.jacobian.of_generator import prepare as prepare
+    from polarprior.jacobian.of_generator import traced_jacobian_fn as traced_jacobian_fn
     from polarprior.jacobian.of_styles import style_jacobian_fn as style_jacobian_fn
     from polarprior.jacobian.traced import TracedJacobian as TracedJacobian
     from polarprior.law.diagnostics import DEFICIENT_SHARE as DEFICIENT_SHARE
     from polarprior.law.diagnostics import Diagnostics as Diagnostics
     from polarprior.law.diagnostics import Spending as Spending
     from polarprior.law.diagnostics import diagnose as diagnose
+    from polarprior.law.geometry import SPHERE as SPHERE
+    from polarprior.law.geometry import Geometry as Geometry
+    from polarprior.law.geometry import length as length
     from polarprior.law.limits import SAME_VOLUME as SAME_VOLUME
     from polarprior.law.limits import Limits as Limits
     from polarprior.law.psis import TRUSTED_K_HAT as TRUSTED_K_HAT
@@ -81,6 +90,7 @@ if TYPE_CHECKING:
     from polarprior.samplers.contract import Redrawing as Redrawing
     from polarprior.samplers.contract import SamplerOptions as SamplerOptions
     from polarprior.samplers.contract import Weighted as Weighted
+    from polarprior.samplers.reweighting import reweighting_sampler as reweighting_sampler
     from polarprior.samplers.streams import STREAM_KEY as STREAM_KEY
     from polarprior.samplers.streams import stream_numbers as stream_numbers
     from polarprior.samplers.true_volumes import LogVolumes as LogVolumes

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from polarprior.jacobian.linear_map import LinearMap
@@ -39,6 +40,18 @@ class FeatureMap:
     @cached_property
     def _jacobian(self) -> TracedJacobian:
         return TracedJacobian(self.function)
+
+
+def one_at_a_time(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A function of images, each of them alone, so that to the last bit none changes what another gives.
+
+    Statistics over a minibatch are over one image then. It costs a pass an image, but nothing where a Jacobian is
+    taken, which is traced for one image anyway.
+
+    Args:
+        function: images [1, C, H, W] to features [1, D].
+    """
+    return lambda images: torch.cat([function(image) for image in images.split(1)])
 
 
 PIXEL = FeatureMap("pixel", lambda images: images.flatten(1))

@@ -29,8 +29,17 @@ class JacobianOf(Protocol):
 
 def pixel_jacobian_fn(generator: Generator) -> JacobianFn:
     """z to the Jacobian of the images, for any generator that torch can differentiate."""
+    return traced_jacobian_fn(generator, lambda z, *label: generator.synthesize(z, *label or (None,)))
 
-    traced = TracedJacobian(lambda z, *label: generator.synthesize(z, *label or (None,)))
+
+def traced_jacobian_fn(generator: Generator, images: Callable[..., Tensor]) -> JacobianFn:
+    """z to the Jacobian of `images`, a model's own pass: the same pictures in a form that is traced or run for less.
+
+    Args:
+        generator: the model.
+        images: z [n, *shape], as `prepare` gives it, and labels int64 [n] where there are classes, to [n, ...].
+    """
+    traced = TracedJacobian(images)
 
     def jacobian(latents: Latents | Tensor) -> LinearMap:
         latents = prepare(generator, latents)

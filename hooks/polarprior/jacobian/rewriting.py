@@ -229,24 +229,6 @@ def _broadcast_factor(node: Node) -> Node | None:
     return None
 
 
-def _early_sum(node: Node) -> Node | None:
-    """sum(x a) over axes along which x does not vary: a is summed over those first."""
-    if node.target is not aten.sum.dim_IntList or len(node.args[0].users) > 1:
-        return None
-    parts = scaled(node.args[0])
-    if not parts or not is_tensor(parts[1]):
-        return None
-    x, scale = parts
-    axes, rank = node.args[1], value_of(node.args[0]).dim()
-    if not value_of(x).dim() == value_of(scale).dim() == rank:
-        return None
-    early = [each for each in axes if value_of(x).shape[each] == 1 and value_of(scale).shape[each] > 1]
-    if not early:
-        return None
-    summed = insert(node, aten.sum.dim_IntList, scale, early, True)
-    return insert(node, node.target, insert(node, aten.mul.Tensor, x, summed), *node.args[1:])
-
-
 RULES = (
     _nothing_done,
     _copied,
@@ -259,7 +241,6 @@ RULES = (
     _merged_scales,
     _scaled_terms,
     _broadcast_factor,
-    _early_sum,
 )
 
 

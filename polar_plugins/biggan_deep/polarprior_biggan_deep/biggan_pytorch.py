@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from polarprior.plugin import (
+    DISCRIMINATOR,
+    Discriminator,
     Generator,
     LatentPrior,
     Settings,
@@ -21,15 +24,17 @@ from polarprior.plugin import (
     use_checkout,
     weights_fingerprint,
 )
-from torch import nn
+from torch import Tensor, nn
 
 from polarprior_biggan_deep import NAME
+from polarprior_biggan_deep.folding import Pass
 from polarprior_biggan_deep.imagenet import class_names
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
 from polarprior_biggan_deep.settings import truncation_alone
 
 STATE = "state_dict.pth"
 WEIGHTS = ("G_ema.pth", "G.pth")
+CRITIC = "D.pth"
 MODELS = ("BigGANdeep", "BigGAN")
 _SCALAR = np.float64(0).__reduce__()[0]
 CONFIGURATION: list[Any] = [
@@ -66,14 +71,31 @@ def load(source: str | None, settings: Settings) -> Generator:
         config |= {"skip_init": True, "no_optim": True}
         network = filled_network(lambda: module.Generator(**config), read_checkpoint(weights))
     _fix_spectral_norms(network)
-    return generator_of(network, settings)
+    critic = folder / CRITIC
+    return generator_of(network, settings, _discriminator(module, config, critic) if critic.is_file() else None)
 
 
-def generator_of(network: Any, asked: Settings) -> Generator:
+def _discriminator(module: Any, config: dict[str, Any], path: Path) -> Discriminator:
+    """The discriminator that train.py kept beside the generator; its file is read when it is first needed."""
+
+    def make() -> nn.Module:
+        with refusing(f"model: {path} holds no discriminator", _HINT):
+            network: Any = filled_network(lambda: module.Discriminator(**config), read_checkpoint(path))
+        _fix_spectral_norms(network)
+        return network
+
+    def judge(network: nn.Module, image: Tensor, label: Tensor | None) -> Tensor:
+        return network(image, torch.zeros(1, dtype=torch.int64, device=image.device) if label is None else label)
+
+    return Discriminator(make, judge, lambda network: network.linear, "hinge")
+
+
+def generator_of(network: Any, asked: Settings, discriminator: Discriminator | None = None) -> Generator:
     """A Generator from a stock network in eval mode.
 
     Its prior is that of sample.py: normal, with z_var as its standard deviation. Here it is the truncation, 1 where
-    none is asked for. The seeds are polarprior's own, since sample.py seeds a whole run.
+    none is asked for. The seeds are polarprior's own, since sample.py seeds a whole run. The discriminator is that of
+    the experiment, where there is one.
 
     Raises:
         UsageError: a truncation that isn't positive, or another setting.
@@ -92,8 +114,19 @@ def generator_of(network: Any, asked: Settings) -> Generator:
         settings=settings,
         num_classes=network.n_classes,
         class_names=class_names(network.n_classes),
+        spaces=(DISCRIMINATOR,) if discriminator else (),
+        discriminator=discriminator,
         network=network,
     )
+
+
+def stock_pass(generator: Generator) -> Pass:
+    """The pass of a generator's stock network, with those of its norms that can be folded: batch norms by stored
+    statistics, whose gains are linear."""
+    network: Any = generator.network
+    linear = [layer for layer in network.modules() if isinstance(getattr(layer, "gain", None), nn.Linear)]
+    norms = [norm for norm in linear if norm.mybn or norm.cross_replica or norm.norm_style == "bn"]
+    return Pass(network.shared, network, norms)
 
 
 def _fix_spectral_norms(network: Any) -> None:

@@ -27,6 +27,7 @@ from pytorch_pretrained_biggan.file_utils import cached_path
 from torch import Tensor, nn
 
 from polarprior_biggan_deep import NAME
+from polarprior_biggan_deep.folding import Pass
 from polarprior_biggan_deep.imagenet import class_names
 from polarprior_biggan_deep.settings import truncation_alone
 
@@ -68,8 +69,7 @@ def generator_of(model: Any, asked: Settings) -> Generator:
 
     def synthesize(z: Tensor, label: Tensor | None) -> Tensor:
         assert label is not None
-        classes = torch.arange(config.num_classes, device=z.device)
-        return model(z, (label[:, None] == classes).to(z.dtype), truncation)
+        return _drawn(model, truncation, z, _embedded(model, label))
 
     return Generator(
         plugin=NAME,
@@ -84,6 +84,24 @@ def generator_of(model: Any, asked: Settings) -> Generator:
         class_names=class_names(config.num_classes),
         network=model,
     )
+
+
+def stock_pass(generator: Generator) -> Pass:
+    """The pass of a generator's model at its truncation, with its conditional norms."""
+    model: Any = generator.network
+    norms = [norm for norm in model.modules() if getattr(norm, "conditional", False)]
+    return Pass(partial(_embedded, model), partial(_drawn, model, float(generator.settings.trunc or 1)), norms)
+
+
+def _embedded(model: Any, label: Tensor) -> Tensor:
+    """What the model makes of classes, [n, K]: of one-hot rows, by comparison, which a tracer can follow."""
+    weight = model.embeddings.weight
+    classes = torch.arange(model.config.num_classes, device=weight.device)
+    return model.embeddings((label[:, None] == classes).to(weight.dtype))
+
+
+def _drawn(model: Any, truncation: float, z: Tensor, embedding: Tensor) -> Tensor:
+    return model.generator(torch.cat([z, embedding], 1), truncation)
 
 
 def _rows(dim: int, truncation: float, seeds: np.ndarray) -> np.ndarray:

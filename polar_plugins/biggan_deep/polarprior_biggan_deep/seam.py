@@ -12,6 +12,8 @@ from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, endi
 
 from polarprior_biggan_deep.biggan_pytorch import CONFIGURATION, generator_of
 
+SHEET = "sample_sheet"
+
 
 def connect(run: StockRun) -> None:
     """Mend what today's torch has broken in ``utils``, and put a polarity prior behind its draws."""
@@ -44,7 +46,11 @@ class _Seam:
         @wraps(function)
         def drawing(G: Any, *args: Any, z_: Any, **kwargs: Any) -> Any:
             with ending_the_script():
-                self._sampler = self._sampler or self._run.sampler(*_use(self._run, G))
+                if _is_joint(self._run) and function.__name__ == SHEET:
+                    raise UsageError(
+                        "joint: --sample_sheets shows class by class", "leave one of --sample_sheets and --joint out"
+                    )
+                self._sampler = self._sampler or self._run.sampler(*_use(self._run, G), replaces_label=True)
             with self._redrawing(G, z_):
                 return function(G, *args, z_=z_, **kwargs)
 
@@ -61,7 +67,10 @@ class _Seam:
                         f"use --G_batch_size {len(labels)}, or leave one of --sample_sheets and --polarity out",
                     )
             own = z[: len(labels)]
-            own.copy_(self._sampler.redraw(own, labels))  # type: ignore[union-attr]
+            drawn = self._sampler.redraw_both(own, labels)  # type: ignore[union-attr]
+            own.copy_(drawn.z)
+            if drawn.label is not None:
+                labels.copy_(drawn.label)  # the script's own, which it writes down; others than before in a joint law
 
         hook = network.shared.register_forward_pre_hook(redraw)
         try:
@@ -71,7 +80,8 @@ class _Seam:
 
 
 def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
-    """The generator at the settings of sample.py, no single class, and how many latents of each class it draws.
+    """The generator at the settings of sample.py, no single class, and how many latents of each class it draws, or of
+    all of them together where the law is a joint one.
 
     Raises:
         UsageError: it asks for something that has no place for a polarity prior.
@@ -92,5 +102,10 @@ def _use(run: StockRun, network: Any) -> tuple[Any, None, int]:
             "rho: --sample_trunc_curves draws at many z_var, and a bank is for one", "leave one of them out"
         )
     run.check_all_classes(network.n_classes)
-    draws = -(-values["sample_num_npz"] // network.n_classes) if values["sample_npz"] else 0  # of each class
-    return generator_of(network, Settings(trunc=values["z_var"])), None, draws
+    draws = values["sample_num_npz"] if values["sample_npz"] else 0
+    of_law = draws if _is_joint(run) else -(-draws // network.n_classes)  # else of each class
+    return generator_of(network, Settings(trunc=values["z_var"])), None, of_law
+
+
+def _is_joint(run: StockRun) -> bool:
+    return run.polarity is not None and run.polarity.joint

@@ -69,11 +69,15 @@ def _write_repository(folder: Path) -> None:
         "model": "BigGANdeep", "dataset": "C10", "resolution": 32, "n_classes": 10, "G_ch": 8, "G_depth": 2,
         "G_attn": "0", "G_shared": True, "shared_dim": LATENT_DIM, "hier": True, "dim_z": LATENT_DIM,
         "G_nl": "relu", "G_activation": nn.ReLU(inplace=False), "ema": True, "G_init": "ortho", "num_G_SVs": 1,
+        "D_ch": 8, "D_depth": 2, "D_attn": "0", "D_activation": nn.ReLU(inplace=False),
     }  # fmt: skip
     network = BigGANdeep.Generator(**config, no_optim=True)
     settle(network, lambda: network(torch.randn(2, LATENT_DIM), network.shared(torch.arange(2))))
+    critic = BigGANdeep.Discriminator(**config)
+    settle(critic, lambda: critic(torch.randn(2, 3, 32, 32), torch.arange(2)))
     torch.save(network.state_dict(), folder / "G_ema.pth")
     torch.save(network.state_dict(), folder / "G.pth")
+    torch.save(critic.state_dict(), folder / "D.pth")
     state = {"itr": 0, "epoch": 0, "save_num": 0, "save_best_num": 0, "best_IS": 0, "best_FID": 999999}
     torch.save({**state, "config": config}, folder / "state_dict.pth")
 

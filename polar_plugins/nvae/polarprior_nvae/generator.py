@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib.metadata import version
-from math import prod
 from typing import Any
 
 import torch
@@ -19,7 +17,6 @@ from polarprior.plugin import (
     UsageError,
     checkpoint_file,
     filled_network,
-    latent_prior,
     read_checkpoint,
     refusing,
     use_checkout,
@@ -29,7 +26,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from polarprior_nvae import NAME
-from polarprior_nvae.noise import group_shapes, groups_of, logits_of
+from polarprior_nvae.encoder import ENCODER
+from polarprior_nvae.jacobian import DOMAINS
+from polarprior_nvae.noise import NoisePrior, Shapes, group_shapes, groups_of, logits_of
 from polarprior_nvae.repos import NVAE
 
 TEMPERATURE = 0.7
@@ -56,14 +55,52 @@ def load(source: str | None, settings: Settings) -> Generator:
     complaint = f"model: {path} holds no generator"
     with refusing(complaint, _HINT), redirect_stdout(sys.stderr):  # the stock class prints
         content = read_checkpoint(path, [argparse.Namespace])
-        # Normalising flows are the encoder's, and can't be made without a GPU; sampling has no use for them.
+        # Normalising flows are the encoder's, and the stock class makes them on a GPU: they are added below.
         arguments = argparse.Namespace(**{**ADDED_LATER, **vars(content["args"]), "num_nf": 0})
         state = content["state_dict"]
         # A convolution without weight norm keeps its weight under a second name as well, since some time.
         state |= {f"{key}_normalized": value for key, value in state.items() if key.endswith(".weight")}
         network = filled_network(lambda: AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance)), state)
+        add_flows(network, content["args"].num_nf, state)
     fixed(network)
     return generator_of(network, settings)
+
+
+def add_flows(network: Any, count: int, state: Mapping[str, Tensor]) -> None:
+    """Give a network of the stock class, made without them, the normalising flows of its encoder.
+
+    Args:
+        network: the AutoEncoder, with its other weights: its groups are those that these have.
+        count: flows a group.
+        state: the checkpoint's tensors.
+
+    Raises:
+        ValueError: it holds another number of flows, or lacks some of their tensors.
+    """
+    prefix = "nf_cells."
+    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    total, held = count * len(network.enc_sampler), len({key.split(".")[0] for key in own})
+    if held != total:
+        raise ValueError(f"it holds {held} normalising flows, expected {total}")
+    make = sys.modules[type(network).__module__].PairedCellAR
+    width = network.num_latent_per_group
+    with _made_on_the_cpu(), torch.random.fork_rng(devices=[]):
+        flows = nn.ModuleList(make(width, 1, width) for _ in range(total))
+    missing = flows.load_state_dict({key: value.float() for key, value in own.items()}, strict=False).missing_keys
+    if missing:
+        raise ValueError(f"it lacks {len(missing)} tensors of its normalising flows, such as {missing[0]}")
+    network.nf_cells, network.num_flows = flows.eval().requires_grad_(False), count
+
+
+@contextmanager
+def _made_on_the_cpu() -> Iterator[None]:
+    """Inside, tensors that are asked to go to the GPU stay: a network is moved as a whole, once it is made."""
+    original = torch.Tensor.cuda
+    torch.Tensor.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        torch.Tensor.cuda = original  # type: ignore[method-assign]
 
 
 def fixed(network: Any) -> None:
@@ -93,8 +130,7 @@ def generator_of(network: Any, asked: Settings) -> Generator:
 
     Its prior is standard normal noise, a number for each number of the latents of all groups; the temperature
     multiplies each group's standard deviation, as ``AutoEncoder.sample`` has it. Images are the mean of what the
-    decoder says: of a Bernoulli, or of a mixture of logistics in RGB, from which evaluate.py draws. The seeds are
-    polarprior's own, since evaluate.py seeds nothing.
+    decoder says: of a Bernoulli, or of a mixture of logistics in RGB, from which evaluate.py draws.
 
     Raises:
         UsageError: a temperature that isn't positive, or another setting.
@@ -105,16 +141,17 @@ def generator_of(network: Any, asked: Settings) -> Generator:
         raise UsageError(
             f"temperature: got {temperature:g}, expected a positive temperature", "use such as temperature=0.7"
         )
-    shapes = group_shapes(network)
-    decode: Callable[[Tensor], Tensor] = partial(images_of, network, shapes, temperature)
+    prior = NoisePrior.of(group_shapes(network))
+    decode: Callable[[Tensor], Tensor] = partial(images_of, network, prior.groups, temperature)
     return Generator(
         plugin=NAME,
         version=version("polarprior-nvae"),
-        prior=replace(latent_prior("normal", sum(map(prod, shapes))), stock_seeds=False),
+        prior=prior,
         synthesize=lambda noise, label: decode(noise),
         fingerprint=weights_fingerprint(_decoder(network)),
         settings=Settings(temperature=temperature),
-        domains=("z", "top"),
+        domains=DOMAINS,
+        spaces=(ENCODER,),
         network=network,
     )
 
@@ -128,7 +165,7 @@ def _decoder(network: Any) -> nn.Module:
     return decoder
 
 
-def images_of(network: Any, shapes: list[tuple[int, int, int]], temperature: float, noise: Tensor) -> Tensor:
+def images_of(network: Any, shapes: Shapes, temperature: float, noise: Tensor) -> Tensor:
     """Images [n, C, H, W] in [-1, 1] of noise [n, K]: the mean of what the decoder says."""
     normal = sys.modules[type(network).__module__].Normal
     logits = logits_of(network, groups_of(noise, shapes), normal, temperature)

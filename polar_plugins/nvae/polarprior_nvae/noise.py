@@ -4,14 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
+from polarprior.plugin import LatentPrior, latent_prior
 from torch import Tensor
 
+Shapes = tuple[tuple[int, int, int], ...]
 
-def group_shapes(network: Any) -> list[tuple[int, int, int]]:
+
+@dataclass(frozen=True)
+class NoisePrior(LatentPrior):
+    """Standard normal noise for the latents of all groups, at any temperature: that multiplies it inside the network.
+
+    Attributes:
+        groups: shape [channels, height, width] of each group's latents, in the order in which they are drawn.
+    """
+
+    groups: Shapes = ()
+
+    @classmethod
+    def of(cls, groups: Shapes) -> NoisePrior:
+        """The noise of these groups. evaluate.py seeds nothing: the seeds are polarprior's own."""
+        normal = latent_prior("normal", sum(map(prod, groups)))
+        return cls(normal.name, normal.shape, normal.rows, stock_seeds=False, groups=groups)
+
+
+def group_lengths(noise: Tensor, groups: Shapes) -> np.ndarray:
+    """The length of each group's part of noise [n, K], float64 [n, groups]."""
+    parts = noise.double().split([prod(shape) for shape in groups], dim=1)
+    lengths: np.ndarray = torch.stack([part.norm(dim=1) for part in parts], 1).cpu().numpy()
+    return lengths
+
+
+def group_shapes(network: Any) -> Shapes:
     """Shape [channels, height, width] of each group's latents, in the order in which they are drawn."""
     channels, height, width = network.z0_size
     shapes = []
@@ -20,7 +49,7 @@ def group_shapes(network: Any) -> list[tuple[int, int, int]]:
             shapes.append((channels, height, width))
         elif cell.cell_type == "up_dec":
             height, width = 2 * height, 2 * width
-    return shapes or [(channels, height, width)]  # with a single group there is no tower
+    return tuple(shapes) or ((channels, height, width),)  # with a single group there is no tower
 
 
 def groups_of(noise: Tensor, shapes: Sequence[tuple[int, int, int]]) -> list[Tensor]:

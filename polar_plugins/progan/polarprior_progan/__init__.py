@@ -8,7 +8,16 @@ from polarprior.plugin import StockRepo, hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.plugin import Generator, Settings
+    from polarprior.plugin import (
+        AskingHost,
+        Bank,
+        FeatureMap,
+        Generator,
+        JacobianFn,
+        LatentSampler,
+        SamplerOptions,
+        Settings,
+    )
 
 NAME = "progan"
 
@@ -19,6 +28,32 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
     from polarprior_progan.loading import load
 
     return load(source, settings).on(device)
+
+
+@hookimpl
+def get_latent_sampler(
+    generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
+) -> LatentSampler | None:
+    """Latents on the sphere that pixel norm puts z on."""
+    from polarprior_progan.latents import latent_sampler
+
+    return latent_sampler(generator, bank, rho, options, host)
+
+
+@hookimpl
+def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
+    """``discriminator``: the last features of the discriminator that the checkpoint holds."""
+    from polarprior.plugin import DISCRIMINATOR, discriminator_map
+
+    return discriminator_map(generator) if (generator.plugin, space) == (NAME, DISCRIMINATOR) else None
+
+
+@hookimpl
+def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
+    """Images from z on the sphere, with the radius taken out."""
+    from polarprior_progan.jacobian import sphere_jacobian_fn
+
+    return sphere_jacobian_fn(generator) if (space, domain) == ("pixel", "z") else None
 
 
 @hookimpl

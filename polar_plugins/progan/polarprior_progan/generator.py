@@ -6,13 +6,23 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from polarprior.plugin import Generator, Settings, UsageError, latent_prior, weights_fingerprint
+from polarprior.plugin import (
+    DISCRIMINATOR,
+    Discriminator,
+    Generator,
+    Settings,
+    UsageError,
+    latent_prior,
+    weights_fingerprint,
+)
 from torch import Tensor, nn
 
 from polarprior_progan import NAME
 
 
-def generator_of(network: nn.Module, asked: Settings, normalises: bool) -> Generator:
+def generator_of(
+    network: nn.Module, asked: Settings, normalises: bool, discriminator: Discriminator | None = None
+) -> Generator:
     """A Generator from a network in eval mode, on the CPU.
 
     ProGAN has no truncation. What a setting `trunc` of beta stands for is the control of the paper's supplement, C.2:
@@ -23,6 +33,7 @@ def generator_of(network: nn.Module, asked: Settings, normalises: bool) -> Gener
         network: z [n, K] to images, or to a mapping with an ``image``.
         asked: a truncation, or none.
         normalises: the network puts z on the sphere first, so that it is the sphere whose image is measured.
+        discriminator: the checkpoint's, where it holds one.
 
     Raises:
         UsageError: a truncation that isn't positive, or another setting.
@@ -45,6 +56,8 @@ def generator_of(network: nn.Module, asked: Settings, normalises: bool) -> Gener
         fingerprint=weights_fingerprint(network),
         settings=Settings(trunc=None if beta is None else float(beta)),
         normalizes_latent=normalises,
+        spaces=(DISCRIMINATOR,) if discriminator else (),
+        discriminator=discriminator,
         network=network,
     )
 

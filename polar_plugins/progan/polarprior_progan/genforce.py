@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
-from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script, filled_network
+from polarprior.plugin import (
+    Discriminator,
+    Settings,
+    StockRun,
+    StockSampler,
+    UsageError,
+    ending_the_script,
+    filled_network,
+    refusing,
+)
 from torch import Tensor, nn
 
 from polarprior_progan.generator import generator_of
@@ -26,13 +35,54 @@ def network_of(content: Mapping[str, Any], name: str) -> nn.Module:
     Raises:
         ValueError: that name is one of another kind of model.
     """
-    from models import MODEL_ZOO, build_generator  # of the checkout
+    from models import build_generator  # of the checkout
 
-    state = content["generator_smooth" if "generator_smooth" in content else "generator"]
-    config = {key: value for key, value in MODEL_ZOO.get(name, _sizes(state)).items() if key != "url"}
+    config = _configuration(content, name)
     if config["gan_type"] != KIND:
         raise ValueError(f"{name} is a {config['gan_type']} there, expected a {KIND}")
-    return filled_network(lambda: build_generator(**config), state)
+    return filled_network(lambda: build_generator(**config), _generator_state(content))
+
+
+def discriminator_of(content: Mapping[str, Any], name: str) -> Discriminator | None:
+    """The discriminator of a checkpoint of `network_of`; None where it holds none. The file doesn't say what it was
+    trained by: the official ones by WGAN-GP, the repository's own training by a logistic loss."""
+    from models import build_discriminator  # of the checkout
+
+    state = content.get("discriminator")
+    if not state:
+        return None
+    options = {key: value for key, value in _configuration(content, name).items() if key != "z_space_dim"}
+    options["minibatch_std_group_size"] = 16 if _sees_minibatch(state) else 0
+
+    def filled() -> nn.Module:
+        with refusing("model: its discriminator can't be loaded", "name another checkpoint"):
+            return filled_network(lambda: build_discriminator(**options), state)
+
+    return Discriminator(filled, lambda network, image, label: network(image), _logit_layer)
+
+
+def _configuration(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What the checkout's model zoo, or where it doesn't know the name the weights, say of a model."""
+    from models import MODEL_ZOO  # of the checkout
+
+    config = MODEL_ZOO.get(name) or _sizes(_generator_state(content))
+    return {key: value for key, value in config.items() if key != "url"}
+
+
+def _generator_state(content: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    return content["generator_smooth" if "generator_smooth" in content else "generator"]
+
+
+def _logit_layer(network: nn.Module) -> nn.Module:
+    layers = dict(network.named_children())
+    return layers[max((name for name in layers if name.startswith("layer")), key=lambda name: int(name[5:]))]
+
+
+def _sees_minibatch(state: Mapping[str, Tensor]) -> bool:
+    """Whether the last convolution takes a channel more than it gives: the minibatch's standard deviation."""
+    convolutions = [key for key in state if key.startswith("layer") and state[key].dim() == 4]
+    out, taken = state[max(convolutions, key=lambda key: int(key[5:].split(".")[0]))].shape[:2]
+    return taken == out + 1
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:

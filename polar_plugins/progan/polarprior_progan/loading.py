@@ -27,9 +27,11 @@ def load(source: str | None, settings: Settings) -> Generator:
         if "netG" in content:
             use_checkout([GAN_ZOO])
             network, normalises = zoo.network_of(content)
+            critic = zoo.discriminator_of(content)
         elif genforce.WEIGHTS & set(content):
             use_checkout([GENFORCE])
             network, normalises = genforce.network_of(content, path.stem), True
+            critic = genforce.discriminator_of(content, path.stem)
         else:
             raise ValueError(f"it holds {', '.join(map(str, content))[:60] or 'nothing'}")
-    return generator_of(network, settings, normalises)
+    return generator_of(network, settings, normalises, critic)

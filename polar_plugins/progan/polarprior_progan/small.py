@@ -59,16 +59,18 @@ def _write_zoo(folder: Path) -> None:
 
 
 def _write_genforce(path: Path) -> None:
-    from models import build_generator  # of the checkout
+    from models import build_discriminator, build_generator  # of the checkout
 
     network = build_generator("pggan", **GENFORCE_OPTIONS)
+    options = {name: value for name, value in GENFORCE_OPTIONS.items() if name != "z_space_dim"}
+    critic = build_discriminator("pggan", **options)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("bias"):
                 parameter.normal_(0, 0.2)
             if name.startswith("output") and name.endswith("weight"):
                 parameter.mul_(0.3)
-    torch.save({"generator_smooth": network.state_dict()}, path)
+    torch.save({"generator_smooth": network.state_dict(), "discriminator": critic.state_dict()}, path)
 
 
 if __name__ == "__main__":

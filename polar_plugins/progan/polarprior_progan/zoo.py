@@ -9,13 +9,23 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script, filled_network
-from torch import nn
+from polarprior.plugin import (
+    LOGISTIC,
+    Discriminator,
+    Settings,
+    StockRun,
+    StockSampler,
+    UsageError,
+    ending_the_script,
+    filled_network,
+    refusing,
+)
+from torch import Tensor, nn
 
 from polarprior_progan.generator import generator_of
 
 CONFIGURATION = "models.utils.config.BaseConfig"
-LOSSES = ("MSE", "WGANGP", "DCGAN", "Logistic")
+LOSSES = {"MSE": "least squares", "WGANGP": "WGAN-GP", "DCGAN": LOGISTIC, "Logistic": LOGISTIC}
 EVALUATIONS = ("visualization", "inception", "laplacian_SWD")
 OTHERS = ("build_nn_db", "inspirational_generation", "metric_plot", "nn_metric")
 """What eval.py has besides, and what does not draw from the model's prior."""
@@ -31,8 +41,7 @@ def network_of(content: Mapping[str, Any]) -> tuple[nn.Module, bool]:
     from models.loss_criterions import base_loss_criterions  # of the checkout
     from models.networks.progressive_conv_net import GNet
 
-    stored = content["config"]
-    config = stored if isinstance(stored, dict) else vars(stored)
+    config = _configuration(content)
     if config["attribKeysOrder"]:
         raise ValueError("it was trained on labels, and a polarity prior is not for the labels that it draws")
     if config["lossCriterion"] not in LOSSES:
@@ -55,12 +64,53 @@ def network_of(content: Mapping[str, Any]) -> tuple[nn.Module, bool]:
         network.alpha = config["alpha"]
         return network
 
-    # Older checkpoints lack the name of the layer that each equalised layer wraps.
-    state = {
-        re.sub(r"(?<!\.module)\.(weight|bias)$", r".module.\1", key): value
-        for key, value in content.get("avgG", content["netG"]).items()
-    }
+    state = _named_as_now(content.get("avgG", content["netG"]))
     return filled_network(make, state), bool(config["perChannelNormalization"])
+
+
+def discriminator_of(content: Mapping[str, Any]) -> Discriminator | None:
+    """The discriminator of a checkpoint of `network_of`; None where it holds none."""
+    from models.networks.progressive_conv_net import DNet  # of the checkout
+
+    if not content.get("netD"):
+        return None
+    config = _configuration(content)
+
+    def make() -> nn.Module:
+        network = DNet(
+            config["depthScale0"],
+            initBiasToZero=config["initBiasToZero"],
+            leakyReluLeak=config["leakyReluLeak"],
+            sizeDecisionLayer=1,
+            miniBatchNormalization=config["miniBatchStdDev"],
+            dimInput=config["dimOutput"],
+            equalizedlR=config["equalizedlR"],
+        )
+        for depth in config["depthOtherScales"]:
+            network.addScale(depth)
+        network.alpha = config["alpha"]
+        return network
+
+    def filled() -> nn.Module:
+        with refusing("model: its discriminator can't be loaded", "name another checkpoint"):
+            return filled_network(make, _named_as_now(content["netD"]))
+
+    return Discriminator(
+        filled,
+        lambda network, image, label: network(image),
+        lambda network: network.decisionLayer,
+        LOSSES[config["lossCriterion"]],
+    )
+
+
+def _configuration(content: Mapping[str, Any]) -> dict[str, Any]:
+    stored = content["config"]
+    return stored if isinstance(stored, dict) else vars(stored)
+
+
+def _named_as_now(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict by today's names: older ones lack that of the layer that each equalised layer wraps."""
+    return {re.sub(r"(?<!\.module)\.(weight|bias)$", r".module.\1", key): value for key, value in state.items()}
 
 
 def connect(run: StockRun) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from polarprior.plugin import (
     Diagnostics,
+    Discriminator,
     Generator,
     Latents,
     PolarPriorError,
@@ -20,6 +21,7 @@ from polarprior.plugin import (
     diagnose,
     latent_hash,
     stream_numbers,
+    warn,
 )
 from torch import Tensor
 
@@ -91,9 +93,14 @@ class Rival(Redrawing):
 class Judged(Rival):
     """A rival that asks a discriminator.
 
+    Attributes:
+        needs_ratio: whether it takes exp(logit) for p_data / p_G, which is what a logistic loss makes of it.
+
     Raises:
         UsageError: the model brings none.
     """
+
+    needs_ratio = True
 
     def __init__(self, generator: Generator, options: SamplerOptions):
         super().__init__(generator, options)
@@ -103,6 +110,17 @@ class Judged(Rival):
                 "use rivals:truncation, or a model with one, such as mnist:wgan",
             )
         self._discriminator = generator.discriminator
+        if (
+            self.needs_ratio
+            and isinstance(self._discriminator, Discriminator)
+            and not self._discriminator.tells_ratio
+        ):
+            loss = self._discriminator.loss
+            by = f"by {loss}" if loss else "by a loss that the checkpoint doesn't name"
+            warn(
+                f"sampler: {options.sampler} takes what the discriminator says for log p_data / p_G, and "
+                f"{generator.plugin}'s was trained {by}: it ranks images, but its scale is another"
+            )
 
     def _stock_logits(self, count: int, label: Any) -> tuple[Latents, Tensor]:
         """The latents of the seeds 0 to `count`, of `label`, and their logits [count]."""

@@ -20,6 +20,8 @@ class OptimalTransport(Judged):
     latents stay within ±1; what the authors' code takes from the slope of normal ones, a multiple of its part along
     z, is left in."""
 
+    needs_ratio = False  # k takes the scale out
+
     def __init__(self, generator: Generator, options: SamplerOptions, updates: float = UPDATES):
         super().__init__(generator, options)
         self._updates = whole_number(updates, "rivals:dot")

@@ -9,7 +9,16 @@ from polarprior.plugin import StockRepo, hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.plugin import Generator, JacobianFn, Settings
+    from polarprior.plugin import (
+        AskingHost,
+        Bank,
+        FeatureMap,
+        Generator,
+        JacobianFn,
+        LatentSampler,
+        SamplerOptions,
+        Settings,
+    )
 
 NAME = "stylegan2"
 
@@ -23,12 +32,30 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 
 
 @hookimpl
+def get_latent_sampler(
+    generator: Generator, bank: Bank | None, rho: float, options: SamplerOptions, host: AskingHost
+) -> LatentSampler | None:
+    """Latents on the sphere that the mapping network puts z on, from z and from w."""
+    from polarprior_stylegan2.latents import latent_sampler
+
+    return latent_sampler(generator, bank, rho, options, host)
+
+
+@hookimpl
+def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
+    """``discriminator``, the last features of the pickle's own; ``style`` is a space of latents alone."""
+    from polarprior_stylegan2.spaces import feature_map
+
+    return feature_map(generator, space) if generator.plugin == NAME else None
+
+
+@hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
     """Images or styles, from z or from w, with modulated convolutions that are not fused."""
     from polarprior_stylegan2.jacobian import network_jacobian_fn
-    from polarprior_stylegan2.operators import plain_operators
+    from polarprior_stylegan2.operators import unfused_operators
 
-    return network_jacobian_fn(generator, space, domain, plain_operators, fused_modconv=False)
+    return network_jacobian_fn(generator, space, domain, unfused_operators)
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from polarprior.plugin import (
+    DISCRIMINATOR,
     Generator,
     PolarPriorError,
     Settings,
@@ -17,7 +18,8 @@ from polarprior.plugin import (
 )
 from torch import Tensor
 
-from polarprior_stylegan2.pickles import load_network
+from polarprior_stylegan2.discriminator import discriminator_of
+from polarprior_stylegan2.pickles import load_networks
 from polarprior_stylegan2.repos import STYLEGAN2_ADA, STYLEGAN3
 
 
@@ -46,7 +48,7 @@ def load(plugin: str, source: str | None, device: torch.device, settings: Settin
     """
     kind = KINDS[plugin]
     use_checkout(kind.repos)
-    network = load_network(plugin, source)
+    network, critic = load_networks(plugin, source)
     found = kind_of(network)
     if found is not kind:
         other = f"one of {found.plugin}" if found else f"a {type(network).__name__} without mapping and synthesis"
@@ -54,7 +56,7 @@ def load(plugin: str, source: str | None, device: torch.device, settings: Settin
             f"model: {source} holds no network of {plugin}, but {other}",
             f"use {found.plugin}:{source}" if found else "name the pickle of a generator",
         )
-    return generator_of(network.eval().requires_grad_(False), settings).on(device)
+    return generator_of(network.eval().requires_grad_(False), settings, critic).on(device)
 
 
 def kind_of(network: Any) -> Kind | None:
@@ -65,13 +67,14 @@ def kind_of(network: Any) -> Kind | None:
     return next((kind for kind in KINDS.values() if hasattr(synthesis, kind.mark)), None)
 
 
-def generator_of(network: Any, asked: Settings) -> Generator:
+def generator_of(network: Any, asked: Settings, critic: Any = None) -> Generator:
     """A Generator from a loaded network of one of `KINDS`, on the CPU.
 
     Args:
         network: stock module with ``mapping`` and ``synthesis``.
         asked: truncation psi (1 where None) and, where the network has noise inputs, the noise mode (const where
             None).
+        critic: the pickle's discriminator, where it holds one.
 
     Raises:
         UsageError: a setting that the network doesn't have, or random noise.
@@ -80,6 +83,7 @@ def generator_of(network: Any, asked: Settings) -> Generator:
     if kind is None:
         raise TypeError(f"{type(network).__name__} is no style-based generator")
     settings = _settings(asked, kind)
+    discriminator = discriminator_of(critic)
     return Generator(
         plugin=kind.plugin,
         version=version(f"polarprior-{kind.plugin}"),
@@ -90,7 +94,8 @@ def generator_of(network: Any, asked: Settings) -> Generator:
         num_classes=network.c_dim or None,
         normalizes_latent=True,
         domains=("z", "w"),
-        spaces=("style",),
+        spaces=("style", *([DISCRIMINATOR] if discriminator else [])),
+        discriminator=discriminator,
         network=network,
     )
 
@@ -102,10 +107,10 @@ def styles_of(network: Any, z: Tensor, label: Tensor | None, psi: float | None) 
     return network.mapping(z, c, truncation_psi=psi)[:, 0]
 
 
-def images_of(network: Any, w: Tensor, settings: Settings, **options: Any) -> Tensor:
-    """Images [n, C, H, W] of styles w [n, w_dim], in float32 throughout; `options` go to the layers."""
+def images_of(network: Any, w: Tensor, settings: Settings) -> Tensor:
+    """Images [n, C, H, W] of styles w [n, w_dim], in float32 throughout."""
     noise = settings.noise_mode or "const"
-    return network.synthesis(w[:, None].repeat(1, network.num_ws, 1), noise_mode=noise, force_fp32=True, **options)
+    return network.synthesis(w[:, None].repeat(1, network.num_ws, 1), noise_mode=noise, force_fp32=True)
 
 
 def _settings(asked: Settings, kind: Kind) -> Settings:

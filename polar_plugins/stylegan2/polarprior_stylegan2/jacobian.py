@@ -17,15 +17,13 @@ def network_jacobian_fn(
     space: str,
     domain: str,
     operators: Callable[[Any], AbstractContextManager[None]],
-    **options: Any,
 ) -> JacobianFn | None:
     """`polarprior.plugin.style_jacobian_fn` of the network.
 
     Args:
         generator: with the network.
         space, domain: see there.
-        operators: a context in which the network's operators can be differentiated forwards.
-        options: what its layers take besides then.
+        operators: a context in which the network's operators can be differentiated forwards, for less.
     """
     network, settings = generator.network, generator.settings
 
@@ -35,6 +33,6 @@ def network_jacobian_fn(
 
     def images(w: Tensor) -> Tensor:
         with operators(network):
-            return images_of(network, w, settings, **options)
+            return images_of(network, w, settings)
 
     return style_jacobian_fn(generator, space, domain, styles, images)

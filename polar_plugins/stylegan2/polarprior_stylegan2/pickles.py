@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of, warn
 
-NETWORK = "G_ema"
+NETWORK, CRITIC = "G_ema", "D"
 _EXAMPLE = "name the network pickle, such as {plugin}:ffhq.pkl"
 
 
-def load_network(plugin: str, source: str | None) -> Any:
-    """The generator with averaged weights of a network pickle, a torch module, by ``legacy.load_network_pkl``.
+class Networks(NamedTuple):
+    """The networks of a pickle, torch modules: the generator with averaged weights, the discriminator or None."""
+
+    generator: Any
+    discriminator: Any
+
+
+def load_networks(plugin: str, source: str | None) -> Networks:
+    """The networks of a pickle, by ``legacy.load_network_pkl``.
 
     Args:
         plugin: its name, for messages.
@@ -38,7 +45,8 @@ def load_network(plugin: str, source: str | None) -> Any:
 
     try:
         with dnnlib.util.open_url(source, verbose=False) as file:
-            return legacy.load_network_pkl(file)[NETWORK]
+            content = legacy.load_network_pkl(file)
+            return Networks(content[NETWORK], content.get(CRITIC))
     except Exception as error:  # a pickle can raise anything
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise PolarPriorError(

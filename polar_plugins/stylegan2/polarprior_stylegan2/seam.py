@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, NamedTuple
 
+import torch
 from polarprior.plugin import PolarPriorError, Settings, StockRun, StockSampler, UsageError, ending_the_script
 
 from polarprior_stylegan2.generator import Kind, generator_of, kind_of
@@ -47,7 +48,8 @@ def _hook_network(network: Any, run: StockRun) -> None:
         use = _use(run, kind, network)
         source = f"{kind.plugin}:{run.values().get('network_pkl')}"
         generator = replace(generator_of(network, use.settings), source=source)
-    sampler = run.sampler(generator, None if generator.num_classes is None else use.label, use.draws)
+    label = None if generator.num_classes is None else use.label
+    sampler = run.sampler(generator, label, use.draws, replaces_label=True)
     network.mapping.register_forward_pre_hook(Redraw(sampler), with_kwargs=True)
 
 
@@ -59,8 +61,8 @@ def _in_float32(synthesis: Any, args: Any, kwargs: Any) -> Any:
 class Redraw:
     """A forward pre-hook of a mapping network: its z [n, K] become latents of the polarity prior.
 
-    Each row by its own hash, so that order, batches and calls for other purposes don't matter. It is copied and
-    pickled with the network.
+    Each row by its own hash, so that order, batches and calls for other purposes don't matter. A joint law replaces
+    the classes as well, which only the mapping network sees. It is copied and pickled with the network.
     """
 
     def __init__(self, sampler: StockSampler):
@@ -71,11 +73,11 @@ class Redraw:
         names = dict(zip(("z", "c"), args, strict=False)) | kwargs
         z, c = names["z"], names.get("c")
         if mapping.c_dim == 0:
-            drawn = self._sampler.redraw(z)
+            drawn = self._sampler.redraw_both(z)
         elif c is None:  # the network will say so
             return args, kwargs
         elif bool((((c == 0) | (c == 1)).all(1) & (c.sum(1) == 1)).all()):
-            drawn = self._sampler.redraw(z, c.argmax(1))
+            drawn = self._sampler.redraw_both(z, c.argmax(1))
         elif len(z) == 1:  # what calc_metrics.py makes a summary of the module with: memory as it was found
             return args, kwargs
         else:
@@ -84,9 +86,11 @@ class Redraw:
                     "rho: labels that are no single class, and a bank's weights are within a class",
                     "leave it out",
                 )
-        if "z" in kwargs:
-            return args, {**kwargs, "z": drawn}
-        return (drawn, *args[1:]), kwargs
+        if drawn.label is not None:
+            c = (drawn.label[:, None] == torch.arange(mapping.c_dim, device=z.device)).to(c)
+        put = {"z": drawn.z, "c": c}
+        by_position = [put[name] for name in ("z", "c")[: len(args)]]
+        return (*by_position, *args[2:]), kwargs | {name: put[name] for name in put if name in kwargs}
 
 
 class _Use(NamedTuple):

@@ -31,7 +31,7 @@ def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> N
         use_checkout(KINDS[plugin].repos)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
-        network = _network(plugin, resolution, classes)
+        network, critic = _network(plugin, resolution, classes), _critic(resolution, classes)
     # What training would have left: noise that matters, images in [-1, 1], and the average style.
     stream = torch.Generator().manual_seed(seed)
     z = torch.randn(1000, LATENT_DIM, generator=stream)
@@ -44,7 +44,6 @@ def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> N
         network.mapping.w_avg.copy_(
             styles_of(network, z, torch.arange(1000) % classes if classes else None, 1).mean(0)
         )
-    critic = torch.nn.Linear(1, 1)
     content = {
         "G": network,
         "D": critic,
@@ -77,6 +76,15 @@ def _network(plugin: str, resolution: int, classes: int) -> Any:
 
         return _frozen(Generator(**common, **width))
     return _frozen(Generator(**common, synthesis_kwargs=width))
+
+
+def _critic(resolution: int, classes: int) -> Any:
+    try:
+        from training.networks import Discriminator  # of the checkout
+    except ImportError:  # that of StyleGAN3
+        from training.networks_stylegan2 import Discriminator
+    width: dict[str, Any] = {"channel_base": 1024, "channel_max": 32, "num_fp16_res": 2, "conv_clamp": 256}
+    return _frozen(Discriminator(c_dim=classes, img_resolution=resolution, img_channels=3, **width))
 
 
 def _frozen(network: Any) -> Any:

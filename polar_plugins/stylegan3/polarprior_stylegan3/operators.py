@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-from polarprior_stylegan2.operators import plain_operators, replaced
+from polarprior_stylegan2.operators import demodulation, plain_operators, replaced
 from torch import Tensor
 from torch.nn.functional import conv2d
-
-EPSILON = 1e-8
 
 
 @contextmanager
@@ -22,7 +19,7 @@ def unfused_operators(network: Any) -> Iterator[None]:
     """
     layer = getattr(network.synthesis, network.synthesis.layer_names[0])
     names = type(layer).forward.__globals__
-    with plain_operators(network), replaced(names, "modulated_conv2d", modulated_conv2d):
+    with plain_operators(), replaced(names, "modulated_conv2d", modulated_conv2d):
         yield
 
 
@@ -60,5 +57,4 @@ def modulated_conv2d(
     y = conv2d(x * scale.to(x.dtype)[:, :, None, None], w.to(x.dtype), padding=padding)
     if not demodulate:
         return y
-    variance = s.square() @ w.square().sum([2, 3]).mT
-    return y * torch.rsqrt(variance + EPSILON).to(y.dtype)[:, :, None, None]
+    return y * demodulation(s, w).to(y.dtype)[:, :, None, None]
