@@ -71,7 +71,9 @@ class Discriminator:
         return seen[0].flatten(1)
 
     def _on(self, device: torch.device) -> nn.Module:
-        return self._network.to(device)
+        network = self._network
+        first = next(network.parameters(), None)
+        return network if first is None or first.device == device else network.to(device)
 
     @cached_property
     def _network(self) -> nn.Module:

@@ -6,6 +6,7 @@ Its weights are random, so its images are noise; everything else is as train.py 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ ARGUMENTS = {
     "num_cell_per_cond_dec": 1, "num_mixture_dec": 3, "batch_size": 10,
 }  # fmt: skip
 """Arguments of train.py: four groups, 4 x 4 twice and 8 x 8 twice, 160 numbers."""
+LOUDER = 10
 
 
 @click.command()
@@ -42,12 +44,15 @@ def main(path: Path, dataset: str, flows: int, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
         network = AutoEncoder(arguments, None, get_arch_cells(arguments.arch_instance))
-        with torch.no_grad():  # as training would have left them: statistics that differ, latents that matter
+        # As training would have left them: statistics that differ, images and posteriors that the latents change.
+        with torch.no_grad():
             for name, tensor in network.state_dict().items():
                 if name.endswith("running_mean"):
                     tensor.normal_(0, 0.2)
                 elif name.endswith("running_var"):
                     tensor.uniform_(0.3, 1)
+            for layer in (network.image_conditional[1], *network.enc_sampler):
+                layer.log_weight_norm.add_(math.log(LOUDER))
     torch.save({"epoch": 1, "state_dict": network.state_dict(), "args": arguments}, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
@@ -11,7 +12,16 @@ import numpy as np
 import pytest
 import torch
 from polarprior import build_bank
-from polarprior.plugin import Generator, Host, Latents, UsageError, default_host, on_sphere, top_singular_values
+from polarprior.plugin import (
+    Discriminator,
+    Generator,
+    Host,
+    Latents,
+    UsageError,
+    default_host,
+    on_sphere,
+    top_singular_values,
+)
 from torch import Tensor
 
 from polarprior_stylegan2.operators import replaced
@@ -33,7 +43,10 @@ class StyleGeneratorTests:
         """The host with all installed plugins."""
         return default_host()
 
-    @pytest.mark.parametrize(("space", "domain"), [("pixel", "z"), ("style", "z"), ("pixel", "w")])
+    @pytest.mark.parametrize(
+        ("space", "domain"),
+        [("pixel", "z"), ("style", "z"), ("pixel", "w"), ("discriminator", "z"), ("discriminator", "w")],
+    )
     def test_a_bank_agrees_with_a_dense_svd(self, generator: Generator, space: str, domain: str) -> None:
         """Each log sigma of a bank that is built as users build it, to 1e-3."""
         bank = build_bank(generator, 2, K, space=space, domain=domain)
@@ -43,6 +56,58 @@ class StyleGeneratorTests:
             dense = dense_jacobian(generator, latents[row : row + 1], space, domain)
             expected = np.log(np.linalg.svd(dense, compute_uv=False)[:K])
             assert np.abs(bank.log_singular_values[row] - expected).max() < 1e-3
+
+    def test_the_discriminator_is_the_pickle_s_own(self, generator: Generator, host: Host) -> None:
+        """Logits and features are, bit for bit, those of the stock network's own forward pass at batch size 1."""
+        stock = discriminator_in(generator)
+        images = generator(_drawn(generator, range(3)))
+        features = host.feature_map(generator, "discriminator")(images)
+        assert isinstance(generator.discriminator, Discriminator)
+        assert generator.discriminator.tells_ratio
+        label = None if generator.num_classes is None else torch.ones(3, dtype=torch.int64)
+        logits = generator.discriminator(images, label)
+        c = torch.zeros(1, stock.c_dim)
+        c[:, 1:2] = 1
+        for row in range(3):
+            expected, logit = last_features(stock, images[row : row + 1], c)
+            assert torch.equal(features[row], expected[0])
+            assert torch.equal(logits[row], logit[0, 0])
+
+    def test_the_discriminator_s_space_has_no_class(self, generator: Generator) -> None:
+        stock, images = discriminator_in(generator), generator(_drawn(generator, [0]))
+        for c in torch.eye(max(1, stock.c_dim))[:, None, : stock.c_dim]:
+            found = last_features(stock, images, c)[0]
+            assert torch.equal(found, last_features(stock, images, torch.zeros(1, stock.c_dim))[0])
+
+    def test_style_is_no_space_of_images(self, generator: Generator, host: Host) -> None:
+        with pytest.raises(UsageError, match="an image has none") as refused:
+            host.feature_map(generator, "style")
+        assert "space=discriminator" in refused.value.hint
+
+    def test_on_the_sphere_the_shell_is_everything(self, generator: Generator, host: Host) -> None:
+        """And no law leaves it, however large rho is: nothing is looked for, and no warning speaks of it."""
+        bank = build_bank(generator, 60, K)
+        label = None if generator.num_classes is None else 1
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            shell, plain = (
+                host.latent_sampler(generator, bank, -50.0, support=support, label=label, force=True)
+                for support in ("shell", "prior")
+            )
+        assert not [each for each in said if "leaves the shell" in str(each.message)]
+        seeds = range(100, 130)
+        assert torch.equal(shell.sample(seeds, label).z, plain.sample(seeds, label).z)
+
+    @pytest.mark.parametrize("name", ["sir", "drs", "dot:3"])
+    def test_rivals_ask_the_discriminator(self, generator: Generator, host: Host, name: str) -> None:
+        label = None if generator.num_classes is None else 1
+        if "rivals" not in {status.name for status in host.plugins.statuses}:
+            pytest.skip("polarprior-rivals is not installed")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # its logits are log-ratios
+            drawn = host.latent_sampler(generator, None, 0.0, sampler=f"rivals:{name}", label=label)
+            z = drawn.sample(range(4), label).z
+        assert not torch.equal(z, generator.prior.draw(range(4)).z)
 
     def test_images_are_the_stock_ones(self, generator: Generator) -> None:
         """What the stock script computes for a seed, from its own float64 latent."""
@@ -98,12 +163,30 @@ class StyleGeneratorTests:
             assert not torch.equal(host.load(source, "cpu", noise_mode="none")(latents), generator(latents))
 
 
+def discriminator_in(generator: Generator) -> Any:
+    """The pickle's ``D``, opened by the stock loader itself."""
+    import legacy  # of the checkout
+
+    with open((generator.source or "").partition(":")[2], "rb") as file:
+        return legacy.load_network_pkl(file)["D"].eval().requires_grad_(False)
+
+
+def last_features(network: Any, image: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """What the last layer of a stock discriminator is given, and its output, for one image."""
+    seen = []
+    hook = network.b4.out.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    output = network(image, c, force_fp32=True)
+    hook.remove()
+    return seen[0], output
+
+
 def dense_jacobian(generator: Generator, latents: Latents, space: str, domain: str) -> np.ndarray:
     """The whole Jacobian of the stock network at one latent, [D, K], a column a tangent, in float64."""
     network: Any = generator.network
     settings = generator.settings
     classes = torch.arange(network.c_dim)
-    with in_float64(network) as wide:
+    critic = discriminator_in(generator) if space == "discriminator" else network
+    with in_float64(network) as wide, in_float64(critic) as judge:
         c = (latents.label[:, None] == classes).double() if latents.label is not None else torch.zeros(1, 0)
 
         def styles(z: Tensor) -> Tensor:
@@ -113,11 +196,16 @@ def dense_jacobian(generator: Generator, latents: Latents, space: str, domain: s
             noise = settings.noise_mode or "const"
             return wide.synthesis(w[:, None].repeat(1, wide.num_ws, 1), noise_mode=noise, force_fp32=True)
 
+        def features(w: Tensor) -> Tensor:
+            return last_features(judge, images(w), torch.zeros(1, judge.c_dim))[0]
+
         z = on_sphere(latents.z.double())
         at, function = {
             ("pixel", "z"): (z, lambda z: images(styles(z))),
             ("style", "z"): (z, styles),
             ("pixel", "w"): (styles(z).detach(), images),
+            ("discriminator", "z"): (z, lambda z: features(styles(z))),
+            ("discriminator", "w"): (styles(z).detach(), features),
         }[space, domain]
         columns = [torch.func.jvp(function, (at,), (basis[None],))[1] for basis in torch.eye(at.shape[1])]
     return torch.stack([column.flatten() for column in columns], 1).numpy()

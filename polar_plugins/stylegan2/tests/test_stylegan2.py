@@ -9,7 +9,7 @@ import sys
 import polarprior as pp
 import pytest
 from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
-from polarprior.testing import GeneratorPluginTests
+from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_stylegan2.testing import StyleGeneratorTests
 
 
@@ -19,6 +19,10 @@ def generator(request, small_pickle):
 
 
 class TestConformance(GeneratorPluginTests):
+    spaces = ("pixel", "discriminator")
+    own_spaces = ("discriminator",)
+    own_hooks = THREE_HOOKS
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def checkpoint(cls, small_pickle):

@@ -6,7 +6,7 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.plugin import PolarPriorError
-from polarprior.testing import GeneratorPluginTests
+from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_stylegan2.testing import StyleGeneratorTests
 from polarprior_stylegan3.operators import modulated_conv2d, unfused_operators
 
@@ -17,6 +17,10 @@ def generator(request, small_pickle):
 
 
 class TestConformance(GeneratorPluginTests):
+    spaces = ("pixel", "discriminator")
+    own_spaces = ("discriminator",)
+    own_hooks = THREE_HOOKS
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def checkpoint(cls, small_pickle):

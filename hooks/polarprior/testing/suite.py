@@ -1,10 +1,4 @@
-"""The conformance suite that a plugin's author inherits.
-
-from polarprior.testing import GeneratorPluginTests
-
-class TestMyPlugin(GeneratorPluginTests):
-    model = "my-plugin:checkpoint.pt"
-"""
+"""What a model plugin must keep, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -13,23 +7,30 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 from polarprior.api.banks import build_bank, verify
+from polarprior.api.draws import sweep
 from polarprior.bank.bank import Bank
-from polarprior.cli.main import main as main
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import Host, default_host
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.of_generator import JacobianFn, prepare
+from polarprior.samplers.contract import SamplerOptions
 from polarprior.settings import Settings
 from polarprior.surrogate.features import FeaturesOf
+from polarprior.sweeps.comparing import Comparison
+from polarprior.sweeps.sweep import SweepOptions
+from polarprior.testing.known_laws import KnownLaws, density_of
 from polarprior.volume.estimators import top_singular_values
+
+THREE_HOOKS = ("get_latent_sampler", "get_feature_map", "jacobian_fn")
+"""What a plugin knows of its model; the host has answers of its own."""
 
 
 class GeneratorPluginTests:
@@ -41,6 +42,11 @@ class GeneratorPluginTests:
         spaces: where volume is measured; the plugin's own besides ``pixel``.
         traced: its Jacobians are taken from a traced graph; False for a model that no tracer can follow, whose cost
             is several times more.
+        own_spaces: those of `spaces` that the checkpoint's own networks give, such as ``discriminator``: to the last
+            bit, no image changes what another gives there.
+        own_hooks: those of the three that the plugin answers itself, rather than leave them to the host.
+        number: the law of a number of z, a `scipy.stats` distribution with its parameters, where the name of the
+            prior doesn't tell: laws that are drawn are compared with it.
         pixel_tolerance: largest difference of an image in [-1, 1] where only its batch differs; 2/255 is
             one step of a PNG.
     """
@@ -49,6 +55,9 @@ class GeneratorPluginTests:
     k: ClassVar[int] = 4
     spaces: ClassVar[tuple[str, ...]] = ("pixel",)
     traced: ClassVar[bool] = True
+    own_spaces: ClassVar[tuple[str, ...]] = ()
+    own_hooks: ClassVar[tuple[str, ...]] = ()
+    number: ClassVar[Any] = None
     pixel_tolerance: ClassVar[float] = 2 / 255
 
     @pytest.fixture(scope="class")
@@ -121,6 +130,51 @@ class GeneratorPluginTests:
         usual = images.abs().flatten().quantile(0.99)  # networks that end linearly overshoot here and there
         assert usual <= 1.5, "images are meant to be in [-1, 1]"
 
+    def test_it_answers_its_own_hooks(self, host: Host, generator: Generator, bank: Bank) -> None:
+        """Those of `own_hooks`, asked of the plugin alone."""
+        options = SamplerOptions(force=True)
+        asked: dict[str, dict[str, Any]] = {
+            "get_latent_sampler": {"bank": bank, "rho": 0.0, "options": options},
+            "get_feature_map": {"space": self.spaces[-1]},
+            "jacobian_fn": {"space": "pixel", "domain": generator.domains[0]},
+        }
+        for hook in self.own_hooks:
+            answer = host.plugins.ask(generator.plugin, hook, generator=generator, host=host, **asked[hook])
+            assert answer is not None, f"{generator.plugin} declines {hook}"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def known_laws(cls, generator: Generator, bank: Bank) -> KnownLaws:
+        """Banks whose laws are known without a Jacobian."""
+        return KnownLaws.of(generator, bank)
+
+    def test_sampler_draws_its_law(self, host: Host, generator: Generator, known_laws: KnownLaws) -> None:
+        """get_latent_sampler: p(z) exp(rho · l), where l is a number of z; a rho wrong by a tenth is told from it."""
+        density = density_of(generator, self.number)
+        if density is None:
+            pytest.skip(f"the law of a number of the prior {generator.prior.name!r} is not known: set `number`")
+        stock = known_laws.stock()
+        for rho in (-1.0, 1.0):
+            sampler = host.latent_sampler(generator, known_laws.by_latent, rho)
+            z = sampler.redraw(stock.z, stock.label).z
+            off = {factor: known_laws.errors_off(z, density, factor * rho) for factor in (1.0, 0.9, 1.1)}
+            assert off[1.0] < 4, off
+            assert min(off[0.9], off[1.1]) > 3, off
+
+    def test_sampler_moves_classes_by_a_joint_law(
+        self, host: Host, generator: Generator, known_laws: KnownLaws
+    ) -> None:
+        """get_latent_sampler: p(z, c) exp(rho · l), where l is the class."""
+        if known_laws.by_class is None:
+            pytest.skip("this model has no classes")
+        stock = known_laws.stock(np.arange(len(known_laws.fresh)) % 2)
+        for rho in (-1.0, 0.5):
+            drawn = host.latent_sampler(generator, known_laws.by_class, rho, joint=True).redraw(stock.z, stock.label)
+            assert drawn.label is not None
+            share = 1 / (1 + np.exp(-rho))
+            error = np.sqrt(share * (1 - share) / len(stock))
+            assert float(drawn.label.double().mean()) == pytest.approx(share, abs=4 * error)
+
     def test_feature_map(self, host: Host, generator: Generator) -> None:
         """get_feature_map: deterministic features, each row on its own."""
         images = generator(self._latents(generator, range(3)))
@@ -131,6 +185,29 @@ class GeneratorPluginTests:
             assert features.ndim == 2
             assert torch.equal(features, phi(images))
             assert torch.allclose(features[1:2], phi(images[1:2]), rtol=1e-4, atol=1e-4)
+
+    def test_in_an_own_space_every_image_is_alone(self, host: Host, generator: Generator) -> None:
+        """get_feature_map: bit for bit the same features, whatever else is in the batch."""
+        images = generator(self._latents(generator, range(5)))
+        for space in self.own_spaces:
+            phi = host.feature_map(generator, space)
+            features = phi(images)
+            assert torch.equal(phi(images.flip(0)), features.flip(0))
+            for i in range(5):
+                assert torch.equal(phi(images[i : i + 1])[0], features[i])
+
+    def test_an_own_space_has_banks_and_sweeps(self, host: Host, generator: Generator) -> None:
+        """Volume measured in it, and draws compared in it."""
+        label = None if generator.num_classes is None else 0
+        for space in self.own_spaces:
+            bank = build_bank(generator, 40, self.k, space=space, classes=None if label is None else [label])
+            assert np.isfinite(bank.log_volume()).all()
+            comparison = Comparison("prior", ("fid",), (space,), samples=20, sets=2)
+            options = SweepOptions((0.0, 0.1), sampler=SamplerOptions(label=label, force=True), comparison=comparison)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # 40 latents
+                found = sweep(generator, bank, options, host=host)
+            assert [len(row.metrics) for row in found.rows] == [1, 1]
 
     def test_jacobian_is_linear_and_has_its_adjoint(
         self, generator: Generator, jacobian_of: Callable[..., JacobianFn]
