@@ -135,7 +135,7 @@ class GeneratorPluginTests:
         options = SamplerOptions(force=True)
         asked: dict[str, dict[str, Any]] = {
             "get_latent_sampler": {"bank": bank, "rho": 0.0, "options": options},
-            "get_feature_map": {"space": self.spaces[-1]},
+            "get_feature_map": {"space": (*self.spaces, *self.own_spaces)[-1]},
             "jacobian_fn": {"space": "pixel", "domain": generator.domains[0]},
         }
         for hook in self.own_hooks:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError
+from polarprior.plugin import Bank, BankError, LinearMap, PolarPriorError, UsageError, top_singular_values
 from polarprior.testing import GeneratorPluginTests, main
+from polarprior_biggan_deep.folding import folded
+from polarprior_biggan_deep.pretrained_biggan import stock_pass
 from pytorch_pretrained_biggan import BigGAN, truncated_noise_sample
-from scipy.stats import chisquare
+from scipy.stats import chisquare, truncnorm
+from torch.fx.experimental.proxy_tensor import make_fx
 
 TRUNC = 0.4
 CLASSES = 3
@@ -53,6 +57,9 @@ def bank(generator):
 
 
 class TestConformance(GeneratorPluginTests):
+    own_hooks = ("get_latent_sampler", "jacobian_fn")  # DeepMind has published no discriminator
+    number = truncnorm(-2, 2)  # trunc is 1 where none is asked for
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def checkpoint(cls, folder):
@@ -187,3 +194,48 @@ def test_files_that_are_not_the_package_s_are_refused(folder, tmp_path):
         config.write_text(text)
         with pytest.raises(PolarPriorError, match="holds no generator"):
             load()
+
+
+def test_it_has_no_discriminator_and_says_so(folder, generator):
+    for ask in (pp.feature_map, pp.jacobian_fn):
+        with pytest.raises(UsageError, match=r"space: got discriminator, and .* holds no discriminator"):
+            ask(generator, "discriminator")
+
+
+def test_folded_norms_change_no_image_and_no_spectrum(generator):
+    """At truncations that have statistics of their own, and between them."""
+    for trunc in (0.4, 0.43, 1.0):
+        own = pp.load(generator.source, "cpu", trunc=trunc)
+        latents = own.prior.draw(range(6), np.arange(6) % CLASSES)
+        found = pp.jacobian_fn(own)(latents)
+        assert (found.value - own(latents)).abs().max() < 1e-5
+        plain = LinearMap.of(own.synthesize, latents.z, latents.label)
+        ours, theirs = (top_singular_values(each, 6, estimator="exact").log_sigma for each in (found, plain))
+        assert (ours - theirs).abs().max() < 1e-5
+
+
+def test_a_tangent_takes_fewer_operations(generator):
+    """The products of all norms are one: so few are left, where there were two a norm."""
+    stock = stock_pass(generator)
+    latents = generator.prior.draw([0], 0)
+    draw = folded(stock, latents.z, latents.label)
+    embedding = stock.embed(latents.label)
+    counts = []
+    for images in (draw, stock.draw):
+        with torch.no_grad():
+            nodes = make_fx(partial(images, embedding=embedding))(latents.z).graph.nodes
+        counts.append(sum("mm" in str(node.target) for node in nodes))
+    norms = len(stock.norms)
+    assert norms == 16
+    assert counts[1] - counts[0] == 2 * norms - 2
+
+
+@pytest.mark.parametrize("trunc", [TRUNC, 1.0])
+def test_its_shell_is_that_of_the_truncated_latents(folder, trunc):
+    own = pp.load(f"biggan-deep:{folder}", "cpu", trunc=trunc)
+    bank = pp.build_bank(own, 300, 4)
+    sampler = pp.latent_sampler(own, bank, 0.01, support="shell", label=1, force=True)
+    lengths = own.prior.draw(bank.seeds[bank.rows_of(1)]).z.double().norm(dim=1)
+    stated = sampler.described()["laws"][0]["support"]
+    assert [stated["low"], stated["high"]] == pytest.approx(np.quantile(lengths, [0.005, 0.995]).tolist())
+    assert sampler.sample(range(50), 1).z.abs().max() <= 2 * trunc

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import subprocess
 import sys
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +15,14 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.plugin import Bank, PolarPriorError, UsageError
-from polarprior.testing import GeneratorPluginTests
+from polarprior.plugin import Bank, PolarPriorError, UsageError, top_singular_values
+from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
+from polarprior_biggan_deep.biggan_pytorch import generator_of as biggan_of
+from polarprior_biggan_deep.biggan_pytorch import stock_pass
+from polarprior_biggan_deep.folding import FoldedNorms, folded
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
+from polarprior_biggan_deep.small import settle
+from scipy.stats import norm
 
 RHO = -0.3
 Z_VAR = 0.5
@@ -76,10 +84,129 @@ def stock(checkout, run_python):
 
 
 class TestConformance(GeneratorPluginTests):
+    spaces = ("pixel", "discriminator")
+    own_spaces = ("discriminator",)
+    own_hooks = THREE_HOOKS
+    number = norm()  # trunc is 1 where none is asked for
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def checkpoint(cls, checkout):
         cls.model = f"biggan-deep:{checkout.weights}"
+
+
+@pytest.fixture(scope="module")
+def generator(checkout, vendor):
+    return pp.load(f"biggan-deep:{checkout.weights}", "cpu", trunc=Z_VAR)
+
+
+@pytest.fixture(scope="module")
+def own_discriminator(checkout, generator):
+    """The experiment's, made as train.py makes it: nothing of the plugin is in between."""
+    import BigGANdeep  # of the checkout
+
+    config = torch.load(checkout.weights / "state_dict.pth", weights_only=False)["config"]
+    network = BigGANdeep.Discriminator(**config)
+    network.load_state_dict(torch.load(checkout.weights / "D.pth"))
+    return network.eval().requires_grad_(False)
+
+
+def last_features(network, image, label):
+    """What the last layer of a stock discriminator is given, and its output, for one image."""
+    seen = []
+    hook = network.linear.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    output = network(image, torch.tensor([label]))
+    hook.remove()
+    return seen[0], output
+
+
+def test_the_discriminator_is_the_experiment_s_own(generator, own_discriminator):
+    """Logits and features are, bit for bit, those of its own forward pass at batch size 1."""
+    latents = generator.prior.draw(range(3), [0, 4, 9])
+    images = generator(latents)
+    features = pp.feature_map(generator, "discriminator")(images)
+    logits = generator.discriminator(images, latents.label)
+    for row, label in enumerate(latents.label.tolist()):
+        expected, logit = last_features(own_discriminator, images[row : row + 1], label)
+        assert torch.equal(features[row], expected[0])
+        assert torch.equal(logits[row], logit[0, 0])
+        assert torch.equal(last_features(own_discriminator, images[row : row + 1], 7)[0], expected), "of no class"
+
+
+def test_spectra_in_it_agree_with_a_dense_svd_in_float64(checkout, generator, own_discriminator):
+    import BigGANdeep  # of the checkout
+
+    config = torch.load(checkout.weights / "state_dict.pth", weights_only=False)["config"]
+    network = BigGANdeep.Generator(**config, no_optim=True).eval().requires_grad_(False)
+    network.load_state_dict(torch.load(checkout.weights / "G_ema.pth"), strict=False)
+    wide, judge = network.double(), copy.deepcopy(own_discriminator).double()
+    latents = generator.prior.draw([0, 5], [1, 8])
+    for space in ("pixel", "discriminator"):
+        found = top_singular_values(pp.jacobian_fn(generator, space)(latents), 6, estimator="exact").log_sigma
+        for row, label in enumerate(latents.label.tolist()):
+
+            def mapped(z, label=label, space=space):
+                images = wide(z, wide.shared(torch.tensor([label])))
+                return images.flatten() if space == "pixel" else last_features(judge, images, label)[0].flatten()
+
+            dense = torch.autograd.functional.jacobian(mapped, latents.z[row : row + 1].double())[:, 0]
+            assert torch.allclose(found[row].double(), torch.linalg.svdvals(dense)[:6].log(), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["sir", "drs", "dot:3"])
+def test_rivals_ask_it_and_are_told_what_its_numbers_are(generator, name):
+    pytest.importorskip("polarprior_rivals")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        sampler = pp.latent_sampler(generator, sampler=f"rivals:{name}", label=3)
+    told = [str(each.message) for each in said]
+    assert len(told) == (name != "dot:3")
+    assert all("was trained by hinge: it ranks images" in each for each in told)
+    assert not torch.equal(sampler.sample(range(4), 3).z, generator.prior.draw(range(4)).z)
+
+
+def test_an_experiment_without_a_discriminator_says_so(checkout, vendor, tmp_path):
+    for name in ("state_dict.pth", "G_ema.pth"):
+        (tmp_path / name).write_bytes((checkout.weights / name).read_bytes())
+    alone = pp.load(f"biggan-deep:{tmp_path}", "cpu")
+    assert alone.spaces == ()
+    with pytest.raises(UsageError, match=f"{tmp_path} holds no discriminator"):
+        pp.feature_map(alone, "discriminator")
+    (tmp_path / "D.pth").write_bytes(b"nothing")
+    damaged = pp.load(f"biggan-deep:{tmp_path}", "cpu")  # what needs none goes on
+    with pytest.raises(PolarPriorError, match=r"D\.pth holds no discriminator: UnpicklingError"):
+        pp.feature_map(damaged, "discriminator")
+
+
+NETWORKS = {
+    "deep": ("BigGANdeep", {}),
+    "deep, by its own batch norm": ("BigGANdeep", {"mybn": True}),
+    "deep, by instance": ("BigGANdeep", {"norm_style": "in"}),
+    "BigGAN": ("BigGAN", {"dim_z": 20, "G_ch": 4}),
+    "BigGAN, not hierarchical": ("BigGAN", {"dim_z": 20, "G_ch": 4, "hier": False}),
+    "BigGAN, an embedding a layer": ("BigGAN", {"dim_z": 20, "G_ch": 4, "hier": False, "G_shared": False}),
+}
+"""The deep one is always hierarchical: the stock class can't do otherwise."""
+FOLDED = {"deep", "deep, by its own batch norm", "BigGAN", "BigGAN, not hierarchical"}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_folded_norms_change_no_image(checkout, generator, name):
+    """Of every network that sample.py can make; those without norms that can be folded keep their pass."""
+    kind, options = NETWORKS[name]
+    module = importlib.import_module(kind)  # of the checkout
+    config = torch.load(checkout.weights / "state_dict.pth", weights_only=False)["config"]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
+        network = module.Generator(**{**config, "G_init": "N02", **options}, no_optim=True)
+        settle(network, lambda: network(torch.randn(2, network.dim_z), network.shared(torch.arange(2))))
+    stock = stock_pass(biggan_of(network.eval(), pp.Settings()))
+    stream = torch.Generator().manual_seed(0)
+    z, label = torch.randn(4, network.dim_z, generator=stream), torch.tensor([0, 3, 3, 9])
+    with torch.no_grad():
+        draw = folded(stock, z, label)
+        assert isinstance(draw, FoldedNorms) == (name in FOLDED)
+        assert (draw(z, stock.embed(label)) - stock.draw(z, stock.embed(label))).abs().max() < 2e-5
 
 
 def test_without_polarity_sample_py_is_the_stock_one(checkout, stock):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 
 import polarprior as pp
 import pytest
+import torch
 from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
 from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
+from polarprior_stylegan2.operators import unfused_operators
 from polarprior_stylegan2.testing import StyleGeneratorTests
 
 
@@ -31,6 +34,43 @@ class TestConformance(GeneratorPluginTests):
 
 class TestJacobians(StyleGeneratorTests):
     noise = True
+
+
+@pytest.mark.parametrize("demodulate", [True, False])
+@pytest.mark.parametrize("up", [1, 2])
+@pytest.mark.parametrize("noise", [None, 0.3 * torch.ones(1, 1)])
+def test_the_unfused_convolution_is_the_stock_one(generator, demodulate, up, noise):
+    layer = generator.network.synthesis.b8.conv1
+    names = type(layer).forward.__globals__
+    stock = names["modulated_conv2d"]
+    stream = torch.Generator().manual_seed(0)
+    x, weight, styles = (torch.randn(shape, generator=stream) for shape in ((2, 5, 6, 6), (4, 5, 3, 3), (2, 5)))
+    given = {"x": x, "weight": weight, "styles": styles, "noise": noise, "demodulate": demodulate}
+    given |= {"up": up, "padding": 1, "resample_filter": layer.resample_filter, "flip_weight": up == 1}
+    expected = stock(**given, fused_modconv=True)
+    with unfused_operators(generator.network):
+        torch.testing.assert_close(names["modulated_conv2d"](**given), expected, rtol=1e-5, atol=1e-5)
+    assert names["modulated_conv2d"] is stock
+
+
+def test_a_pickle_without_a_discriminator_says_so(small_pickle, tmp_path):
+    """In one line, wherever the space is asked for; what needs none goes on."""
+    pp.load(f"stylegan2:{small_pickle('stylegan2')}", "cpu")
+    import legacy  # of the checkout
+
+    with open(small_pickle("stylegan2"), "rb") as file:
+        content = legacy.load_network_pkl(file)
+    path = tmp_path / "alone.pkl"
+    path.write_bytes(pickle.dumps({**content, "D": None}))
+    generator = pp.load(f"stylegan2:{path}", "cpu")
+    assert generator.discriminator is None
+    assert generator.spaces == ("style",)
+    for ask in (pp.feature_map, pp.jacobian_fn):
+        with pytest.raises(UsageError, match=r"alone\.pkl holds no discriminator") as refused:
+            ask(generator, "discriminator")
+        assert refused.value.hint == "use space=pixel, or a checkpoint that holds one"
+    with pytest.raises(UsageError, match="needs a discriminator, stylegan2 brings none"):
+        pp.latent_sampler(generator, sampler="rivals:drs")
 
 
 def test_the_weights_pickle_is_warned_of_and_can_be_pinned(small_pickle, recwarn):
