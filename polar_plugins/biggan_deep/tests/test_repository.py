@@ -233,6 +233,21 @@ def test_every_sample_is_that_of_a_bank_row_of_its_class(checkout, stock, check_
     check_patch(checkout.folder, ["sample.py"], patched)
 
 
+def test_a_joint_law_draws_the_classes_too(checkout, stock):
+    """Every sample is that of a bank row of the class that the script writes down, and that is often another."""
+    images, labels = checkout.drawn("--joint", polarity=RHO)
+    assert not np.array_equal(labels, stock["y"])
+    bank = Bank.open(checkout.bank)
+    for image, label in zip(images.astype(int), labels, strict=True):
+        rows = stock["rows"][bank.rows_of(int(label))].astype(int)
+        assert np.abs(rows - image).reshape(len(rows), -1).max(1).min() <= 1
+    done = checkout.sample(*NPZ, "--joint", polarity=RHO)
+    assert "of draws change class" in done.stderr
+    done = checkout.sample("--sample_sheets", "--joint", polarity=RHO)
+    assert done.returncode == 2
+    assert "error: --joint: --sample_sheets shows class by class" in done.stderr
+
+
 def test_nothing_stays_behind_when_a_generator_moves(checkout, vendor):
     moved = pp.load(f"biggan-deep:{checkout.weights}", "cpu").on(torch.device("meta"))
     label = torch.zeros(2, dtype=torch.int64, device="meta")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -14,8 +14,8 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError, top_singular_values
-from polarprior.testing import GeneratorPluginTests
-from polarprior_nvae.noise import draw_as_stock, group_shapes
+from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
+from polarprior_nvae.noise import draw_as_stock, group_lengths, group_shapes
 from polarprior_nvae.repos import NVAE
 
 TESTS = Path(__file__).parent
@@ -86,6 +86,9 @@ def stock(request, checkout, run_python):
 
 
 class TestConformance(GeneratorPluginTests):
+    spaces = ("pixel", "encoder")
+    own_spaces = ("encoder",)
+    own_hooks = THREE_HOOKS
     dataset = "mnist"
 
     @pytest.fixture(scope="class", autouse=True)
@@ -130,6 +133,72 @@ def test_spectra_agree_with_a_dense_svd_in_float64(checkout, dataset):
             ]
             dense = torch.linalg.svdvals(torch.stack(pushed, 1).detach())[:5].log()
             assert torch.allclose(found.log_sigma[row].double(), dense, atol=1e-3)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_encoder_is_the_checkpoint_s_own(checkout, run_python, dataset):
+    """Its means are, bit for bit, those of the stock network's own forward pass at batch size 1, without noise."""
+    generator = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
+    images = generator(generator.prior.draw(range(3)))
+    given, out = checkout.work / "images.npy", checkout.work / f"{dataset}-means.npz"
+    np.save(given, ((images + 1) / 2).numpy())
+    words = [checkout.checkpoint(dataset), given, out]
+    run_python(TESTS / "stock_encoder.py", checkout.folder, *words, cwd=checkout.work)
+    groups = group_shapes(generator.network)
+    top = [shape for shape in groups if shape[1:] == groups[0][1:]]
+    features = pp.feature_map(generator, "encoder")(images)
+    assert features.shape == (3, sum(map(prod, top)))
+    assert len(top) == 2
+    with np.load(out) as stock:
+        expected = [stock[f"group{group}"].reshape(3, -1) for group in range(len(top))]
+    assert np.array_equal(features.numpy(), np.concatenate(expected, 1))
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_spectra_in_it_agree_with_a_dense_svd_in_float64(checkout, dataset):
+    """By the stock weight normalisation, as above."""
+    generator = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
+    wide = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
+    for layer in wide.network.modules():
+        vars(layer).pop("normalize_weight", None)
+        if hasattr(layer, "mask") and torch.is_tensor(layer.mask):
+            layer.mask = layer.mask.double()
+    wide.network.double()
+    phi = pp.feature_map(wide, "encoder").function
+    latents = generator.prior.draw([0, 3])
+    found = top_singular_values(pp.jacobian_fn(generator, "encoder")(latents), 4, estimator="exact").log_sigma
+    for row, noise in enumerate(latents.z.double()):
+        dense = torch.autograd.functional.jacobian(lambda z: phi(wide.synthesize(z, None))[0], noise[None])[:, 0]
+        assert torch.allclose(found[row].double(), torch.linalg.svdvals(dense)[:4].log(), atol=1e-3)
+
+
+def test_every_group_has_a_shell(checkout):
+    """Also in a process that has no network at hand, as that of a stock script."""
+    generator = pp.load(f"nvae:{checkout.checkpoint('mnist')}", "cpu")
+    bank = pp.build_bank(generator, 400, 4)
+    alone = replace(generator, network=None)
+    sampler = pp.latent_sampler(alone, bank, 0.01, support="shell", force=True)
+    stated = sampler.described()["laws"][0]["support"]
+    lengths = group_lengths(generator.prior.draw(bank.seeds).z, generator.prior.groups)
+    assert lengths.shape == (400, 4)
+    assert (lengths**2).sum(1) == pytest.approx(generator.prior.draw(bank.seeds).z.square().sum(1).numpy(), rel=1e-5)
+    tail = 0.005 / 4
+    for group in range(4):
+        expected = np.quantile(lengths[:, group], [tail, 1 - tail])
+        assert [stated["low"][group], stated["high"][group]] == pytest.approx(expected.tolist())
+
+
+def test_a_checkpoint_whose_flows_are_not_whole_is_refused(checkout, vendor, tmp_path):
+    content = torch.load(checkout.checkpoint("cifar10"), weights_only=False)
+    flows = [key for key in content["state_dict"] if key.startswith("nf_cells.3.")]
+    kept = {key: value for key, value in content["state_dict"].items() if key != flows[0]}
+    torch.save({**content, "state_dict": kept}, tmp_path / "checkpoint.pt")
+    with pytest.raises(PolarPriorError, match="lacks 1 tensors of its normalising flows"):
+        pp.load(f"nvae:{tmp_path}/checkpoint.pt", "cpu")
+    kept = {key: value for key, value in content["state_dict"].items() if key not in flows}
+    torch.save({**content, "state_dict": kept}, tmp_path / "checkpoint.pt")
+    with pytest.raises(PolarPriorError, match="holds 3 normalising flows, expected 4"):
+        pp.load(f"nvae:{tmp_path}/checkpoint.pt", "cpu")
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

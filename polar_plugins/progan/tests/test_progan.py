@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,16 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError, top_singular_values
-from polarprior.testing import GeneratorPluginTests
+from polarprior.plugin import (
+    Bank,
+    BankError,
+    LinearMap,
+    PolarPriorError,
+    UsageError,
+    on_sphere,
+    top_singular_values,
+)
+from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.small import GENFORCE_OPTIONS
 
@@ -107,6 +116,10 @@ def generator(checkout):
 
 
 class TestConformance(GeneratorPluginTests):
+    spaces = ("pixel", "discriminator")
+    own_spaces = ("discriminator",)
+    own_hooks = THREE_HOOKS
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def checkpoint(cls, checkout):
@@ -169,19 +182,106 @@ def test_what_draws_no_latents_of_the_prior_is_refused(checkout):
         assert expected in done.stderr
 
 
-def test_spectra_agree_with_a_dense_svd_in_float64(checkout, generator):
-    latents = generator.prior.draw([0, 5])
-    found = top_singular_values(pp.jacobian_fn(generator)(latents), 6).log_sigma
-    wide = pp.load(f"progan:{checkout.checkpoint}", "cpu").network.double()
+def own_discriminator(checkout):
+    """The checkpoint's, by the stock classes, and its last layer: nothing of the plugin is in between."""
+    content = torch.load(checkout.checkpoint, weights_only=False)
+    if checkout.repo is GAN_ZOO:
+        from models.networks.progressive_conv_net import DNet  # of the checkout
 
-    def images(z):
+        config = content["config"]
+        network = DNet(config.depthScale0, miniBatchNormalization=config.miniBatchStdDev)
+        for depth in config.depthOtherScales:
+            network.addScale(depth)
+        network.load_state_dict(content["netD"])
+        return network.eval().requires_grad_(False), network.decisionLayer
+    from models import build_discriminator  # of the checkout
+
+    options = {name: value for name, value in GENFORCE_OPTIONS.items() if name != "z_space_dim"}
+    network = build_discriminator("pggan", **options)
+    network.load_state_dict(content["discriminator"])
+    return network.eval().requires_grad_(False), network.layer6
+
+
+def last_features(network, last, image):
+    """What the last layer of a stock discriminator is given, and its output, for one image."""
+    seen = []
+    hook = last.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    output = network(image)
+    hook.remove()
+    return seen[0].flatten(1), output
+
+
+@pytest.mark.parametrize("space", ["pixel", "discriminator"])
+def test_spectra_agree_with_a_dense_svd_in_float64(checkout, generator, space):
+    latents = generator.prior.draw([0, 5])
+    found = top_singular_values(pp.jacobian_fn(generator, space)(latents), 6).log_sigma
+    wide = pp.load(f"progan:{checkout.checkpoint}", "cpu").network.double()
+    judge, last = own_discriminator(checkout)
+    judge.double()
+
+    def mapped(z):
         made = wide(z)
-        return (made["image"] if isinstance(made, dict) else made).flatten()
+        images = made["image"] if isinstance(made, dict) else made
+        return (images if space == "pixel" else last_features(judge, last, images)[0]).flatten()
 
     for z, mine in zip(latents.z.double(), found, strict=True):
-        on_sphere = z[None] * DIM**0.5 / z.norm()
-        dense = torch.autograd.functional.jacobian(images, on_sphere)[:, 0]
+        dense = torch.autograd.functional.jacobian(mapped, on_sphere(z[None]))[:, 0]
         assert torch.allclose(torch.linalg.svdvals(dense)[:6].log(), mine.double(), atol=1e-3)
+
+
+def test_the_radius_has_no_volume_to_the_last_digit(generator):
+    """J y = 0, where rounding would leave a millionth; the other directions are what plain differentiation gives."""
+    latents = generator.prior.draw(range(3))
+    found = pp.jacobian_fn(generator)(latents)
+    y = on_sphere(latents.z)
+    assert found.jvp(y[:, :, None]).abs().max() < 1e-6 * found.jvp(torch.randn(3, DIM, 1)).abs().max()
+    plain = LinearMap.of(lambda z: generator.synthesize(z, None), y)
+    ours, theirs = (top_singular_values(each, 6, estimator="exact").log_sigma for each in (found, plain))
+    assert (ours - theirs).abs().max() < 1e-5
+    half = found.bfloat16()
+    assert (half.jvp(y[:, :, None])).abs().max() < 1e-2 * half.jvp(torch.randn(3, DIM, 1)).abs().max()
+
+
+def test_the_discriminator_is_the_checkpoint_s_own(checkout, generator):
+    """Logits and features are, bit for bit, those of its own forward pass at batch size 1."""
+    network, last = own_discriminator(checkout)
+    images = generator(generator.prior.draw(range(3)))
+    features = pp.feature_map(generator, "discriminator")(images)
+    logits = generator.discriminator(images)
+    for row in range(3):
+        expected, logit = last_features(network, last, images[row : row + 1])
+        assert torch.equal(features[row], expected[0])
+        assert torch.equal(logits[row], logit[0, 0])
+    if checkout.repo is GENFORCE:
+        content = torch.load(checkout.checkpoint)
+        weight = content["discriminator"]["layer4.weight"]
+        assert weight.shape[1] == weight.shape[0] + 1, "with a channel for the minibatch"
+
+
+@pytest.mark.parametrize("name", ["sir", "drs", "dot:3"])
+def test_rivals_ask_it_and_are_told_what_its_numbers_are(checkout, generator, name):
+    pytest.importorskip("polarprior_rivals")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        sampler = pp.latent_sampler(generator, sampler=f"rivals:{name}")
+    told = [str(each.message) for each in said]
+    assert len(told) == (name != "dot:3")
+    loss = "by WGAN-GP" if checkout.repo is GAN_ZOO else "by a loss that the checkpoint doesn't name"
+    assert all(f"was trained {loss}: it ranks images" in each for each in told)
+    assert not torch.equal(sampler.sample(range(4)).z, generator.prior.draw(range(4)).z)
+
+
+def test_a_checkpoint_without_a_discriminator_says_so(checkout, vendor, tmp_path):
+    content = torch.load(checkout.checkpoint, weights_only=False)
+    del content["netD" if checkout.repo is GAN_ZOO else "discriminator"]
+    path = tmp_path / f"{NAME}.pth"
+    torch.save(content, path)
+    alone = pp.load(f"progan:{path}", "cpu")
+    assert alone.spaces == ()
+    with pytest.raises(UsageError, match="holds no discriminator"):
+        pp.feature_map(alone, "discriminator")
+    with pytest.raises(UsageError, match="needs a discriminator, progan brings none"):
+        pp.latent_sampler(alone, sampler="rivals:drs")
 
 
 def test_the_truncation_of_the_paper_s_control(checkout, generator):
