@@ -21,9 +21,10 @@ import polarprior as pp
 import torch
 from polarprior.bank.bank import Bank
 from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
+from polarprior.law.geometry import length
 from polarprior.law.image_statistics import contrast, measured, named_statistics
 from polarprior.law.law import resolve
-from polarprior.law.rows import lengths, rows_of_bank
+from polarprior.law.rows import Source, rows_of_bank
 from polarprior.samplers.true_volumes import VolumeSolver
 from polarprior.surrogate.features import FeaturesOf
 from polarprior.surrogate.surrogate import surrogate_of
@@ -75,7 +76,7 @@ def chains(support: str, hold: tuple[str, ...], steps: int, seeds: range) -> Dra
     torch.set_num_threads(1)
     generator = pp.load(MODEL, "cpu")
     bank = Bank.open(generator.default_bank, cached=False)
-    known = rows_of_bank(bank, K, None, bank.rows_of(None), hold, generator)
+    known = rows_of_bank(bank, K, None, bank.rows_of(None), hold, Source(generator))
     law = resolve(RHO, K, known, support=support, held=len(hold))
     surrogate, features_of, statistics = (
         surrogate_of(generator, bank, K),
@@ -95,15 +96,15 @@ def chains(support: str, hold: tuple[str, ...], steps: int, seeds: range) -> Dra
 
     here = looked_at(generator.prior.draw(seeds).z)
     volume = true_volume(pp.Latents(here.z))
-    length, records = 0.4, []
+    stride, records = 0.4, []
     for step in range(steps):
         share = min(1.0, step / (WARMING * steps))
         there, moves = deepcopy(here), []
         for _ in range(INNER):
-            next_z = (1 - length**2) ** 0.5 * there.z + length * torch.randn(there.z.shape, generator=random)
+            next_z = (1 - stride**2) ** 0.5 * there.z + stride * torch.randn(there.z.shape, generator=random)
             proposed = looked_at(next_z)
             gain = law.log_weight(proposed.guess, proposed.held) - law.log_weight(there.guess, there.held)
-            moved = law.support.contains(lengths(generator, next_z)) & accepted(share * gain)
+            moved = law.support.contains(length(next_z)) & accepted(share * gain)
             there.move(moved, proposed)
             moves.append(moved.mean())
         rows = np.flatnonzero((there.z != here.z).any(1).numpy())
@@ -116,8 +117,8 @@ def chains(support: str, hold: tuple[str, ...], steps: int, seeds: range) -> Dra
             here.move(kept, there)
             volume[kept] = volume_there[kept]
         if share < 1:
-            length = float(np.clip(length * np.exp(0.1 * (np.mean(moves) - MOVED)), 0.1, 0.9))
-        records.append((volume.copy(), lengths(generator, here.z), here.contrast.copy()))
+            stride = float(np.clip(stride * np.exp(0.1 * (np.mean(moves) - MOVED)), 0.1, 0.9))
+        records.append((volume.copy(), length(here.z).ravel(), here.contrast.copy()))
     return Drawn(here.z, *(np.array(column) for column in zip(*records, strict=True)))
 
 

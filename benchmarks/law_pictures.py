@@ -17,6 +17,7 @@ import polarprior as pp
 from PIL import Image
 from polarprior.bank.bank import Bank
 from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
+from polarprior.law.geometry import Geometry
 from polarprior.samplers.leaving import peaks
 from polarprior.samplers.true_volumes import LogVolumes
 from polarprior.sweeps.sweep import sweep_picture, sweep_rows
@@ -61,7 +62,7 @@ def _supports(generator, bank, few, seeds, out):
     free = pp.latent_sampler(generator, bank, RHO, force=True)
     print(free.diagnostics)
     row("prior", free.sample(seeds), f"bank of {len(bank)}")
-    found, _, _ = peaks(generator, bank, RHO, K, pp.jacobian_fn, starts=len(seeds))
+    found, _, _ = peaks(generator, bank, RHO, K, pp.jacobian_fn, Geometry.normal(), starts=len(seeds))
     row("prior", pp.Latents(found), "peaks of its density")
     shell = pp.latent_sampler(generator, few, RHO, sampler="online", support="shell", force=True)
     row("shell", shell.sample(seeds), f"online, {CALIBRATION} calibrated")

@@ -229,6 +229,8 @@ def test_a_polarity_that_does_nothing_says_so(stock):
         ),
         (["draw.py", "--bank=bank.safetensors"], 2, "--bank: given without --polarity"),
         (["draw.py", "--force"], 2, "--force: given without --polarity"),
+        (["draw.py", "--joint"], 2, "--joint: given without --polarity"),
+        (["draw.py", *polarity(), "--joint"], 2, "--joint: draw.py gives its latents classes that can't be replaced"),
         (["draw.py", "--polarity=nan", "--bank=bank.safetensors"], 2, "expected a finite number"),
         (["draw.py", "--polarity=high", "--bank=bank.safetensors"], 2, "'high' is not a valid float"),
         (["draw.py", *polarity(), "--device=quantum"], 2, "--device: got 'quantum'"),

@@ -283,6 +283,11 @@ def test_classes_stay_theirs(checkout):
     ]
     done = checkout.run(*metrics, "--polarity=-0.6", f"--bank={bank}", fails=True)
     assert (done.returncode, "1 of 3 classes have no rows" in done.stdout + done.stderr) == (2, True)
+    done = checkout.run(checkout.generate, *options, "--class=2", "--seeds=1", "--joint", fails=True)
+    assert (done.returncode, "error: --joint: got --class 2 as well" in done.stderr) == (2, True)
+    plain = [f"--network={work}/network.pkl", "--seeds=1", f"--trunc={PSI}", f"--outdir={work}/joint", "--joint"]
+    done = checkout.run(checkout.generate, *plain, polarity=RHO, fails=True)
+    assert (done.returncode, f"error: --joint: {checkout.plugin} has no classes" in done.stderr) == (2, True)
     if checkout.plugin == "stylegan2":
         done = checkout.run("generate.py", *options, "--class=2", fails=True)
         assert done.returncode == 2

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from polarprior.bank.bank import Bank
-from polarprior.errors import warn
+from polarprior.errors import UsageError, warn
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash, uniforms
-from polarprior.samplers.contract import LatentSampler, Weighted
+from polarprior.samplers.contract import LatentSampler, SamplerOptions, Weighted
 from polarprior.samplers.coupling import MaximalCoupling
 
 
@@ -28,6 +28,12 @@ class Repetition(NamedTuple):
     drawn: Latents
     control: Latents | None
     distinct: int
+
+
+def check_within_classes(options: SamplerOptions) -> None:
+    """UsageError for a joint law: what is compared here is a class, or a model without any."""
+    if options.joint:
+        raise UsageError("joint: draws of one class are compared, or of a model without classes", "leave it out")
 
 
 def repetitions(

@@ -22,7 +22,7 @@ from polarprior.samplers.contract import SamplerOptions
 from polarprior.sweeps.comparing import Comparison, judge_of, shape_of
 from polarprior.sweeps.measuring import Measured, Measurement, Measuring, as_dict
 from polarprior.sweeps.modes import ModesOptions, NearestReal, Pictures, modes
-from polarprior.sweeps.repetitions import of_sampler, repetitions
+from polarprior.sweeps.repetitions import check_within_classes, of_sampler, repetitions
 
 COLUMNS = 8
 
@@ -138,6 +138,7 @@ class Sweep:
 def swept(host: Host, generator: Generator, bank: Bank, options: SweepOptions) -> Sweep:
     """Sweep; see `polarprior.sweep`."""
     asked, comparison = options.sampler, options.comparison
+    check_within_classes(asked)
     real = None if comparison is None else comparison.opened()
     models = [(generator, bank), *options.others]
     seeds = first_seeds(bank, asked.label, COLUMNS) if options.seeds is None else list(options.seeds)

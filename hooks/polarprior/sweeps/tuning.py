@@ -15,7 +15,7 @@ from polarprior.law.limits import floor_to
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.sweeps.comparing import Comparison, judge_of
 from polarprior.sweeps.measuring import Measured, Measuring, as_dict, change
-from polarprior.sweeps.repetitions import repetitions
+from polarprior.sweeps.repetitions import check_within_classes, repetitions
 from polarprior.sweeps.sweep import automatic_polarities
 
 EVALUATIONS = 12
@@ -148,6 +148,7 @@ def tuned(
 ) -> Tuned:
     """Search; see `polarprior.tune`. `told` is told of each rho that was tried."""
     options.check()
+    check_within_classes(options.sampler)
     comparison, label = options.comparison, options.sampler.label
     wanted = Comparison(**{**vars(comparison), "metrics": options.metrics()})
     judge = judge_of(host, generator, wanted, comparison.opened(), label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ import torch
 from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
 from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_stylegan2.operators import unfused_operators
+from polarprior_stylegan2.seam import Redraw
 from polarprior_stylegan2.testing import StyleGeneratorTests
 
 
@@ -53,6 +55,29 @@ def test_the_unfused_convolution_is_the_stock_one(generator, demodulate, up, noi
     assert names["modulated_conv2d"] is stock
 
 
+class AllOfClassTwo:
+    """A sampler of a joint law, as `StockSampler` gives one to the seam: it doubles z, and every class becomes 2."""
+
+    def redraw_both(self, z, label=None):
+        return pp.Latents(2 * z, None if label is None else torch.full_like(label, 2))
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_the_seam_replaces_the_class_that_a_joint_law_draws(generator, by_name):
+    """By position and by name, with all that the script gives besides; the image is that of the new class."""
+    network = copy.deepcopy(generator.network)
+    z, stock = torch.randn(3, network.z_dim, generator=torch.Generator().manual_seed(0)), network.mapping
+    c = torch.zeros(3, network.c_dim)
+    c[:, 1:2] = 1
+    new = torch.zeros(3, network.c_dim)
+    new[:, 2:3] = 1
+    expected = stock(2 * z, new, truncation_psi=0.5)
+    network.mapping.register_forward_pre_hook(Redraw(AllOfClassTwo()), with_kwargs=True)
+    given = {"z": z, "c": c, "truncation_psi": 0.5} if by_name else {"truncation_psi": 0.5}
+    found = network.mapping(**given) if by_name else network.mapping(z, c, **given)
+    assert torch.equal(found, expected)
+
+
 def test_a_pickle_without_a_discriminator_says_so(small_pickle, tmp_path):
     """In one line, wherever the space is asked for; what needs none goes on."""
     pp.load(f"stylegan2:{small_pickle('stylegan2')}", "cpu")
@@ -61,7 +86,7 @@ def test_a_pickle_without_a_discriminator_says_so(small_pickle, tmp_path):
     with open(small_pickle("stylegan2"), "rb") as file:
         content = legacy.load_network_pkl(file)
     path = tmp_path / "alone.pkl"
-    path.write_bytes(pickle.dumps({**content, "D": None}))
+    path.write_bytes(pickle.dumps({**content, "D": torch.nn.Linear(1, 1)}))  # the stock loader wants a module
     generator = pp.load(f"stylegan2:{path}", "cpu")
     assert generator.discriminator is None
     assert generator.spaces == ("style",)
