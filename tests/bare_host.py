@@ -4,9 +4,13 @@ import sys
 
 from polarprior import builtin
 
-del builtin.get_latent_sampler, builtin.jacobian_fn
 
-from polarprior.cli.main import main  # noqa: E402
+def main() -> int:
+    del builtin.get_latent_sampler, builtin.jacobian_fn
+    from polarprior.cli.main import main as polarprior  # asks plugins, and the host's own answers, once
+
+    return polarprior(sys.argv[1:])
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
