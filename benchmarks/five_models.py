@@ -1,0 +1,212 @@
+"""What the Jacobians of the five model plugins cost, on two commits in turn: is a latent dearer than it was?
+
+    python benchmarks/five_models.py [--before 686a659] [--after HEAD] [--vendor FOLDER] [--pairs 20] [--json FILE]
+
+Both commits are installed as `unmoved.py` installs them, and open the same small networks, which the stock classes of
+the checkouts in --vendor (POLARPRIOR_VENDOR) write with random weights. A process a commit and model loads it, traces
+it, and then solves the same latents again and again, a turn each, in the order ABBA; the ratio of CPU times is taken
+within a pair. Printed: seconds a latent, the ratio after/before with its 95% interval (of the mean of its logarithm,
+Student's t), seconds to trace, a tangent in forward passes, and how far the log singular values are apart. Of
+BigGAN-deep at the official size of 128 pixels tracing and tangents alone are measured. --quick takes three pairs and
+leaves it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import IO, Any
+
+from polarprior_benchmarks.reporting import Report
+from scipy.stats import t as student
+from unmoved import Install
+
+K, TANGENTS = 8, 4
+GOAL = 1.05
+MODELS: dict[str, tuple[str, str, int]] = {
+    "stylegan2": ("polarprior_stylegan2.small stylegan2 {} --resolution 16", "stylegan2", 16),
+    "stylegan3": ("polarprior_stylegan2.small stylegan3 {} --resolution 16", "stylegan3", 4),
+    "biggan-deep (package)": ("polarprior_biggan_deep.small package {}", "biggan-deep", 32),
+    "biggan-deep (BigGAN-PyTorch)": ("polarprior_biggan_deep.small repository {}", "biggan-deep", 16),
+    "progan (pytorch_GAN_zoo)": ("polarprior_progan.small zoo {}", "progan", 24),
+    "progan (genforce)": ("polarprior_progan.small genforce {}", "progan", 24),
+    "nvae (MNIST)": ("polarprior_nvae.small {}", "nvae", 4),
+    "nvae (RGB, flows)": ("polarprior_nvae.small {} --dataset cifar10 --flows 1", "nvae", 4),
+}
+"""Name to the words that write the network behind ``python -m``, the plugin, and latents a turn."""
+LARGE = "biggan-deep (package, 128 pixels)"
+WRITE_LARGE = """
+import sys, torch
+from pathlib import Path
+from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+from polarprior_biggan_deep.small import settle
+torch.manual_seed(0)
+config = BigGANConfig()
+model, folder = BigGAN(config), Path(sys.argv[1])
+settle(model, lambda: model(torch.randn(1, config.z_dim), torch.eye(config.num_classes)[:1], 1.0), steps=6)
+folder.mkdir()
+(folder / "config.json").write_text(config.to_json_string())
+torch.save(model.state_dict(), folder / "pytorch_model.bin")
+"""
+FILES = {
+    "stylegan2": "net.pkl",
+    "stylegan3": "net.pkl",
+    "progan (genforce)": "net.pth",
+    "progan (pytorch_GAN_zoo)": "net",
+}
+WORKER = """
+import json, sys, time, warnings
+import torch
+import polarprior as pp
+
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+model, k, tangents, count = sys.argv[1], *map(int, sys.argv[2:5])
+out, sys.stdout = sys.stdout, sys.stderr  # what stock code prints is no answer
+
+def timed(call):
+    begun = time.process_time()
+    value = call()
+    return time.process_time() - begun, value
+
+generator = pp.load(model, "cpu")
+labels = None if generator.num_classes is None else [i % generator.num_classes for i in range(count)]
+latents = generator.prior.draw(range(count), labels)
+jacobian_fn = pp.jacobian_fn(generator)
+trace, one = timed(lambda: jacobian_fn(latents[:1]))
+directions = torch.randn(1, one.input_dim, tangents, generator=torch.Generator().manual_seed(0))
+spectra = pp.top_singular_values(jacobian_fn(latents[:4]), k).log_sigma.flatten().tolist() if count > 1 else []
+print(json.dumps({"trace": trace, "spectra": spectra}), file=out, flush=True)
+for line in sys.stdin:
+    kind = line.strip()
+    if kind == "latents":
+        seconds, _ = timed(lambda: pp.top_singular_values(jacobian_fn(latents), k))
+        seconds /= count
+    else:
+        forward, _ = timed(lambda: generator(latents[:1]))
+        seconds, _ = timed(lambda: one.jvp(directions))
+        seconds /= tangents * forward
+    print(json.dumps(seconds), file=out, flush=True)
+"""
+
+
+class Worker:
+    """A commit's process with a model: what it found when it began, and its answers."""
+
+    def __init__(self, install: Install, model: str, count: int, vendor: str):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.process = subprocess.Popen(
+            [install.root / "env/bin/python", "-c", WORKER, model, str(K), str(TANGENTS), str(count)],
+            env={**kept, "OMP_NUM_THREADS": "1", "POLARPRIOR_VENDOR": vendor}, cwd=install.root,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.began = self._answer()
+
+    def ask(self, kind: str) -> float:
+        assert self.process.stdin is not None
+        self.process.stdin.write(kind + "\n")
+        self.process.stdin.flush()
+        return float(self._answer())
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _answer(self) -> Any:
+        out: IO[str] | None = self.process.stdout
+        assert out is not None
+        line = out.readline()
+        if not line:
+            sys.exit("a process ended: what it said is above")
+        return json.loads(line)
+
+
+def interval(ratios: list[float]) -> tuple[float, float, float]:
+    """The geometric mean of ratios, and its 95% interval."""
+    import numpy as np
+
+    logs = np.log(ratios).tolist()
+    half = student.ppf(0.975, len(logs) - 1) * stdev(logs) / len(logs) ** 0.5
+    return tuple(np.exp([mean(logs), mean(logs) - half, mean(logs) + half]).tolist())  # type: ignore[return-value]
+
+
+def turns(before: Worker, after: Worker, kind: str, pairs: int) -> tuple[list[float], list[float]]:
+    """Both commits' answers, in the order ABBA."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for pair in range(pairs):
+        order = (0, 1) if pair % 2 == 0 else (1, 0)
+        for which in order:
+            found[which].append((before, after)[which].ask(kind))
+    return found
+
+
+def compared(report: Report, name: str, installs: tuple[Install, Install], model: str, count: int, pairs: int,
+             vendor: str) -> None:  # fmt: skip
+    """Measure a model on both commits, and add its rows."""
+    before, after = (Worker(install, model, count, vendor) for install in installs)
+    try:
+        kinds = ("tangent", "latents") if count > 1 else ("tangent",)
+        for worker in (before, after):
+            for kind in kinds:
+                worker.ask(kind)
+        tangents, *latents = (turns(before, after, kind, pairs) for kind in kinds)
+    finally:
+        before.end()
+        after.end()
+    for seconds in latents:
+        ratio, low, high = interval([new / old for old, new in zip(*seconds, strict=True)])
+        times = f"{1e3 * median(seconds[0]):.3g} -> {1e3 * median(seconds[1]):.3g} CPU ms a latent, {pairs} pairs"
+        detail = f"95% interval {low:.3f} to {high:.3f}; {times}"
+        report.add(f"{name}: time a latent, after/before", ratio, "times", GOAL, high < GOAL, detail)
+        both = zip(before.began["spectra"], after.began["spectra"], strict=True)
+        apart = max(abs(old - new) for old, new in both)
+        report.add(f"{name}: log singular values apart", apart, "nats", 1e-5, apart < 1e-5)
+    report.add(f"{name}: seconds to trace, before", before.began["trace"], "CPU s")
+    report.add(f"{name}: seconds to trace, after", after.began["trace"], "CPU s")
+    report.add(f"{name}: a tangent, before", median(tangents[0]), "forward passes")
+    report.add(f"{name}: a tangent, after", median(tangents[1]), "forward passes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", default="686a659", help="commit (686a659)")
+    parser.add_argument("--after", default="HEAD", help="commit (HEAD)")
+    parser.add_argument("--vendor", default=os.environ.get("POLARPRIOR_VENDOR"), help="folder with checkouts")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--only", help="models whose names begin so")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if not options.vendor:
+        sys.exit("--vendor: none named, nor POLARPRIOR_VENDOR: it is the folder with stock checkouts")
+    vendor, pairs = str(Path(options.vendor).resolve()), 3 if options.quick else options.pairs
+    root = Path(tempfile.mkdtemp(prefix="five-models-"))
+    before = Install("before", options.before, root / "before")
+    after = Install("after", options.after, root / "after", before.version)
+    report = Report()
+    wanted = {**MODELS, **({} if options.quick else {LARGE: ("", "biggan-deep", 1)})}  # one: no latents are solved
+    for number, (name, (words, plugin, count)) in enumerate(wanted.items()):
+        if options.only and not name.startswith(options.only):
+            continue
+        path = root / str(number) / FILES.get(name, "net.pt" if plugin == "nvae" else "net")
+        path.parent.mkdir()
+        command = ["-c", WRITE_LARGE, path] if name == LARGE else ["-m", *words.format(path).split()]
+        environ = {**os.environ, "POLARPRIOR_VENDOR": vendor}
+        subprocess.run(
+            [after.root / "env/bin/python", *command], env=environ, cwd=root, check=True, stdout=subprocess.DEVNULL
+        )
+        file = path / "net_s2_i100.pt" if name == "progan (pytorch_GAN_zoo)" else path
+        compared(report, name, (before, after), f"{plugin}:{file}", count, pairs, vendor)
+    report.write(options.json, Path(__file__).parent, before=options.before, threads=1)
+    shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()
