@@ -46,7 +46,13 @@ class AskingHost(Protocol):
 
 
 class HookSpecs:
-    """The hooks. The host asks ONE plugin: the generator's own, then the one named, then its own default."""
+    """The hooks. The host asks ONE plugin: the generator's own, then the one named, then its own default.
+
+    Three of them carry what a plugin knows of its model: `get_latent_sampler`, `get_feature_map` and `jacobian_fn`.
+    The host has an answer of its own to each, for models that no plugin knows (``torch:MODULE:FUNCTION``) and for
+    plugins that decline. What that answer is made of, a plugin calls for its own: the building blocks that are named
+    below, all in `polarprior.plugin`.
+    """
 
     @hookspec
     def load_generator(self, source: str | None, device: torch.device, settings: Settings) -> Generator | None:
@@ -70,26 +76,42 @@ class HookSpecs:
     ) -> LatentSampler | None:
         """A sampler of the polarity prior p(z) exp(rho · l(z)) for this generator.
 
+        Answer it where the latents live otherwise than the generator says of itself. A standard normal prior is named
+        ``normal`` and a model that puts z on a sphere says ``normalizes_latent``; of any other prior the host knows
+        the length |z| alone. The building block is `polarprior.plugin.reweighting_sampler`, the samplers ``bank``,
+        ``online`` and ``paper-online``, which is given a `polarprior.plugin.Geometry`: the lengths that the prior
+        keeps, for ``support=shell``, and its log-density, to tell whether a law leaves that shell. Answer it as well
+        where the plugin is a sampler of its own, which users ask for by name.
+
         Args:
             generator: whose prior is reweighted.
             bank: spectra of its latents; None for samplers that need none.
             rho: the polarity; 0 is the model's own prior.
-            options: which sampler, k, draws, the class, support, what is held, force. A model plugin that differs
-                from the host in one of the host's samplers looks at ``options.sampler``, and declines the others.
+            options: which sampler, k, draws, the class, support, what is held, force, and whether classes are drawn
+                with the latents. A model plugin that differs from the host in one of the host's samplers looks at
+                ``options.sampler``, and declines the others.
             host: who asks; ``host.jacobian_fn`` is what true log-volumes are taken with.
 
         Returns:
             A LatentSampler: ``redraw(z [n, *shape], label [n] | None)`` and ``sample(seeds, label)``, both to
-            Latents with z [n, *shape]. A draw depends on the stock latent and its label alone. It may also be a
+            Latents with z [n, *shape]. A draw depends on the stock latent and its label alone. The label stays,
+            unless ``options.joint`` asks for a joint law. It may also be a
             `polarprior.plugin.Explained` and a `polarprior.plugin.Weighted`.
         """
 
     @hookspec
     def get_feature_map(self, generator: Generator, space: str, host: AskingHost) -> FeatureMap | None:
-        """The map to a space in which volume is measured.
+        """The map to a space in which volume is measured, and images are compared.
+
+        Answer it where the checkpoint holds a network that looks at images, such as its discriminator
+        (`polarprior.plugin.Discriminator`, `polarprior.plugin.discriminator_map`) or its encoder, and where the plugin
+        brings a space for any generator. `polarprior.plugin.one_at_a_time` keeps a network whose layers look at the
+        whole batch from doing so. Where a checkpoint lacks what another one of its kind has, raise a UsageError that
+        says so, rather than decline. The host answers ``pixel``.
 
         Args:
-            generator: whose images are mapped.
+            generator: whose images are mapped; a plugin that has spaces for its own models alone looks at
+                ``generator.plugin``.
             space: its name, such as ``pixel`` or ``vgg16``.
             host: who asks; ``host.feature_map`` gives the map that another one is made from.
 
@@ -101,6 +123,13 @@ class HookSpecs:
     @hookspec
     def jacobian_fn(self, generator: Generator, space: str, domain: str, host: AskingHost) -> JacobianFn | None:
         """The Jacobian of the map from a domain to a space.
+
+        Answer it where the model needs another pass to be differentiated, traced or fast: fused operators taken apart,
+        norms folded, a normalisation done beforehand; where it has a domain besides ``z``; and where the Jacobian
+        knows in which directions it stretches. The building blocks are `polarprior.plugin.traced_jacobian_fn`, which
+        traces a function of latents that gives the model's own images, `polarprior.plugin.style_jacobian_fn` for a
+        mapping and a synthesis network, `polarprior.plugin.TracedJacobian` and `polarprior.plugin.LinearMap` for
+        maps of other kinds, and `polarprior.plugin.prepare` for the latents. The host traces ``generator.synthesize``.
 
         Args:
             generator: the model.
