@@ -21,9 +21,7 @@ import argparse
 import json
 import os
 import platform
-import sys
 import time
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,13 +87,23 @@ def style() -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
         network = StyleNetwork().eval().requires_grad_(False)
-    return style_based("style", network, network.styles)
+    generator = replace(pp.wrap(network, latent_dim=LATENT_DIM), normalizes_latent=True)
+    images, mapping = pp.jacobian_fn(generator), TracedJacobian(network.styles)
+
+    def jacobian(latents: pp.Latents) -> pp.LinearMap:
+        return replace(images(latents), start=mapping_start(mapping.at(prepare(generator, latents).z)))
+
+    return Network("style", generator, network, jacobian)
 
 
 def stock() -> Network:
-    """The stock class, unfused: its fused convolutions give every tangent weights of its own."""
-    sys.path.insert(0, str(Path(os.environ["POLARPRIOR_VENDOR"]) / "stylegan2-ada-pytorch"))
-    sys.modules.setdefault("requests", types.ModuleType("requests"))  # its downloads are not used
+    """The stock class, as its plugin differentiates it. The published loop has it unfused: fused, its convolutions
+    would give every tangent weights of its own."""
+    from polarprior.stock.checkout import use_checkout
+    from polarprior_stylegan2.generator import generator_of
+    from polarprior_stylegan2.repos import STYLEGAN2_ADA
+
+    use_checkout([STYLEGAN2_ADA])
     from training.networks import Generator
 
     widths = {"channel_base": 2048, "channel_max": 128, "num_fp16_res": 0}
@@ -103,21 +111,11 @@ def stock() -> Network:
         torch.manual_seed(0)  # inside fork_rng: the layers' initial weights
         network = Generator(LATENT_DIM, 0, LATENT_DIM, 64, 3, synthesis_kwargs=widths).eval().requires_grad_(False)
 
-    class Unfused(torch.nn.Module):
-        def forward(self, z: Tensor) -> Tensor:
-            return network(z, None, noise_mode="const", fused_modconv=False, force_fp32=True)
+    def unfused(z: Tensor) -> Tensor:
+        return network(z, None, noise_mode="const", fused_modconv=False, force_fp32=True)
 
-    return style_based("stock", Unfused().eval(), lambda z: network.mapping(z, None)[:, 0])
-
-
-def style_based(name: str, network: torch.nn.Module, styles: Callable[[Tensor], Tensor]) -> Network:
-    generator = replace(pp.wrap(network, latent_dim=LATENT_DIM), normalizes_latent=True)
-    images, mapping = pp.jacobian_fn(generator), TracedJacobian(styles)
-
-    def jacobian(latents: pp.Latents) -> pp.LinearMap:
-        return replace(images(latents), prior=mapping_start(mapping.at(prepare(generator, latents).z)))
-
-    return Network(name, generator, network, jacobian)
+    generator = generator_of(network, pp.Settings())
+    return Network("stock", generator, unfused, pp.jacobian_fn(generator))
 
 
 NETWORKS = {"dcgan": dcgan, "features": features, "style": style, "stock": stock}
