@@ -204,6 +204,50 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, patche
     assert max(nearest) <= 1
 
 
+def test_the_stock_metrics_run_on_a_joint_law(checkout):
+    """A conditional network: every image is that of a bank row of its class, whatever the labels of the data are."""
+    if checkout.plugin == "stylegan2":
+        pytest.skip("its metrics draw noise anew for each image, which is then no row's")
+    work, cache, data = checkout.work, checkout.work / "cache", checkout.work / "labelled"
+    environ = {
+        "PYTHONPATH": str(TESTS / "small_metrics"),
+        "DNNLIB_CACHE_DIR": str(cache),
+        "SMALL_METRICS_IMAGES": "64",
+    }
+    python(TESTS / "small_metrics/small_detector.py", checkout.folder, cache, cwd=work, environ=environ)
+    network, bank, seen = work / "joint.pkl", work / "joint.safetensors", work / "seen-joint"
+    small = ["-m", "polarprior_stylegan2.small", checkout.plugin, network, "--resolution", "16", "--classes", "3"]
+    python(*small, cwd=checkout.folder)
+    words = ["-m", "polarprior.cli", "bank", "build", f"{checkout.plugin}:{network}", "-n", 61, "-k", 8]
+    python(*words, "--out", bank, cwd=checkout.folder)
+    opened = Bank.open(bank)
+    rows = {}
+    for label in range(3):
+        seeds, folder = opened.seeds[opened.rows_of(label)].tolist(), work / f"joint-{label}"
+        words = [checkout.folder, network, ",".join(map(str, seeds)), 1, label, folder]
+        python(TESTS / "stock_reference.py", *words, cwd=work)
+        rows[label] = np.stack([np.asarray(Image.open(folder / f"seed{seed:04d}.png"), int) for seed in seeds])
+    data.mkdir()
+    for number, picture in enumerate(rows[1][:6]):  # real ones, all of class 1
+        Image.fromarray((255 - picture).astype(np.uint8)).save(data / f"{number}.png")
+    (data / "dataset.json").write_text(json.dumps({"labels": [[f"{number}.png", 1] for number in range(6)]}))
+    seen.mkdir()
+    words = ["calc_metrics.py", f"--network={network}", f"--data={data}", "--metrics=fid50k_full", "--polarity=-0.5"]
+    environ["SMALL_DETECTOR_LOG"] = str(seen)
+    done = checkout.run(*words, f"--bank={bank}", "--force", "--joint", environ=environ)
+    assert "of draws change class" in done.stdout + done.stderr
+    images = np.concatenate([np.load(path) for path in sorted(seen.iterdir())]).transpose(0, 2, 3, 1).astype(int)
+    real = [np.asarray(Image.open(path), int) for path in data.glob("*.png")]
+    fakes = [image for image in images if not any(np.array_equal(image, other) for other in real)]
+    assert len(fakes) >= 64
+    classes = []
+    for image in fakes:
+        off = {label: np.abs(known - image).reshape(len(known), -1).max(1).min() for label, known in rows.items()}
+        classes.append(min(off, key=off.get))
+        assert min(off.values()) <= 1
+    assert len(set(classes)) > 1, "the data set has class 1 alone"
+
+
 def _pictures_of_rows(checkout, bank):
     seeds = Bank.open(bank).seeds.tolist()
     folder = checkout.work / "rows"

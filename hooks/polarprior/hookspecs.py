@@ -104,10 +104,10 @@ class HookSpecs:
         """The map to a space in which volume is measured, and images are compared.
 
         Answer it where the checkpoint holds a network that looks at images, such as its discriminator
-        (`polarprior.plugin.Discriminator`, `polarprior.plugin.discriminator_map`) or its encoder, and where the plugin
-        brings a space for any generator. `polarprior.plugin.one_at_a_time` keeps a network whose layers look at the
-        whole batch from doing so. Where a checkpoint lacks what another one of its kind has, raise a UsageError that
-        says so, rather than decline. The host answers ``pixel``.
+        (`polarprior.plugin.Discriminator`, `polarprior.plugin.discriminator_map`) or its encoder, and where the
+        plugin brings a space for any generator. `polarprior.plugin.one_at_a_time` keeps a network whose layers look
+        at the whole batch from doing so. Where a checkpoint lacks what another one of its kind has, raise a
+        UsageError that says so, rather than decline. The host answers ``pixel``.
 
         Args:
             generator: whose images are mapped; a plugin that has spaces for its own models alone looks at
@@ -124,12 +124,13 @@ class HookSpecs:
     def jacobian_fn(self, generator: Generator, space: str, domain: str, host: AskingHost) -> JacobianFn | None:
         """The Jacobian of the map from a domain to a space.
 
-        Answer it where the model needs another pass to be differentiated, traced or fast: fused operators taken apart,
-        norms folded, a normalisation done beforehand; where it has a domain besides ``z``; and where the Jacobian
-        knows in which directions it stretches. The building blocks are `polarprior.plugin.traced_jacobian_fn`, which
-        traces a function of latents that gives the model's own images, `polarprior.plugin.style_jacobian_fn` for a
-        mapping and a synthesis network, `polarprior.plugin.TracedJacobian` and `polarprior.plugin.LinearMap` for
-        maps of other kinds, and `polarprior.plugin.prepare` for the latents. The host traces ``generator.synthesize``.
+        Answer it where the model needs another pass to be differentiated, traced or fast: fused operators taken
+        apart, norms folded, a normalisation done beforehand; where it has a domain besides ``z``; and where the
+        Jacobian knows in which directions it stretches. The building blocks are
+        `polarprior.plugin.traced_jacobian_fn`, which traces a function of latents that gives the model's own images,
+        `polarprior.plugin.style_jacobian_fn` for a mapping and a synthesis network,
+        `polarprior.plugin.TracedJacobian` and `polarprior.plugin.LinearMap` for maps of other kinds, and
+        `polarprior.plugin.prepare` for the latents. The host traces ``generator.synthesize``.
 
         Args:
             generator: the model.

@@ -80,7 +80,7 @@ class Samples:
         }
 
     def _classes(self) -> dict[str, Any]:
-        """Of a joint law, the class that each stock seed became."""
+        """The class that each stock seed became, for metadata, where the law is a joint one."""
         if not self.options.joint or self.latents.label is None:
             return {}
         return {"classes": dict(zip(map(str, self.seeds), self.latents.label.tolist(), strict=True))}

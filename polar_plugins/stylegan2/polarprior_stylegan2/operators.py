@@ -12,7 +12,7 @@ from torch import Tensor
 
 WITH_CUDA_KERNELS = ("bias_act", "upfirdn2d", "filtered_lrelu")
 EPSILON = 1e-8
-"""Of the stock demodulation."""
+"""What the stock demodulation adds to a variance."""
 
 
 @contextmanager
