@@ -151,8 +151,8 @@ class Runs:
             shutil.copytree(networks, self.folder, dirs_exist_ok=True)
         (self.folder / "samples/small").mkdir(parents=True, exist_ok=True)
         if model.repo == "genforce" and networks is not None:
-            (self.folder / "clone/checkpoints").mkdir()
-            shutil.copy(self.folder / "small.pth", self.folder / "clone/checkpoints/small.pth")
+            (self.folder / "checkpoints").mkdir()
+            shutil.copy(self.folder / "small.pth", self.folder / "checkpoints/small.pth")
 
     def write(self) -> None:
         done = self.install.python("-m", *self.model.small.split(), folder=self.folder)
