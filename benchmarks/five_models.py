@@ -1,14 +1,15 @@
 """What the Jacobians of the five model plugins cost, on two commits in turn: is a latent dearer than it was?
 
-    python benchmarks/five_models.py [--before 686a659] [--after HEAD] [--vendor FOLDER] [--pairs 20] [--json FILE]
+    python benchmarks/five_models.py [--before 686a659] [--after HEAD] [--vendor FOLDER] [--processes 6] [--json FILE]
 
 Both commits are installed as `unmoved.py` installs them, and open the same small networks, which the stock classes of
-the checkouts in --vendor (POLARPRIOR_VENDOR) write with random weights. A process a commit and model loads it, traces
-it, and then solves the same latents again and again, a turn each, in the order ABBA; the ratio of CPU times is taken
-within a pair. Printed: seconds a latent, the ratio after/before with its 95% interval (of the mean of its logarithm,
-Student's t), seconds to trace, a tangent in forward passes, and how far the log singular values are apart. Of
-BigGAN-deep at the official size of 128 pixels tracing and tangents alone are measured. --quick takes three pairs and
-leaves it out.
+the checkouts in --vendor (POLARPRIOR_VENDOR) write with random weights. A process of a commit loads a model, traces
+it, and then solves the same latents again and again; processes of the two commits take turns, in the order ABBA.
+Where its memory lies makes a process faster or slower for good, so that the ratio after/before of a pair of
+processes, the median over its turns, is one observation. Printed: CPU seconds a latent, the ratio with its 95%
+interval over pairs of processes (of the mean of its logarithm, Student's t), seconds to trace, a tangent in forward
+passes, and how far the log singular values are apart. Of BigGAN-deep at the official size of 128 pixels tracing and
+tangents alone are measured, by one pair. --quick takes two pairs and leaves it out. About half an hour.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from polarprior_benchmarks.reporting import Report
 from scipy.stats import t as student
 from unmoved import Install
 
 K, TANGENTS = 8, 4
+TURNS = 8
 GOAL = 1.05
 MODELS: dict[str, tuple[str, str, int]] = {
     "stylegan2": ("polarprior_stylegan2.small stylegan2 {} --resolution 16", "stylegan2", 16),
@@ -137,41 +139,52 @@ def interval(ratios: list[float]) -> tuple[float, float, float]:
     return tuple(np.exp([mean(logs), mean(logs) - half, mean(logs) + half]).tolist())  # type: ignore[return-value]
 
 
-def turns(before: Worker, after: Worker, kind: str, pairs: int) -> tuple[list[float], list[float]]:
-    """Both commits' answers, in the order ABBA."""
-    found: tuple[list[float], list[float]] = ([], [])
-    for pair in range(pairs):
-        order = (0, 1) if pair % 2 == 0 else (1, 0)
-        for which in order:
-            found[which].append((before, after)[which].ask(kind))
-    return found
+class Turns(NamedTuple):
+    """What a process has answered: seconds to trace, log singular values, and a figure a turn."""
+
+    trace: float
+    spectra: list[float]
+    tangents: list[float]
+    latents: list[float]
 
 
-def compared(report: Report, name: str, installs: tuple[Install, Install], model: str, count: int, pairs: int,
-             vendor: str) -> None:  # fmt: skip
-    """Measure a model on both commits, and add its rows."""
-    before, after = (Worker(install, model, count, vendor) for install in installs)
+def taken(installs: tuple[Install, Install], model: str, count: int, vendor: str) -> tuple[Turns, Turns]:
+    """Let a process of each commit load a model, and answer in turns: the first answer of each is not counted."""
+    workers = [Worker(install, model, count, vendor) for install in installs]
+    found = [Turns(worker.began["trace"], worker.began["spectra"], [], []) for worker in workers]
     try:
-        kinds = ("tangent", "latents") if count > 1 else ("tangent",)
-        for worker in (before, after):
-            for kind in kinds:
+        for kind in ("tangent", "latents") if count > 1 else ("tangent",):
+            for worker in workers:
                 worker.ask(kind)
-        tangents, *latents = (turns(before, after, kind, pairs) for kind in kinds)
+            for turn in range(TURNS):
+                for which in (0, 1) if turn % 2 == 0 else (1, 0):
+                    (found[which].tangents if kind == "tangent" else found[which].latents).append(
+                        workers[which].ask(kind)
+                    )
     finally:
-        before.end()
-        after.end()
-    for seconds in latents:
-        ratio, low, high = interval([new / old for old, new in zip(*seconds, strict=True)])
-        times = f"{1e3 * median(seconds[0]):.3g} -> {1e3 * median(seconds[1]):.3g} CPU ms a latent, {pairs} pairs"
+        for worker in workers:
+            worker.end()
+    return found[0], found[1]
+
+
+def compared(report: Report, name: str, pairs: list[tuple[Turns, Turns]]) -> None:
+    """Add a model's rows."""
+    before, after = zip(*pairs, strict=True)
+    if before[0].latents:
+        ratio, low, high = interval(
+            [median(b / a for a, b in zip(old.latents, new.latents, strict=True)) for old, new in pairs]
+        )
+        seconds = [1e3 * median(x for turns in side for x in turns.latents) for side in (before, after)]
+        times = f"{seconds[0]:.3g} -> {seconds[1]:.3g} CPU ms a latent, {len(pairs)} pairs of processes"
         detail = f"95% interval {low:.3f} to {high:.3f}; {times}"
         report.add(f"{name}: time a latent, after/before", ratio, "times", GOAL, high < GOAL, detail)
-        both = zip(before.began["spectra"], after.began["spectra"], strict=True)
-        apart = max(abs(old - new) for old, new in both)
+        apart = max(abs(a - b) for a, b in zip(before[0].spectra, after[0].spectra, strict=True))
         report.add(f"{name}: log singular values apart", apart, "nats", 1e-5, apart < 1e-5)
-    report.add(f"{name}: seconds to trace, before", before.began["trace"], "CPU s")
-    report.add(f"{name}: seconds to trace, after", after.began["trace"], "CPU s")
-    report.add(f"{name}: a tangent, before", median(tangents[0]), "forward passes")
-    report.add(f"{name}: a tangent, after", median(tangents[1]), "forward passes")
+    for side, word in ((before, "before"), (after, "after")):
+        report.add(f"{name}: seconds to trace, {word}", median(turns.trace for turns in side), "CPU s")
+    for side, word in ((before, "before"), (after, "after")):
+        tangents = median(x for turns in side for x in turns.tangents)
+        report.add(f"{name}: a tangent, {word}", tangents, "forward passes")
 
 
 def main() -> None:
@@ -179,14 +192,14 @@ def main() -> None:
     parser.add_argument("--before", default="686a659", help="commit (686a659)")
     parser.add_argument("--after", default="HEAD", help="commit (HEAD)")
     parser.add_argument("--vendor", default=os.environ.get("POLARPRIOR_VENDOR"), help="folder with checkouts")
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=6, help="pairs of processes a model (6)")
     parser.add_argument("--only", help="models whose names begin so")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if not options.vendor:
         sys.exit("--vendor: none named, nor POLARPRIOR_VENDOR: it is the folder with stock checkouts")
-    vendor, pairs = str(Path(options.vendor).resolve()), 3 if options.quick else options.pairs
+    vendor = str(Path(options.vendor).resolve())
     root = Path(tempfile.mkdtemp(prefix="five-models-"))
     before = Install("before", options.before, root / "before")
     after = Install("after", options.after, root / "after", before.version)
@@ -203,7 +216,9 @@ def main() -> None:
             [after.root / "env/bin/python", *command], env=environ, cwd=root, check=True, stdout=subprocess.DEVNULL
         )
         file = path / "net_s2_i100.pt" if name == "progan (pytorch_GAN_zoo)" else path
-        compared(report, name, (before, after), f"{plugin}:{file}", count, pairs, vendor)
+        processes = 1 if name == LARGE else 2 if options.quick else options.processes
+        pairs = [taken((before, after), f"{plugin}:{file}", count, vendor) for _ in range(processes)]
+        compared(report, name, pairs)
     report.write(options.json, Path(__file__).parent, before=options.before, threads=1)
     shutil.rmtree(root)
 
