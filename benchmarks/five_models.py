@@ -6,10 +6,11 @@ Both commits are installed as `unmoved.py` installs them, and open the same smal
 the checkouts in --vendor (POLARPRIOR_VENDOR) write with random weights. A process of a commit loads a model, traces
 it, and then solves the same latents again and again; processes of the two commits take turns, in the order ABBA.
 Where its memory lies makes a process faster or slower for good (StyleGAN3 by half, without the huge pages that are
-asked for here), so that the ratio after/before of a pair of processes, the median over its turns, is one observation. Printed: CPU seconds a latent, the ratio with its 95%
-interval over pairs of processes (of the mean of its logarithm, Student's t), seconds to trace, a tangent in forward
-passes, and how far the log singular values are apart. Of BigGAN-deep at the official size of 128 pixels tracing and
-tangents alone are measured, by one pair. --quick takes two pairs and leaves it out. About half an hour.
+asked for here), so that the ratio after/before of a pair of processes, the median over its turns, is one observation.
+Printed: CPU seconds a latent, the ratio with its 95% interval over pairs of processes (of the mean of its logarithm,
+Student's t), seconds to trace, a tangent in forward passes, and how far the log singular values are apart. Of
+BigGAN-deep at the official size of 128 pixels tracing and tangents alone are measured, by one pair. --quick takes two
+pairs and leaves it out. About half an hour.
 """
 
 from __future__ import annotations
