@@ -6,11 +6,12 @@ Both commits are installed as `unmoved.py` installs them, and open the same smal
 the checkouts in --vendor (POLARPRIOR_VENDOR) write with random weights. A process of a commit loads a model, traces
 it, and then solves the same latents again and again; processes of the two commits take turns, in the order ABBA.
 Where its memory lies makes a process faster or slower for good (StyleGAN3 by half, without the huge pages that are
-asked for here), so that the ratio after/before of a pair of processes, the median over its turns, is one observation.
-Printed: CPU seconds a latent, the ratio with its 95% interval over pairs of processes (of the mean of its logarithm,
-Student's t), seconds to trace, a tangent in forward passes, and how far the log singular values are apart. Of
-BigGAN-deep at the official size of 128 pixels tracing and tangents alone are measured, by one pair. --quick takes two
-pairs and leaves it out. About half an hour.
+asked for here), and other work on the machine makes a turn slower. So the ratio after/before of a pair of processes,
+each by its fastest turn, is one observation. Printed: CPU seconds a latent, the ratio with its 95% interval over
+pairs of processes (of the mean of its logarithm, Student's t), seconds to trace, a tangent in forward passes, and how
+far the log singular values are apart. Of BigGAN-deep at the official size of 128 pixels tracing and tangents alone
+are measured, by one pair. --quick takes two pairs and leaves it out; --only measures the models whose names begin so,
+and keeps the JSON file's rows of the others. About half an hour.
 """
 
 from __future__ import annotations
@@ -174,10 +175,8 @@ def compared(report: Report, name: str, pairs: list[tuple[Turns, Turns]]) -> Non
     """Add a model's rows."""
     before, after = zip(*pairs, strict=True)
     if before[0].latents:
-        ratio, low, high = interval(
-            [median(b / a for a, b in zip(old.latents, new.latents, strict=True)) for old, new in pairs]
-        )
-        seconds = [1e3 * median(x for turns in side for x in turns.latents) for side in (before, after)]
+        ratio, low, high = interval([min(new.latents) / min(old.latents) for old, new in pairs])
+        seconds = [1e3 * median(min(turns.latents) for turns in side) for side in (before, after)]
         times = f"{seconds[0]:.3g} -> {seconds[1]:.3g} CPU ms a latent, {len(pairs)} pairs of processes"
         detail = f"95% interval {low:.3f} to {high:.3f}; {times}"
         report.add(f"{name}: time a latent, after/before", ratio, "times", GOAL, high < GOAL, detail)
@@ -222,6 +221,10 @@ def main() -> None:
         processes = 1 if name == LARGE else 2 if options.quick else options.processes
         pairs = [taken((before, after), f"{plugin}:{file}", count, vendor) for _ in range(processes)]
         compared(report, name, pairs)
+    if options.only and options.json and options.json.exists():
+        measured = {row["what"] for row in report.rows}
+        kept = json.loads(options.json.read_text())["rows"]
+        report.rows[:0] = [row for row in kept if row["what"] not in measured]
     report.write(options.json, Path(__file__).parent, before=options.before, threads=1)
     shutil.rmtree(root)
 
