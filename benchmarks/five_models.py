@@ -221,11 +221,7 @@ def main() -> None:
         processes = 1 if name == LARGE else 2 if options.quick else options.processes
         pairs = [taken((before, after), f"{plugin}:{file}", count, vendor) for _ in range(processes)]
         compared(report, name, pairs)
-    if options.only and options.json and options.json.exists():
-        measured = {row["what"] for row in report.rows}
-        kept = json.loads(options.json.read_text())["rows"]
-        report.rows[:0] = [row for row in kept if row["what"] not in measured]
-    report.write(options.json, Path(__file__).parent, before=options.before, threads=1)
+    report.write(options.json, Path(__file__).parent, keep=bool(options.only), before=options.before, threads=1)
     shutil.rmtree(root)
 
 

@@ -1,9 +1,10 @@
 """What a latent costs on networks of the official sizes, with random weights: the official files can't be had here.
 
 POLARPRIOR_VENDOR names the folder with checkouts; the stock classes are built with the official arguments. A tangent
-and a cotangent in forward passes, bytes a tangent (what the traced graph holds at its widest moment, computed), and
-from them a latent by block Lanczos at k = 30. On CUDA where there is one. Those of 256 pixels take minutes on a CPU;
---all takes the others as well.
+and a cotangent in forward passes, bytes a tangent (what the traced graph holds at its widest moment, computed), from
+them a latent by block Lanczos at k = 30, and the memory of the whole process at its widest. On CUDA where there is
+one. Those of 256 pixels take minutes on a CPU; --all takes the others as well, about an hour; --only takes those
+whose names begin so, and keeps the JSON file's rows of the others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from statistics import median
 from typing import Any
 
@@ -34,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the smallest alone")
     parser.add_argument("--all", action="store_true", help="the large ones as well")
+    parser.add_argument("--only", help="networks whose names begin so")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -43,12 +46,13 @@ def main() -> None:
         return
     report = Report()
     for name, (*_, fits) in list(NETWORKS.items())[: 1 if arguments.quick else None]:
-        if not fits and not arguments.all:
+        if not name.startswith(arguments.only) if arguments.only else not fits and not arguments.all:
             continue
         # In a process of its own: two checkouts' modules have the same names, and memory is given back.
         done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True)
         if done.returncode:
-            report.add(f"{name}: failed", done.returncode, "", "", None, done.stderr.strip().splitlines()[-1:])
+            reason = "\n".join(done.stderr.strip().splitlines()[-1:]) or "killed: it wants more memory than there is"
+            report.add(f"{name}: failed", done.returncode, "", "", None, reason)
             continue
         found = json.loads(done.stdout.splitlines()[-1])
         passes = LANCZOS[0] * found["tangent"] + LANCZOS[1] * found["cotangent"]
@@ -57,7 +61,8 @@ def main() -> None:
         report.add(f"{name}: a cotangent", found["cotangent"], "forward passes")
         report.add(f"{name}: a latent, block-lanczos, k 30", passes, "forward passes")
         report.add(f"{name}: memory a tangent", found["bytes"] / 2**30, "GB")
-    report.write(arguments.json, Path(__file__).parent, threads=torch.get_num_threads())
+        report.add(f"{name}: memory in all", found["peak"] / 2**30, "GB", "", None, f"{AT_ONCE} tangents at once")
+    report.write(arguments.json, Path(__file__).parent, keep=bool(arguments.only), threads=torch.get_num_threads())
 
 
 def measure(images: Images, at: Tensor, stock: Callable[[], object]) -> dict[str, float]:
@@ -82,6 +87,7 @@ def measure(images: Images, at: Tensor, stock: Callable[[], object]) -> dict[str
         "tangent": timed(lambda: linear_map.jvp(tangents)) / AT_ONCE / forward,
         "cotangent": timed(lambda: linear_map.vjp(cotangents)) / AT_ONCE / forward,
         "bytes": programs.first.row_bytes,
+        "peak": getrusage(RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the tests of plugins for stock repositories share: checkouts, small checkpoints, and a way to forget both."""
+"""What the tests of plugins for stock repositories share: small checkpoints, and a way to forget checkouts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,6 @@ import pytest
 
 collect_ignore_glob = ["*/benchmarks"]
 """Scripts: what they import besides is not installed for tests, and each folder has its own `runs`."""
-
-
-@pytest.fixture(scope="session")
-def vendor() -> Path:
-    """The folder with stock checkouts that POLARPRIOR_VENDOR names."""
-    named = os.environ.get("POLARPRIOR_VENDOR")
-    if not named:
-        pytest.skip("POLARPRIOR_VENDOR names no folder with checkouts")
-    return Path(named)
 
 
 @pytest.fixture(scope="session")
@@ -47,21 +38,6 @@ def run_python():
         return done
 
     return run
-
-
-@pytest.fixture(scope="module")
-def clone_of(vendor, tmp_path_factory):
-    """A function that clones the checkout of a StockRepo that POLARPRIOR_VENDOR holds."""
-
-    def clone(repo) -> Path:
-        origin = next((folder for folder in sorted(vendor.iterdir()) if repo.is_at(folder)), None)
-        if origin is None:
-            pytest.skip(f"POLARPRIOR_VENDOR={vendor} holds no checkout of {repo.name}")
-        folder = tmp_path_factory.mktemp("clone") / "checkout"
-        subprocess.run(["git", "clone", "--quiet", origin.resolve(), folder], check=True)
-        return folder
-
-    return clone
 
 
 @pytest.fixture(scope="session")

@@ -276,6 +276,16 @@ def test_a_checkout_that_nobody_knows_is_refused(tmp_path):
     assert "ran" not in done.stdout
 
 
+def test_a_module_that_the_script_imports_and_nobody_has_is_named(stock):
+    (stock / "needy.py").write_text("import nowhere_to_be_found.part\n")
+    done = run(stock, "needy.py")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: SCRIPT: needy.py imports nowhere_to_be_found, which is not installed",
+        "hint: type: pip install some-thing",
+    ]
+
+
 def test_own_flags_are_taken_out_and_the_rest_keeps_its_order():
     words = [
         "--seeds",

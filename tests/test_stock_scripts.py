@@ -1,6 +1,6 @@
 """The stock scripts of StyleGAN2-ADA and StyleGAN3, run as a user would, in clones of real checkouts.
 
-POLARPRIOR_VENDOR names a folder that holds the checkouts. Networks are small ones that the stock classes write.
+Networks are small ones that the stock classes write.
 """
 
 from __future__ import annotations
@@ -70,18 +70,11 @@ def python(*words, cwd, fails=False, environ=None):
 
 
 @pytest.fixture(scope="module", params=[STYLEGAN2_ADA, STYLEGAN3], ids=lambda repo: repo.name)
-def checkout(request, tmp_path_factory):
-    vendor = os.environ.get("POLARPRIOR_VENDOR")
-    if not vendor:
-        pytest.skip("POLARPRIOR_VENDOR names no folder with checkouts")
-    origin = next((folder for folder in sorted(Path(vendor).iterdir()) if request.param.is_at(folder)), None)
-    if origin is None:
-        pytest.skip(f"POLARPRIOR_VENDOR={vendor} holds no checkout of {request.param.name}")
-    work = tmp_path_factory.mktemp("work")
-    subprocess.run(["git", "clone", "--quiet", origin.resolve(), work / "clone"], check=True)
+def checkout(request, clone_of, tmp_path_factory):
+    folder, work = clone_of(request.param), tmp_path_factory.mktemp("work")
     old = request.param is STYLEGAN2_ADA
     plugin, generate = ("stylegan2", "generate.py") if old else ("stylegan3", "gen_images.py")
-    made = Checkout(work / "clone", plugin, generate, work)
+    made = Checkout(folder, plugin, generate, work)
     words = ["-m", "polarprior_stylegan2.small", plugin, work / "network.pkl", "--resolution", "16"]
     python(*words, cwd=made.folder)
     words = ["-m", "polarprior.cli", "bank", "build", f"{plugin}:{work}/network.pkl", "-n", 100, "-k", 8]

@@ -1,12 +1,11 @@
 """Each of the five model plugins answers the three hooks by itself: the host's own answers are taken away.
 
-POLARPRIOR_VENDOR names a folder that holds the stock checkouts. Networks are small ones that the stock classes write.
+Networks are small ones that the stock classes write.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from polarprior.plugin import StockRepo
 from polarprior.plugins import Plugins
 from polarprior.testing import THREE_HOOKS
+from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
+from polarprior_nvae.repos import NVAE
+from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.small import GENFORCE_OPTIONS
+from polarprior_stylegan2.repos import STYLEGAN2_ADA, STYLEGAN3
 
 TESTS = Path(__file__).parent
 FIVE = ("stylegan2", "stylegan3", "biggan-deep", "progan", "nvae")
@@ -30,7 +34,7 @@ class Case:
     """A stock repository with a small network of a plugin.
 
     Attributes:
-        repo: its folder in POLARPRIOR_VENDOR.
+        repo: what the plugin says of it.
         plugin: that opens the network.
         small: words that write it, behind ``python -m``; {work} is a folder, and so in all that follows.
         source: of the network.
@@ -41,7 +45,7 @@ class Case:
         until: where it goes on and on, a pattern of what shows that all of `drawn` is there.
     """
 
-    repo: str
+    repo: StockRepo
     plugin: str
     small: str
     source: str
@@ -59,47 +63,41 @@ BIGGAN = (
     "--base_root {work} --sample_npz --sample_num_npz 20"
 )
 CASES = (
-    Case("stylegan2-ada-pytorch", "stylegan2", "polarprior_stylegan2.small stylegan2 {work}/net.pkl --resolution 16",
+    Case(STYLEGAN2_ADA, "stylegan2", "polarprior_stylegan2.small stylegan2 {work}/net.pkl --resolution 16",
          "{work}/net.pkl", f"generate.py {STYLE}", "out/*.png", "--trunc 0.7"),
-    Case("stylegan3", "stylegan3", "polarprior_stylegan2.small stylegan3 {work}/net.pkl --resolution 16",
+    Case(STYLEGAN3, "stylegan3", "polarprior_stylegan2.small stylegan3 {work}/net.pkl --resolution 16",
          "{work}/net.pkl", f"gen_images.py {STYLE}", "out/*.png", "--trunc 0.7"),
-    Case("BigGAN-PyTorch", "biggan-deep", "polarprior_biggan_deep.small repository {work}/weights/small",
+    Case(BIGGAN_PYTORCH, "biggan-deep", "polarprior_biggan_deep.small repository {work}/weights/small",
          "{work}/weights/small", BIGGAN, "samples/small/samples.npz", "--trunc 0.5", "--class 3"),
-    Case("pytorch_GAN_zoo", "progan", "polarprior_progan.small zoo {work}/small", "{work}/small/small_s2_i100.pt",
+    Case(GAN_ZOO, "progan", "polarprior_progan.small zoo {work}/small", "{work}/small/small_s2_i100.pt",
          "eval.py visualization -m PGAN -n small -d {work} --np_vis --save_dataset {work}/out --size_dataset 4",
          "out/*.jpg"),
-    Case("genforce", "progan", "polarprior_progan.small genforce {work}/small.pth", "{work}/small.pth",
+    Case(GENFORCE, "progan", "polarprior_progan.small genforce {work}/small.pth", "{work}/small.pth",
          "synthesize.py small --save_dir {work} --num 4 --generate_html false --save_raw_synthesis true",
          "small_4/*.jpg"),
-    Case("NVAE", "nvae", "polarprior_nvae.small {work}/net.pt", "{work}/net.pt",
+    Case(NVAE, "nvae", "polarprior_nvae.small {work}/net.pt", "{work}/net.pt",
          "evaluate.py --checkpoint {work}/net.pt --eval_mode sample --temp 0.7 --save {work}/out", "out/*_[01].npz",
          "--temp 0.7", until="out/*_2.npz"),
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.repo)
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.repo.name)
 def case(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def there(case, tmp_path_factory):
+def there(case, clone_of, tmp_path_factory):
     """(a clone, a folder with a small network and its bank, which the bare host has built)."""
-    vendor = os.environ.get("POLARPRIOR_VENDOR")
-    if not vendor:
-        pytest.skip("POLARPRIOR_VENDOR names no folder with checkouts")
-    if not (Path(vendor) / case.repo).is_dir():
-        pytest.skip(f"POLARPRIOR_VENDOR={vendor} holds no checkout of {case.repo}")
     work = tmp_path_factory.mktemp("work")
-    clone = work / "clone"
-    subprocess.run(["git", "clone", "--quiet", Path(vendor, case.repo).resolve(), clone], check=True)
+    clone = clone_of(case.repo)
     (work / "samples/small").mkdir(parents=True)
-    if case.repo == "genforce":  # its script knows models by name
+    if case.repo is GENFORCE:  # its script knows models by name
         with (clone / "models/model_zoo.py").open("a") as file:
             file.write(f"\nMODEL_ZOO['small'] = { ({'gan_type': 'pggan', 'url': '', **GENFORCE_OPTIONS})!r}\n")
         (clone / "checkpoints").mkdir()
     run("-m", *case.small.format(work=work).split(), folder=clone)
-    if case.repo == "genforce":
+    if case.repo is GENFORCE:
         shutil.copy(work / "small.pth", clone / "checkpoints/small.pth")
     build = f"bank build {case.plugin}:{case.source} -n 60 -k 4 {case.options} --out {{work}}/bank.safetensors"
     bare(build, clone, work)

@@ -27,18 +27,23 @@ class Report:
         shown = f"{figure:.4g}" if isinstance(figure, float) else str(figure)
         print(f"{what:<66} {shown:>12} {unit:<10} {goal}{verdict}  {detail}", flush=True)
 
-    def write(self, path: Path | None, folder: Path, **machine: Any) -> None:
+    def write(self, path: Path | None, folder: Path, keep: bool = False, **machine: Any) -> None:
         """Write the rows as JSON, with the machine and the commit.
 
         Args:
             path: where; nothing is written where it is None.
             folder: of the checkout whose commit it is, or any folder below.
+            keep: a part was measured: rows of the file that have no namesake here stay, before those.
             machine: what else is to be known.
         """
         if path is None:
             return
+        rows = self.rows
+        if keep and path.exists():
+            measured = {row["what"] for row in rows}
+            rows = [row for row in json.loads(path.read_text())["rows"] if row["what"] not in measured] + rows
         commit = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True
         ).stdout.strip()
         about = {"cpu": platform.processor() or platform.machine(), "commit": commit, **machine}
-        path.write_text(json.dumps({"machine": about, "rows": self.rows}, indent=1) + "\n")
+        path.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")

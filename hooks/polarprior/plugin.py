@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from polarprior.samplers.true_volumes import VolumeSolver as VolumeSolver
     from polarprior.settings import Settings as Settings
     from polarprior.stock.checkout import use_checkout as use_checkout
+    from polarprior.stock.known import flag_verdict as flag_verdict
     from polarprior.stock.run import StockRun as StockRun
     from polarprior.stock.sampler import StockSampler as StockSampler
     from polarprior.stock.shims.device import move_cuda_to as move_cuda_to

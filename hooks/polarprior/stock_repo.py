@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from polarprior.errors import UsageError
 
 
 @dataclass(frozen=True)
 class StockRepo:
-    """A stock repository.
+    """A stock repository: a checkout with scripts of its own, or a package around which people write theirs.
 
     Attributes:
         name: as people know it, such as ``NVlabs/stylegan3``.
@@ -22,17 +23,22 @@ class StockRepo:
             given the `polarprior.plugin.StockRun`, puts the plugin's hands on the place where latents pass (the
             seam), and mends what is the repository's own. Called without a polarity as well.
         refusals: why a polarity prior has no place in a script: script to reason.
+        imports: modules that its scripts import and polarprior doesn't: module to what pip calls it.
+        package: a package that draws latents, in place of `markers` and `scripts`: any script that imports it is one
+            of the repository's, wherever it lies.
     """
 
     name: str
-    markers: tuple[str, ...]
-    scripts: tuple[str, ...]
-    connect: str | Callable[[Any], None]
+    markers: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    connect: str | Callable[[Any], None] = ""
     refusals: Mapping[str, str] = field(default_factory=dict)
+    imports: Mapping[str, str] = field(default_factory=dict)
+    package: str = ""
 
     def check_draws(self, script: str) -> None:
         """Raise UsageError unless `script` (relative to the checkout) draws latents that may be replaced."""
-        if script in self.scripts:
+        if self.package or script in self.scripts:
             return
         reason = self.refusals.get(script, "it is not known to draw latents")
         raise UsageError(
@@ -42,7 +48,69 @@ class StockRepo:
 
     def is_at(self, folder: Path) -> bool:
         """Whether `folder` is a checkout of this repository, by the files that are there."""
-        return all((folder / marker).is_file() for marker in self.markers)
+        return bool(self.markers) and all((folder / marker).is_file() for marker in self.markers)
+
+
+class Published(NamedTuple):
+    """A repository whose plugin is published, and may not be installed.
+
+    Attributes:
+        distribution: what pip calls the plugin.
+        name: of the repository.
+        markers: files that tell it from the others here.
+    """
+
+    distribution: str
+    name: str
+    markers: tuple[str, ...]
+
+
+PUBLISHED = (
+    Published("polarprior-stylegan2", "NVlabs/stylegan2-ada-pytorch", ("generate.py", "training/networks.py")),
+    Published("polarprior-stylegan3", "NVlabs/stylegan3", ("gen_images.py", "training/networks_stylegan3.py")),
+    Published("polarprior-biggan-deep", "ajbrock/BigGAN-PyTorch", ("sample.py", "BigGANdeep.py")),
+    Published("polarprior-progan", "facebookresearch/pytorch_GAN_zoo", ("eval.py", "models/progressive_gan.py")),
+    Published("polarprior-progan", "genforce/genforce", ("synthesize.py", "models/pggan_generator.py")),
+    Published("polarprior-nvae", "NVlabs/NVAE", ("evaluate.py", "neural_ar_operations.py")),
+)
+
+
+def published_at(folder: Path) -> Published | None:
+    """The repository of `PUBLISHED` that `folder` is a checkout of, or lies in a checkout of."""
+    for root in (folder, *folder.parents):
+        for each in PUBLISHED:
+            if all((root / marker).is_file() for marker in each.markers):
+                return each
+    return None
+
+
+def repo_of_script(script: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path]:
+    """The repository that a script belongs to, and its folder: that of the checkout in which the script lies, or the
+    script's own, where it is a user's and imports a `StockRepo.package`.
+
+    Raises:
+        UsageError: neither.
+    """
+    folder, repos = script.resolve().parent, list(repos)
+    try:
+        return repo_of(folder, repos)
+    except UsageError:
+        imported = _imported_by(script)
+        for repo in repos:
+            if repo.package in imported:
+                return repo, folder
+        raise
+
+
+def _imported_by(script: Path) -> set[str]:
+    """The packages that a script's own text imports; none where it is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(script.read_bytes())))
+    except (SyntaxError, ValueError):
+        return set()
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names} - {""}
 
 
 def repo_of(folder: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path]:
@@ -59,7 +127,10 @@ def repo_of(folder: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path]:
         if matches:
             return max(matches, key=lambda repo: len(repo.markers)), root
     known = ", ".join(sorted({repo.name for repo in repos})) or "none"
+    published = published_at(folder)
     raise UsageError(
         f"{folder} is no checkout of a stock repository that an installed plugin knows; known: {known}",
-        "install the model's plugin, such as: pip install polarprior-stylegan3; see: polarprior plugins",
+        "install the model's plugin, such as: pip install polarprior-stylegan3; see: polarprior plugins"
+        if published is None
+        else f"it is one of {published.name}; type: pip install {published.distribution}; see: polarprior plugins",
     )

@@ -56,6 +56,7 @@ def doctor() -> None:
 
         cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA; models run on the CPU"
         rows.append(("device", f"{cuda}, {torch.get_num_threads()} threads"))
+    rows.append(("--polarity", _flag()))
     for status in default_host().plugins.statuses:
         rows.append((f"plugin {status.name}", (status.problem and f"skipped: {status.problem}") or "ok"))
         if status.hint:
@@ -63,6 +64,20 @@ def doctor() -> None:
     click.echo(table(rows))
     if missing:
         raise PolarPriorError(f"missing: {', '.join(missing)}", f"type: pip install {' '.join(missing)}")
+
+
+def _flag() -> str:
+    """Whether stock scripts take ``--polarity`` under this Python with no launcher."""
+    import os
+    import site
+    from pathlib import Path
+
+    folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    if not any(Path(folder, "polarprior_flag.pth").is_file() for folder in folders):
+        return "no option of stock scripts here; type: pip install polarprior-flag"
+    if os.environ.get("POLARPRIOR_FLAG") == "0":
+        return "no option of stock scripts: POLARPRIOR_FLAG=0 switches it off"
+    return "ok, an option of stock scripts: python SCRIPT ... --polarity=RHO --bank=FILE"
 
 
 COMMANDS = (plugins, doctor)

@@ -6,13 +6,16 @@ from typing import Any
 
 import click
 
-from polarprior.errors import PolarPriorError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.flags import in_flags
 
 SYNONYMS = {"classes": "label", "polarities": "rho", "banks": "bank", "path": "bank"}
 """Parameters of commands that hold several of an argument, or have another name."""
 OF_OTHERS = {"n": "-n", "sampler": "--sampler"}
 """What hints name of other commands: a larger bank is one of a larger n."""
+
+PUBLISHED = {"patch": "polarprior-patches"}
+"""Commands whose plugins are published, and may not be installed."""
 
 
 def flags_of(command: click.Command) -> dict[str, str]:
@@ -63,7 +66,13 @@ class PluginGroup(Group):
         own = super().get_command(ctx, cmd_name)
         if own is None:
             self._ask_plugins()
-        return own or super().get_command(ctx, cmd_name)
+            own = super().get_command(ctx, cmd_name)
+        if own is None and cmd_name in PUBLISHED:
+            raise UsageError(
+                f"{cmd_name}: a command of {PUBLISHED[cmd_name]}, which is not installed",
+                f"type: pip install {PUBLISHED[cmd_name]}",
+            )
+        return own
 
     def _ask_plugins(self) -> None:
         if not self._asked:

@@ -10,7 +10,7 @@ from polarprior.errors import UsageError
 from polarprior.host import default_host, torch_device
 from polarprior.stock.polarity import Asked
 from polarprior.stock.run import StockRun
-from polarprior.stock_repo import StockRepo, repo_of
+from polarprior.stock_repo import StockRepo, repo_of_script
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
         raise UsageError(
             f"script: no file {script}", "name the stock script: polarprior run gen_images.py --seeds=0-3"
         )
-    repo, root, connect = _seam(script.resolve().parent)
+    repo, root, connect = _seam(script)
     polarity = asked.polarity
     relative = script.resolve().relative_to(root).as_posix()
     if polarity is not None:
@@ -42,7 +42,7 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
     # A spawned process need not try the device: the one that spawned it has.
     device = torch.device(asked.device) if child and asked.device else torch_device(asked.device)
     _apply_shims(device)
-    run = StockRun(root, relative, polarity, device)
+    run = StockRun(repo, root, relative, polarity, device)
     if polarity is not None:
         _ = run.bank  # opened, or refused, before the script begins
         if polarity.rho == 0:  # the stock script, bit for bit
@@ -51,13 +51,13 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
     return run
 
 
-def _seam(folder: Path) -> tuple[StockRepo, Path, Callable[[StockRun], None]]:
-    """The repository that `folder` belongs to, its checkout, and what puts hands on the seam: a plugin that can't be
+def _seam(script: Path) -> tuple[StockRepo, Path, Callable[[StockRun], None]]:
+    """The repository that `script` belongs to, its folder, and what puts hands on the seam: a plugin that can't be
     imported is skipped."""
     host = default_host()
     repos = host.stock_repos()
     while True:
-        repo, root = repo_of(folder, repos)
+        repo, root = repo_of_script(script, repos)
         connect = host.connector(repo)
         if connect is not None:
             return repo, root, connect

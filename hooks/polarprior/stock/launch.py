@@ -6,6 +6,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from polarprior.errors import PolarPriorError
 from polarprior.stock.begin import begin
 from polarprior.stock.children import prepare_children
 from polarprior.stock.polarity import asked, help_text
+from polarprior.stock_repo import StockRepo
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,16 @@ class Launch:
         """Run it: 0, unless the script says otherwise by SystemExit or fails, with its own traceback.
 
         Raises:
-            PolarPriorError: the script can't be given what was asked for.
+            PolarPriorError: the script can't be given what was asked for, or a module that it imports is missing.
             SystemExit: the script's own.
         """
         run = begin(self.script, asked(**self.options))
         prepare_children(self.options)
         path = str(self.script.absolute())  # as Python does for its main module
         sys.argv = [path, *self.arguments]
-        sys.path[0] = str(self.script.resolve().parent)
+        if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
+            del sys.path[0]  # our own
+        sys.path.insert(0, str(self.script.resolve().parent))
         try:
             runpy.run_path(path, run_name="__main__")
         except PolarPriorError:
@@ -52,10 +56,21 @@ class Launch:
                 run.warn_if_idle()
             raise
         except BaseException as error:
+            if isinstance(error, ModuleNotFoundError):
+                _name_what_to_install(error, run.repo, self.script)
             _show(error, path)
             return 130 if isinstance(error, KeyboardInterrupt) else 1
         run.warn_if_idle()
         return 0
+
+
+def _name_what_to_install(error: ModuleNotFoundError, repo: StockRepo, script: Path) -> None:
+    """Raise PolarPriorError where a module is missing of which it is known that the repository's scripts need it."""
+    module = (error.name or "").partition(".")[0]
+    if module in repo.imports and find_spec(module) is None:
+        raise PolarPriorError(
+            f"script: {script} imports {module}, which is not installed", f"type: pip install {repo.imports[module]}"
+        ) from error
 
 
 def _show(error: BaseException, script: str) -> None:

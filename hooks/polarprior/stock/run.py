@@ -19,6 +19,7 @@ from polarprior.flags import in_flags
 from polarprior.stock.importing import after_import
 from polarprior.stock.polarity import Polarity
 from polarprior.stock.sampler import StockSampler
+from polarprior.stock_repo import StockRepo
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +32,15 @@ class StockRun:
     """What a plugin's `StockRepo.connect` works with.
 
     Attributes:
+        repo: what its plugin says of the repository.
         root: folder of the checkout.
         script: the script, relative to it.
         polarity: what is asked for; None where the script is to keep its own latents.
         device: where the script works.
     """
 
-    def __init__(self, root: Path, script: str, polarity: Polarity | None, device: torch.device):
+    def __init__(self, repo: StockRepo, root: Path, script: str, polarity: Polarity | None, device: torch.device):
+        self.repo = repo
         self.root = root
         self.script = script
         self.polarity = polarity

@@ -67,7 +67,7 @@ def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | N
 
 @hookimpl
 def stock_repos() -> list[StockRepo]:
-    """ajbrock/BigGAN-PyTorch."""
-    from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
+    """ajbrock/BigGAN-PyTorch, and scripts that import pytorch_pretrained_biggan."""
+    from polarprior_biggan_deep.repos import BIGGAN_PYTORCH, PACKAGE
 
-    return [BIGGAN_PYTORCH]
+    return [BIGGAN_PYTORCH, PACKAGE]

@@ -1,4 +1,4 @@
-"""The stock repository of BigGAN: by what it is known, and what its scripts do."""
+"""The stock repository and the package of BigGAN: by what they are known, and what their scripts do."""
 
 from __future__ import annotations
 
@@ -10,4 +10,10 @@ BIGGAN_PYTORCH = StockRepo(
     scripts=("sample.py",),
     connect="polarprior_biggan_deep.seam:connect",
     refusals={"train.py": "it trains, and training needs the model's own prior"},
+    imports={"h5py": "h5py", "torchvision": "torchvision"},
+)
+PACKAGE = StockRepo(
+    name="huggingface/pytorch-pretrained-BigGAN",
+    package="pytorch_pretrained_biggan",
+    connect="polarprior_biggan_deep.package_seam:connect",
 )

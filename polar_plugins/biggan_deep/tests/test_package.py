@@ -12,7 +12,15 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
-from polarprior.plugin import Bank, BankError, LinearMap, PolarPriorError, UsageError, top_singular_values
+from polarprior.plugin import (
+    Bank,
+    BankError,
+    LinearMap,
+    PolarPriorError,
+    UsageError,
+    flag_verdict,
+    top_singular_values,
+)
 from polarprior.testing import GeneratorPluginTests, main
 from polarprior_biggan_deep.folding import folded
 from polarprior_biggan_deep.pretrained_biggan import stock_pass
@@ -239,3 +247,88 @@ def test_its_shell_is_that_of_the_truncated_latents(folder, trunc):
     stated = sampler.described()["laws"][0]["support"]
     assert [stated["low"], stated["high"]] == pytest.approx(np.quantile(lengths, [0.005, 0.995]).tolist())
     assert sampler.sample(range(50), 1).z.abs().max() <= 2 * trunc
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import torch
+from pytorch_pretrained_biggan import BigGAN, one_hot_from_int, truncated_noise_sample
+
+model = BigGAN.from_pretrained(sys.argv[1]).eval()
+latents = [truncated_noise_sample(batch_size=1, dim_z=16, truncation=0.4, seed=seed) for seed in range(12)]
+z = torch.from_numpy(np.concatenate(latents))
+labels = torch.eye(3)[torch.arange(12) % 3]
+if "mixed" in sys.argv:
+    labels = (labels + labels.flip(1)) / 2
+with torch.no_grad():
+    drawn = model(z, labels, 0.4)
+    between = model((z[:6] + z[6:]) / 2, labels[:6], 0.4)
+np.savez(sys.argv[2], drawn=drawn.numpy(), between=between.numpy())
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory, folder, generator):
+    """(A user's script, its model, a bank of 60 rows), in a folder of their own."""
+    work = tmp_path_factory.mktemp("script")
+    (work / "mine.py").write_text(SCRIPT)
+    pp.build_bank(generator, 60, 6, out=work / "bank.safetensors")
+    return work
+
+
+def run_script(work, folder, out, *words, code=0):
+    command = [sys.executable, "-m", "polarprior.cli", "run", "mine.py", folder, f"{out}.npz", *words]
+    done = subprocess.run(list(map(str, command)), cwd=work, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else np.load(work / f"{out}.npz")
+
+
+def test_a_users_own_script_draws_rows_of_the_bank(script, folder, generator, stock):
+    """Each picture is the package's own of the row that the law names; interpolations keep the model's own prior."""
+    polarity = ["--polarity=-0.8", "--bank=bank.safetensors", "--force"]
+    plain, zero, drawn = (
+        run_script(script, folder, out, *words)
+        for out, words in (
+            ("plain", []),
+            ("zero", [polarity[0].replace("-0.8", "0"), polarity[1]]),
+            ("drawn", polarity),
+        )
+    )
+    assert (plain["drawn"] == zero["drawn"]).all()
+    assert (plain["between"] == drawn["between"]).all()
+    sampler = pp.latent_sampler(generator, Bank.open(script / "bank.safetensors"), rho=-0.8, force=True)
+    labels = torch.arange(12) % CLASSES
+    noise = np.concatenate([truncated_noise_sample(1, 16, TRUNC, seed) for seed in range(12)])
+    rows = sampler.redraw(torch.from_numpy(noise), labels)
+    with torch.no_grad():
+        expected = stock(rows.z, torch.eye(CLASSES)[labels], TRUNC).numpy()
+    assert (drawn["drawn"] == expected).all()
+    changed = (drawn["drawn"] != plain["drawn"]).any((1, 2, 3))
+    assert 0 < changed.sum() < 12
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["mixed"], "error: --polarity: a class vector of the script mixes classes"),
+        (["--joint"], "error: --joint: mine.py gives its latents classes that can't be replaced here"),
+    ],
+)
+def test_a_users_own_script_is_refused_in_a_line(script, folder, words, reason):
+    polarity = ["--polarity=-0.8", "--bank=bank.safetensors", "--force"]
+    said = run_script(script, folder, "refused", *words, *polarity, code=2)
+    assert reason in said
+    assert said.count("error:") == said.count("hint:") == 1
+    assert not (script / "refused.npz").exists()
+
+
+def test_the_flag_takes_a_script_that_imports_the_package_and_has_no_polarity(script, tmp_path):
+    assert flag_verdict(script / "mine.py") == "run"
+    for text in (
+        SCRIPT + "# polarity\n",
+        SCRIPT.replace("from pytorch_pretrained_biggan", "from biggan"),
+        "no python",
+    ):
+        (tmp_path / "other.py").write_text(text)
+        assert flag_verdict(tmp_path / "other.py") == ""

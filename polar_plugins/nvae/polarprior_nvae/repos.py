@@ -10,4 +10,5 @@ NVAE = StockRepo(
     scripts=("evaluate.py",),
     connect="polarprior_nvae.seam:connect",
     refusals={"train.py": "it trains, and training needs the model's own prior"},
+    imports={name: name for name in ("lmdb", "matplotlib", "tensorboardX", "torchvision")},
 )

@@ -12,6 +12,7 @@ GAN_ZOO = StockRepo(
     scripts=("eval.py",),
     connect="polarprior_progan.zoo:connect",
     refusals={"train.py": _TRAINS},
+    imports={name: name for name in ("h5py", "imageio", "torchvision")},
 )
 GENFORCE = StockRepo(
     name="genforce/genforce",
@@ -19,4 +20,10 @@ GENFORCE = StockRepo(
     scripts=("synthesize.py",),
     connect="polarprior_progan.genforce:connect",
     refusals={"train.py": _TRAINS, "test.py": "its metrics are those of the model's own prior"},
+    imports={
+        "bs4": "beautifulsoup4",
+        "cv2": "opencv-python-headless",
+        "easydict": "easydict",
+        "torchvision": "torchvision",
+    },
 )

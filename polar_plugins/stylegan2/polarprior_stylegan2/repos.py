@@ -13,6 +13,7 @@ STYLEGAN2_ADA = StockRepo(
     scripts=("generate.py", "style_mixing.py", "calc_metrics.py"),
     connect="polarprior_stylegan2.seam:connect",
     refusals={"projector.py": _AVERAGES, "train.py": _TRAINS},
+    imports={"requests": "requests"},
 )
 STYLEGAN3 = StockRepo(
     name="NVlabs/stylegan3",
@@ -30,4 +31,5 @@ STYLEGAN3 = StockRepo(
         "visualizer.py": "it shows single latents, chosen by hand",
         "train.py": _TRAINS,
     },
+    imports={"imageio": "imageio imageio-ffmpeg", "requests": "requests"},
 )

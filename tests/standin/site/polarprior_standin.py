@@ -14,6 +14,7 @@ def stock_repos():
             scripts=("draw.py", "sheet.py", "patched.py"),
             connect=connect,
             refusals={"train.py": "training needs the model's own prior"},
+            imports={"nowhere_to_be_found": "some-thing"},
         )
     ]
 
