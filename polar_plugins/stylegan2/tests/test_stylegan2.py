@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import polarprior as pp
 import pytest
@@ -14,6 +15,7 @@ import torch
 from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
 from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_stylegan2.operators import unfused_operators
+from polarprior_stylegan2.repos import STYLEGAN2_ADA
 from polarprior_stylegan2.seam import Redraw
 from polarprior_stylegan2.testing import StyleGeneratorTests
 
@@ -96,6 +98,28 @@ def test_a_pickle_without_a_discriminator_says_so(small_pickle, tmp_path):
         assert refused.value.hint == "use space=pixel, or a checkpoint that holds one"
     with pytest.raises(UsageError, match="needs a discriminator, stylegan2 brings none"):
         pp.latent_sampler(generator, sampler="rivals:drs")
+
+
+def test_a_pickle_of_tensorflow_is_converted_by_the_stock_loader(small_pickle, tmp_path, run_python, vendor):
+    """The paper's networks are such: the images are those of the PyTorch network, to rounding, and so are volumes."""
+    checkout = next(folder for folder in sorted(vendor.iterdir()) if STYLEGAN2_ADA.is_at(folder))
+    small, path = small_pickle("stylegan2"), tmp_path / "tf.pkl"
+    run_python(Path(__file__).with_name("tf_pickle.py"), checkout.resolve(), small, path, cwd=tmp_path)
+    assert b"dnnlib.tflib.network" in path.read_bytes()
+    original, converted = (pp.load(f"stylegan2:{each}", "cpu", trunc=0.7) for each in (small, path))
+    latents = original.prior.draw(range(3))
+    torch.testing.assert_close(converted(latents), original(latents), rtol=0, atol=1e-4)
+    spectra = [pp.top_singular_values(pp.jacobian_fn(each)(latents), 6) for each in (original, converted)]
+    torch.testing.assert_close(spectra[1].log_sigma, spectra[0].log_sigma, rtol=0, atol=1e-4)
+    features = [pp.feature_map(each, "discriminator")(original(latents)) for each in (original, converted)]
+    torch.testing.assert_close(features[1], features[0], rtol=1e-3, atol=1e-4)
+    bank = tmp_path / "bank.safetensors"
+    pp.build_bank(converted, 100, 6, out=bank)
+    for words in ([], ["--polarity=-0.3", f"--bank={bank}", "--force"]):
+        out = tmp_path / f"out{len(words)}"
+        words += [f"--network={path}", "--seeds=0-3", "--trunc=0.7", f"--outdir={out}"]
+        run_python("-m", "polarprior.cli", "run", "generate.py", *words, cwd=checkout)
+        assert len(list(out.glob("*.png"))) == 4
 
 
 def test_the_weights_pickle_is_warned_of_and_can_be_pinned(small_pickle, recwarn):
