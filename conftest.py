@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sysconfig
+import venv
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +58,25 @@ def clone_of(vendor, tmp_path_factory):
         return folder
 
     return clone
+
+
+@pytest.fixture(scope="session")
+def make_environment():
+    """A function that makes an environment in a folder, with all that this one has but polarprior's flag, and
+    `packages` copied into it: to its python. Without `ours` it has nothing of polarprior at all."""
+
+    def make(folder: Path, *packages: Path, ours: bool = True) -> Path:
+        venv.create(folder, symlinks=True)
+        (site,) = (folder / "lib").glob("python*/site-packages")
+        without = ("polarprior_flag", "__pycache__", *(() if ours else ("polarprior", "__editable__")))
+        for each in Path(sysconfig.get_path("purelib")).iterdir():
+            if not each.name.startswith(without):
+                (site / each.name).symlink_to(each)
+        for each in packages:
+            (shutil.copytree if each.is_dir() else shutil.copy)(each, site / each.name)
+        return folder / "bin/python"
+
+    return make
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
@@ -35,32 +33,20 @@ print(sys.argv, sorted(name for name in sys.modules if name.startswith("polarpri
 """
 
 
-def environment(folder, *packages):
-    """The python of an environment in `folder` that has what this one has, and `packages` copied into it."""
-    venv.create(folder, symlinks=True)
-    (site,) = (folder / "lib").glob("python*/site-packages")
-    for each in Path(sysconfig.get_path("purelib")).iterdir():
-        if not each.name.startswith(("polarprior_flag", "__pycache__")):
-            (site / each.name).symlink_to(each)
-    for each in packages:
-        (shutil.copytree if each.is_dir() else shutil.copy)(each, site / each.name)
-    return folder / "bin/python"
-
-
 PLUGIN = [STANDIN / "site/polarprior_standin.py", STANDIN / "site/polarprior_standin-0.1.0.dist-info"]
 LINE = [FLAG / "polarprior_flag.pth", FLAG / "polarprior_flag.py"]
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
+def python(tmp_path_factory, make_environment):
     """A python with the flag and the stand-in's plugin."""
-    return environment(tmp_path_factory.mktemp("flag") / "with it", *PLUGIN, *LINE)
+    return make_environment(tmp_path_factory.mktemp("flag") / "with it", *PLUGIN, *LINE)
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
+def plain(tmp_path_factory, make_environment):
     """A python with neither."""
-    return environment(tmp_path_factory.mktemp("flag") / "without")
+    return make_environment(tmp_path_factory.mktemp("flag") / "without")
 
 
 @pytest.fixture(scope="module")
@@ -206,12 +192,12 @@ def test_a_patched_script_is_left_to_its_patch(python, tmp_path):
     assert done.stderr.count("error: --bank: got none") == 1
 
 
-def test_a_checkout_whose_plugin_is_missing_or_broken(python, tmp_path_factory):
+def test_a_checkout_whose_plugin_is_missing_or_broken(python, tmp_path_factory, make_environment):
     """One line says what to type, then the script runs as it is."""
     nvae = tmp_path_factory.mktemp("nvae")
     for name in ("evaluate.py", "neural_ar_operations.py"):
         (nvae / name).write_text("print('as it is')")
-    bare = environment(tmp_path_factory.mktemp("bare") / "env", *LINE)
+    bare = make_environment(tmp_path_factory.mktemp("bare") / "env", *LINE)
     done = run(bare, "evaluate.py", "--polarity=-1", cwd=nvae, POLARPRIOR_DISABLE_PLUGINS="nvae")
     assert done.stdout == "as it is\n"
     assert done.stderr.count("\n") == 1
@@ -220,16 +206,16 @@ def test_a_checkout_whose_plugin_is_missing_or_broken(python, tmp_path_factory):
     )
 
 
-def test_a_broken_plugin_is_no_concern_of_other_programs(tmp_path):
-    python = environment(tmp_path / "env", *PLUGIN, *LINE)
+def test_a_broken_plugin_is_no_concern_of_other_programs(tmp_path, make_environment):
+    python = make_environment(tmp_path / "env", *PLUGIN, *LINE)
     (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
     (site / "polarprior_standin.py").write_text("raise SystemExit('broken')")
     (tmp_path / "other.py").write_text(OTHER)
     assert run(python, "other.py", "--polarity=3", cwd=tmp_path).stderr == ""
 
 
-def test_an_error_in_the_flag_is_a_line(tmp_path):
-    python = environment(tmp_path / "env", *LINE)
+def test_an_error_in_the_flag_is_a_line(tmp_path, make_environment):
+    python = make_environment(tmp_path / "env", *LINE)
     (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
     (tmp_path / "other.py").write_text(OTHER)
     for content in ("raise OSError('gone\\nfor good')", None):
@@ -239,8 +225,8 @@ def test_an_error_in_the_flag_is_a_line(tmp_path):
         assert re.fullmatch("warning: --polarity: .*; the script runs without it\n", done.stderr)
 
 
-def test_the_line_may_be_read_twice(tmp_path, checkout, launched):
-    python = environment(tmp_path / "env", *PLUGIN, *LINE)
+def test_the_line_may_be_read_twice(tmp_path, checkout, launched, make_environment):
+    python = make_environment(tmp_path / "env", *PLUGIN, *LINE)
     (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
     second = tmp_path / "second"
     second.mkdir()

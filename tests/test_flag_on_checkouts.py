@@ -1,0 +1,84 @@
+"""``python SCRIPT --polarity`` on real checkouts is `polarprior run`; without the word it is the stock script."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from stock_cases import CASES, cleared, drawn, launched, prepare
+
+TESTS = Path(__file__).parent
+FLAG = TESTS.parent / "vendor_patches/flag"
+POLARITY = "--polarity=-0.4 --bank={work}/bank.safetensors --force"
+BAR = re.compile(r"[^\r\n]*\d%\|[^\r\n]*[\r\n]*")
+"""What tqdm prints: seconds."""
+START = {**os.environ, "PYTHONPATH": str(TESTS / "stock_start")}
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.repo.name)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory, make_environment):
+    """A python with the flag."""
+    return make_environment(
+        tmp_path_factory.mktemp("with"), FLAG / "polarprior_flag.pth", FLAG / "polarprior_flag.py"
+    )
+
+
+@pytest.fixture(scope="module")
+def unaware(tmp_path_factory, make_environment):
+    """A python that has never seen polarprior."""
+    return make_environment(tmp_path_factory.mktemp("without"), ours=False)
+
+
+@pytest.fixture(scope="module")
+def there(case, clone_of, tmp_path_factory):
+    """(a clone, a folder with a small network and its bank)."""
+    clone, work = clone_of(case.repo), tmp_path_factory.mktemp("work")
+    prepare(case, clone, work)
+    build = f"bank build {case.plugin}:{case.source} -n 60 -k 4 {case.options} --out {{work}}/bank.safetensors"
+    words = ["-m", "polarprior.cli", *build.format(work=work).split()]
+    launched(case, words, clone, work)
+    assert (work / "bank.safetensors").is_file()
+    return clone, work
+
+
+def written(case, there, start, polarity="", python=sys.executable, **environ):
+    """(what the script said, what it wrote)."""
+    clone, work = there
+    cleared(case, work)
+    words = [*start, *f"{case.script} {polarity}".format(work=work).split()]
+    said = launched(case, words, clone, work, python, {**START, **environ})
+    return said, drawn(case, work)
+
+
+def test_the_flag_is_the_launcher(case, there, python):
+    said, by_flag = written(case, there, [], POLARITY, python)
+    assert "polarity: rho -0.4" in said
+    _, by_launcher = written(case, there, ["-m", "polarprior.cli", "run"], POLARITY)
+    assert by_flag
+    assert by_flag == by_launcher
+    _, at_zero = written(case, there, [], POLARITY.replace("-0.4", "0"), python)
+    _, stock = written(case, there, ["-m", "polarprior.cli", "run"])
+    assert at_zero == stock != by_flag
+
+
+def test_without_the_word_nothing_is_ours(case, there, python, unaware):
+    """The same words and files as where polarprior has never been; scripts that fail on a CPU or on today's numpy do
+    so alike."""
+    ours, alone = (written(case, there, [], "", each, STOCK_ON_THE_CPU="1") for each in (python, unaware))
+    said = [
+        BAR.sub("", said.replace(str(each.parent.parent), "ROOT"))
+        for each, (said, _) in ((python, ours), (unaware, alone))
+    ]
+    assert said[0] == said[1]
+    assert ours[1] == alone[1]
+    if case.plugin == "stylegan3":  # StyleGAN2's half precision is float32 here, where polarprior runs it on a CPU
+        assert ours[1] == written(case, there, [], POLARITY.replace("-0.4", "0"), python)[1]
+        assert ours[1]
