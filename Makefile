@@ -28,6 +28,7 @@ check: .venv/installed-for-tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/check_words.py
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/tests.yml
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff format .
