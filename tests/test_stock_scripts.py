@@ -149,9 +149,9 @@ def test_every_other_script_draws_what_the_named_seeds_give(checkout):
     python("-m", "polarprior.cli", "patch", checkout.folder, "--revert", cwd=checkout.work)
 
 
-@pytest.mark.parametrize("patched", [False, True], ids=["launcher", "patched"])
+@pytest.mark.parametrize("how", ["launcher", "patched", "flag"])
 @pytest.mark.parametrize("gpus", [1, 2])
-def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, patched):
+def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, how):
     """calc_metrics.py, in one process and in two that talk to each other: every image is that of a bank row."""
     work, cache = checkout.work, checkout.work / "cache"
     environ = {
@@ -164,20 +164,20 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, patche
     if not bank.exists():
         words = ["-m", "polarprior.cli", "bank", "build", f"{checkout.plugin}:{work}/network.pkl", "-n", 60, "-k", 8]
         python(*words, "--out", bank, cwd=checkout.folder)
-    python("-m", "polarprior.cli", "patch", checkout.folder, *([] if patched else ["--revert"]), cwd=work)
-    seen = work / f"seen-{gpus}-{patched}"
+    python("-m", "polarprior.cli", "patch", checkout.folder, *([] if how == "patched" else ["--revert"]), cwd=work)
+    seen = work / f"seen-{gpus}-{how}"
     seen.mkdir()
     shutil.rmtree(cache / "gan-metrics", ignore_errors=True)  # so that the data set is read, by workers
     environ["SMALL_DETECTOR_LOG"] = str(seen)
     words = ["calc_metrics.py", f"--network={work}/network.pkl", f"--data={work}/drawn", "--metrics=fid50k_full"]
     words += [f"--gpus={gpus}", "--polarity=-0.5", f"--bank={bank}"]
     try:
-        refused = checkout.run(*words, launcher=not patched, fails=True, environ=environ)
+        refused = checkout.run(*words, launcher=how == "launcher", fails=True, environ=environ)
         assert refused.returncode == 1
         # The stock Logger sends what goes to stderr to stdout.
         assert "error: --polarity: got -0.5" in refused.stdout + refused.stderr
         assert "5000 needed" in refused.stdout + refused.stderr, "50,000 images of 60 rows"
-        done = checkout.run(*words, "--force", launcher=not patched, environ=environ)
+        done = checkout.run(*words, "--force", launcher=how == "launcher", environ=environ)
     finally:
         python("-m", "polarprior.cli", "patch", checkout.folder, "--revert", cwd=work)
     result = next(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"results"'))

@@ -75,12 +75,13 @@ PUBLISHED = (
 )
 
 
-def published_at(folder: Path) -> Published | None:
-    """The repository of `PUBLISHED` that `folder` is a checkout of, or lies in a checkout of."""
+def published_at(folder: Path) -> tuple[Published, Path] | None:
+    """The repository of `PUBLISHED` that `folder` belongs to, and the checkout's own folder: it, or the nearest above
+    it; None where there is none."""
     for root in (folder, *folder.parents):
         for each in PUBLISHED:
             if all((root / marker).is_file() for marker in each.markers):
-                return each
+                return each, root
     return None
 
 
@@ -127,10 +128,9 @@ def repo_of(folder: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path]:
         if matches:
             return max(matches, key=lambda repo: len(repo.markers)), root
     known = ", ".join(sorted({repo.name for repo in repos})) or "none"
-    published = published_at(folder)
+    found = published_at(folder)
+    plugin = found[0].distribution if found else "polarprior-stylegan3"
     raise UsageError(
         f"{folder} is no checkout of a stock repository that an installed plugin knows; known: {known}",
-        "install the model's plugin, such as: pip install polarprior-stylegan3; see: polarprior plugins"
-        if published is None
-        else f"it is one of {published.name}; type: pip install {published.distribution}; see: polarprior plugins",
+        f"install the model's plugin, {'' if found else 'such as: '}pip install {plugin}; see: polarprior plugins",
     )

@@ -214,6 +214,17 @@ def test_a_broken_plugin_is_no_concern_of_other_programs(tmp_path, make_environm
     assert run(python, "other.py", "--polarity=3", cwd=tmp_path).stderr == ""
 
 
+def test_programs_of_an_environment_inside_a_checkout_are_not_its_scripts(tmp_path, make_environment, launched):
+    """pytest, torchrun and polarprior itself, where somebody has made the environment in the checkout's folder."""
+    shutil.copytree(STANDIN / "repo", tmp_path, dirs_exist_ok=True)
+    python = make_environment(tmp_path / "env", *PLUGIN, *LINE)
+    for script in (tmp_path / "env/bin/other", tmp_path / "env/lib/other.py"):
+        script.write_text(OTHER)
+        done = run(python, script, "--polarity=3", cwd=tmp_path)
+        assert done.stdout.startswith(f"['{script}', '--polarity=3']")
+        assert done.stderr == ""
+
+
 def test_an_error_in_the_flag_is_a_line(tmp_path, make_environment):
     python = make_environment(tmp_path / "env", *LINE)
     (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
