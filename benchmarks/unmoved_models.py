@@ -105,7 +105,7 @@ MODELS = {
     "progan (pytorch_GAN_zoo)": Model(
         "pytorch_GAN_zoo", "polarprior_progan.small zoo small", "progan:small/small_s2_i100.pt", "", "--trunc 2",
         script="clone/eval.py visualization -m PGAN -n small -d . --np_vis --save_dataset out --size_dataset 6",
-        seeded=True,
+        seeded=True, ends=1,  # it looks for losses in the end
     ),
     "progan (genforce)": Model(
         "genforce", "polarprior_progan.small genforce small.pth", "progan:small.pth", "", "--trunc 2",
