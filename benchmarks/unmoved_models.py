@@ -38,13 +38,15 @@ APART = 1e-5
 NUDGED = """
 import json, sys, warnings
 import polarprior as pp
+import torch
 
 warnings.simplefilter("ignore")
 bank, rows = pp.Bank.open(sys.argv[2]), json.loads(sys.argv[3])
 generator = pp.load(sys.argv[1], "cpu", **bank.info.settings.given())
 latents = generator.prior.draw(bank.seeds[rows], None if bank.labels is None else bank.labels[rows])
 jacobian_fn = pp.jacobian_fn(generator, bank.info.space, bank.info.domain)
-moved = [pp.Latents(nudge * latents.z, latents.label) for nudge in (1 + 1e-6, 1 - 1e-6)]
+signs = torch.randint(0, 2, (16, *latents.z.shape), generator=torch.Generator().manual_seed(0)) * 2 - 1
+moved = [pp.Latents(latents.z * (1 + 1e-6 * sign), latents.label) for sign in signs]
 print(json.dumps([pp.top_singular_values(jacobian_fn(each), bank.info.k).log_sigma.tolist() for each in moved]))
 """
 ROUNDED = {
@@ -187,7 +189,8 @@ class Runs:
         return Outcome(WARNING.sub("", said), files)
 
     def nudged(self, bank: str, rows: list[int]) -> np.ndarray:
-        """Log singular values of rows of a bank, float64 [2, n, k], with their latents moved by a millionth."""
+        """Log singular values of rows of a bank, float64 [16, n, k], with each number of their latents a
+        millionth longer or shorter, by chance."""
         words = ["-c", NUDGED, self.model.source, bank, json.dumps(rows)]
         done = self.install.python(*words, folder=self.folder)
         assert done.returncode == 0, done.stderr
