@@ -41,7 +41,11 @@ CHANGED = {
     "polarprior train boltzmann --help": WORDS,
     "polarprior train ground-metric --help": WORDS,
     "polarprior train pagan --help": WORDS,
-    "polarprior plugins": "plugins that train answer register_training",
+    **dict.fromkeys(
+        ("polarprior generate --help", "polarprior run --help", "polarprior sample --help"), "--joint is there"
+    ),
+    "polarprior doctor": "it says whether stock scripts take --polarity",
+    "polarprior plugins": "plugins that train answer register_training, and those of models their three hooks",
     "polarprior bank info missing.safetensors": OPTIONS,
     "polarprior sample mnist:wgn --seeds 0": OPTIONS,
     "polarprior sample mnist:wgan --bank wgan.safetensors --polarity=-0.1 --seeds 0 --class 3": OPTIONS,
