@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-MADE = Path(__file__).parent / ".vendor"
+ROOT = Path(__file__).parent
+MADE = ROOT / ".vendor"
 """Where `make vendor` puts the checkouts."""
 TYPE = "type: make vendor"
 STOCK = "stock checkout"
@@ -58,6 +59,19 @@ def clone_of(vendor, tmp_path_factory):
         return folder
 
     return clone
+
+
+@pytest.fixture(scope="session")
+def source_copy(tmp_path_factory):
+    """A folder with what git has of this checkout: building a distribution leaves files beside its source."""
+    folder = tmp_path_factory.mktemp("source")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in names:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
 
 
 @pytest.fixture(scope="session")

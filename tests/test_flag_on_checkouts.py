@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
-FLAG = TESTS.parent / "vendor_patches/flag"
+PLUGINS = ("stylegan2", "stylegan3", "biggan_deep", "progan", "nvae")
+DISTRIBUTIONS = ("vendor_patches/flag", *(f"polar_plugins/{name}" for name in PLUGINS))
+NAMES = ("polarprior", "polarprior-flag", *(f"polarprior-{name.replace('_', '-')}" for name in PLUGINS))
 POLARITY = "--polarity=-0.4 --bank={work}/bank.safetensors --force"
 BAR = re.compile(r"[^\r\n]*\d%\|[^\r\n]*[\r\n]*")
 """What tqdm prints: seconds."""
@@ -24,11 +28,20 @@ def case(request):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory, make_environment):
-    """A python with the flag."""
-    return make_environment(
-        tmp_path_factory.mktemp("with"), FLAG / "polarprior_flag.pth", FLAG / "polarprior_flag.py"
-    )
+def python(tmp_path_factory, make_environment, source_copy):
+    """A python with the flag, the host and the model plugins, from their wheels alone."""
+    folder = tmp_path_factory.mktemp("with")
+    environment = make_environment(folder / "env", ours=False)
+    (site,) = (folder / "env/lib").glob("python*/site-packages")
+    paths = [source_copy, *(source_copy / name for name in DISTRIBUTIONS)]
+    own = ["--no-build-isolation"] if find_spec("setuptools") else []
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    for words in (
+        ["wheel", "--no-deps", *own, "--wheel-dir", folder, *paths],
+        ["install", "--no-deps", "--no-index", "--target", site, "--find-links", folder, *NAMES],
+    ):
+        subprocess.run([*pip, *map(str, words)], check=True)
+    return environment
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +74,12 @@ def written(case, there, start, polarity="", python=sys.executable, **environ):
 def test_the_flag_is_the_launcher(case, there, python):
     said, by_flag = written(case, there, [], POLARITY, python)
     assert "polarity: rho -0.4" in said
-    _, by_launcher = written(case, there, ["-m", "polarprior.cli", "run"], POLARITY)
+    launcher = ["-m", "polarprior.cli", "run"]
+    _, by_launcher = written(case, there, launcher, POLARITY, python)
     assert by_flag
     assert by_flag == by_launcher
     _, at_zero = written(case, there, [], POLARITY.replace("-0.4", "0"), python)
-    _, stock = written(case, there, ["-m", "polarprior.cli", "run"])
+    _, stock = written(case, there, launcher, python=python)
     assert at_zero == stock != by_flag
 
 

@@ -38,17 +38,11 @@ def run(*words, **options):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(tmp_path_factory, source_copy):
     """A folder with a wheel and an sdist of each distribution, built from copies of what git has."""
     folder = tmp_path_factory.mktemp("dist")
-    source = tmp_path_factory.mktemp("source")
-    files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
-    for name in files:
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
     for path in DISTRIBUTIONS.values():
-        run(sys.executable, "-m", "build", "--outdir", folder, source / path.relative_to(ROOT))
+        run(sys.executable, "-m", "build", "--outdir", folder, source_copy / path.relative_to(ROOT))
     return folder
 
 
