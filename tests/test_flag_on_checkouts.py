@@ -96,3 +96,19 @@ def test_without_the_word_nothing_is_ours(case, there, python, unaware):
     if case.plugin == "stylegan3":  # StyleGAN2's half precision is float32 here, where polarprior runs it on a CPU
         assert ours[1] == written(case, there, [], POLARITY.replace("-0.4", "0"), python)[1]
         assert ours[1]
+
+
+def test_seeds_do_it_where_polarprior_cannot_be(case, there, python, unaware):
+    """The untouched script, in an environment without polarprior, on the seeds that `polarprior seeds` names."""
+    if case.plugin != "stylegan3":
+        pytest.skip("scripts that seed a whole run take no seeds; StyleGAN2's half precision is float32 here")
+    clone, work = there
+    _, by_flag = written(case, there, [], POLARITY, python)
+    words = ["-m", "polarprior.cli", "seeds", work / "bank.safetensors", "--polarity=-0.4", "-n", 4, "--force"]
+    (named,) = re.findall(r"^\d+(?:,\d+){3}$", launched(case, words, clone, work, python), re.M)
+    assert named != "0,1,2,3"
+    cleared(case, work)
+    words = case.script.format(work=work).replace("--seeds=0-3", f"--seeds={named}").split()
+    launched(case, words, clone, work, unaware, {**START, "STOCK_ON_THE_CPU": "1"})
+    pictures = drawn(case, work)
+    assert [pictures[f"seed{int(seed):04d}.png"] for seed in named.split(",")] == list(by_flag.values())
