@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from polarprior.stock.importing import after_import
 from polarprior.stock.polarity import Polarity, asked, taken
 from polarprior.stock.sampler import StockSampler
 from polarprior.stock.shims.modules import supply_missing_modules
+from polarprior.stock_repo import PUBLISHED, published_at
 
 STANDIN = Path(__file__).parent / "standin"
 RHO = "-1.8"
@@ -284,6 +286,17 @@ def test_a_module_that_the_script_imports_and_nobody_has_is_named(stock):
         "error: SCRIPT: needy.py imports nowhere_to_be_found, which is not installed",
         "hint: type: pip install some-thing",
     ]
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.name)
+def test_a_published_plugin_knows_the_repository_that_it_is_named_for(published, tmp_path):
+    """What the host says of plugins that are not installed is what they say themselves."""
+    point = next(point for point in entry_points(group="polarprior") if point.dist.name == published.distribution)
+    (repo,) = [repo for repo in point.load().stock_repos() if repo.name == published.name]
+    for marker in repo.markers:
+        (tmp_path / marker).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / marker).touch()
+    assert published_at(tmp_path / "models") == (published, tmp_path)
 
 
 def test_own_flags_are_taken_out_and_the_rest_keeps_its_order():
