@@ -496,3 +496,14 @@ def test_pictures_of_the_models_own_prior(run, folder):
         assert got == 2
         assert f"error: {option[0]}: given without --polarity" in err
     assert not (folder / "none").exists()
+
+
+def test_a_command_of_a_plugin_that_is_not_installed_names_it(tmp_path):
+    environ = {**os.environ, "POLARPRIOR_DISABLE_PLUGINS": "all"}
+    words = [sys.executable, "-m", "polarprior.cli", "patch", "."]
+    done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: patch: a command of polarprior-patches, which is not installed",
+        "hint: type: pip install polarprior-patches",
+    ]
