@@ -214,6 +214,7 @@ NETWORKS: dict[str, tuple[Callable[..., tuple[Images, Tensor, Callable[[], objec
     "stylegan2 config-f 1024 (FFHQ)": (style, {"plugin": "stylegan2", "resolution": 1024, "width": 32768}, False),
     "stylegan3-t 256 (FFHQ-U)": (style, {"plugin": "stylegan3", "resolution": 256, "width": 16384}, True),
     "stylegan3-t 512 (AFHQv2)": (style, {"plugin": "stylegan3", "resolution": 512, "width": 32768}, False),
+    "stylegan3-t 1024 (FFHQ)": (style, {"plugin": "stylegan3", "resolution": 1024, "width": 32768}, False),
     "biggan-deep 128": (biggan_deep, {"resolution": 128}, True),
     "biggan-deep 256": (biggan_deep, {"resolution": 256}, True),
     "biggan-deep 512": (biggan_deep, {"resolution": 512}, False),
