@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import wraps
 from typing import Any
 
@@ -57,11 +58,18 @@ def _load_to(device: torch.device) -> None:
 
 
 def _speak_gloo() -> None:
-    """Processes that would talk by nccl, which needs GPUs, talk by gloo."""
+    """Processes that would talk by nccl, which needs GPUs, talk by gloo, and stop talking before they end: some
+    scripts don't, and now and then gloo's threads then abort a process whose work is done."""
     original = torch.distributed.init_process_group
 
     @wraps(original)
     def init_process_group(backend: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        atexit.register(_stop_talking)
         return original("gloo" if backend == "nccl" else backend, *args, **kwargs)
 
     torch.distributed.init_process_group = init_process_group
+
+
+def _stop_talking() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
