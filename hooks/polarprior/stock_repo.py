@@ -56,32 +56,43 @@ class Published(NamedTuple):
 
     Attributes:
         distribution: what pip calls the plugin.
-        name: of the repository.
-        markers: files that tell it from the others here.
+        repo: what tells the repository from the others here.
     """
 
     distribution: str
-    name: str
-    markers: tuple[str, ...]
+    repo: StockRepo
 
 
 PUBLISHED = (
-    Published("polarprior-stylegan2", "NVlabs/stylegan2-ada-pytorch", ("generate.py", "training/networks.py")),
-    Published("polarprior-stylegan3", "NVlabs/stylegan3", ("gen_images.py", "training/networks_stylegan3.py")),
-    Published("polarprior-biggan-deep", "ajbrock/BigGAN-PyTorch", ("sample.py", "BigGANdeep.py")),
-    Published("polarprior-progan", "facebookresearch/pytorch_GAN_zoo", ("eval.py", "models/progressive_gan.py")),
-    Published("polarprior-progan", "genforce/genforce", ("synthesize.py", "models/pggan_generator.py")),
-    Published("polarprior-nvae", "NVlabs/NVAE", ("evaluate.py", "neural_ar_operations.py")),
+    Published(
+        "polarprior-stylegan2", StockRepo("NVlabs/stylegan2-ada-pytorch", ("generate.py", "training/networks.py"))
+    ),
+    Published(
+        "polarprior-stylegan3", StockRepo("NVlabs/stylegan3", ("gen_images.py", "training/networks_stylegan3.py"))
+    ),
+    Published("polarprior-biggan-deep", StockRepo("ajbrock/BigGAN-PyTorch", ("sample.py", "BigGANdeep.py"))),
+    Published(
+        "polarprior-progan", StockRepo("facebookresearch/pytorch_GAN_zoo", ("eval.py", "models/progressive_gan.py"))
+    ),
+    Published("polarprior-progan", StockRepo("genforce/genforce", ("synthesize.py", "models/pggan_generator.py"))),
+    Published("polarprior-nvae", StockRepo("NVlabs/NVAE", ("evaluate.py", "neural_ar_operations.py"))),
 )
 
 
 def published_at(folder: Path) -> tuple[Published, Path] | None:
     """The repository of `PUBLISHED` that `folder` belongs to, and the checkout's own folder: it, or the nearest above
     it; None where there is none."""
+    found = _nearest(folder, [each.repo for each in PUBLISHED])
+    return found and (next(each for each in PUBLISHED if each.repo is found[0]), found[1])
+
+
+def _nearest(folder: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path] | None:
+    """Which of the repositories `folder` belongs to, the one with the most markers, and the checkout's own folder."""
+    repos = list(repos)
     for root in (folder, *folder.parents):
-        for each in PUBLISHED:
-            if all((root / marker).is_file() for marker in each.markers):
-                return each, root
+        matches = [repo for repo in repos if repo.is_at(root)]
+        if matches:
+            return max(matches, key=lambda repo: len(repo.markers)), root
     return None
 
 
@@ -123,10 +134,9 @@ def repo_of(folder: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path]:
         UsageError: no checkout that an installed plugin knows.
     """
     repos = list(repos)
-    for root in (folder, *folder.parents):
-        matches = [repo for repo in repos if repo.is_at(root)]
-        if matches:
-            return max(matches, key=lambda repo: len(repo.markers)), root
+    nearest = _nearest(folder, repos)
+    if nearest is not None:
+        return nearest
     known = ", ".join(sorted({repo.name for repo in repos})) or "none"
     found = published_at(folder)
     plugin = found[0].distribution if found else "polarprior-stylegan3"

@@ -41,13 +41,11 @@ def _missing(script: Path, host: Host) -> str:
     found = published_at(script.resolve().parent)
     if found is None or _in_an_environment(script, found[1]):
         return ""
-    published, _ = found
+    distribution, repo = found[0]
     for status in host.plugins.statuses:
-        if status.distribution == published.distribution:
+        if status.distribution == distribution:
             return str(status) if status.problem else ""
-    return (
-        f"{script} is of {published.name}, whose plugin is not installed; type: pip install {published.distribution}"
-    )
+    return f"{script} is of {repo.name}, whose plugin is not installed; type: pip install {distribution}"
 
 
 def _in_an_environment(script: Path, root: Path) -> bool:
