@@ -161,14 +161,12 @@ def taken(installs: tuple[Install, Install], model: str, count: int, vendor: str
     workers = [Worker(install, model, count, vendor) for install in installs]
     found = [Turns(worker.began["trace"], worker.began["spectra"], [], []) for worker in workers]
     try:
-        for kind in ("tangent", "latents") if count > 1 else ("tangent",):
+        for kind in ("tangents", "latents") if count > 1 else ("tangents",):
             for worker in workers:
                 worker.ask(kind)
             for turn in range(TURNS):
                 for which in (0, 1) if turn % 2 == 0 else (1, 0):
-                    (found[which].tangents if kind == "tangent" else found[which].latents).append(
-                        workers[which].ask(kind)
-                    )
+                    getattr(found[which], kind).append(workers[which].ask(kind))
     finally:
         for worker in workers:
             worker.end()

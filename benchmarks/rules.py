@@ -1,4 +1,4 @@
-"""Which rule of the tracer serves which model: how often each is applied while a model's Jacobian is traced.
+"""Counts how often each rule of the tracer is applied while a model's Jacobian is traced: which serves which model.
 
     python benchmarks/rules.py [--vendor FOLDER] [--json FILE]
 

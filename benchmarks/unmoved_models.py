@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from polarprior_progan.small import GENFORCE_OPTIONS
 from safetensors.numpy import load
 from unmoved import Install, Outcome
 
@@ -162,8 +163,7 @@ class Runs:
             clone = ["git", "clone", "--quiet", (vendor / model.repo).resolve(), self.folder / "clone"]
             subprocess.run(list(map(str, clone)), check=True)
         if model.repo == "genforce":  # its script knows models by name
-            options = {"resolution": 16, "z_space_dim": 32, "fmaps_base": 512, "fmaps_max": 32}
-            entry = {"gan_type": "pggan", "url": "", **options}
+            entry = {"gan_type": "pggan", "url": "", **GENFORCE_OPTIONS}
             with (self.folder / "clone/models/model_zoo.py").open("a") as file:
                 file.write(f"\nMODEL_ZOO['small'] = {entry!r}\n")
         if networks is not None:

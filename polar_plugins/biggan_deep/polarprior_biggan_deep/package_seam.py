@@ -17,7 +17,7 @@ from polarprior.plugin import (
     filled_network,
     latent_hash,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from polarprior_biggan_deep.pretrained_biggan import generator_of
 
@@ -70,8 +70,8 @@ class _Seam:
         if not ours.any():
             return z
         labels = class_label[ours].argmax(1)
-        one_hot = torch.eye(class_label.shape[1], device=z.device)[labels]
-        if not torch.equal(class_label[ours].float(), one_hot):
+        one_hot = nn.functional.one_hot(labels, class_label.shape[1])
+        if not torch.equal(class_label[ours], one_hot.to(class_label.dtype)):
             with ending_the_script():
                 raise UsageError(
                     "rho: a class vector of the script mixes classes, and weights are within one",

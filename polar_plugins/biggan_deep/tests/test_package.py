@@ -286,15 +286,10 @@ def run_script(work, folder, out, *words, code=0):
 
 def test_a_users_own_script_draws_rows_of_the_bank(script, folder, generator, stock):
     """Each picture is the package's own of the row that the law names; interpolations keep the model's own prior."""
-    polarity = ["--polarity=-0.8", "--bank=bank.safetensors", "--force"]
-    plain, zero, drawn = (
-        run_script(script, folder, out, *words)
-        for out, words in (
-            ("plain", []),
-            ("zero", [polarity[0].replace("-0.8", "0"), polarity[1]]),
-            ("drawn", polarity),
-        )
-    )
+    bank = "--bank=bank.safetensors"
+    plain = run_script(script, folder, "plain")
+    zero = run_script(script, folder, "zero", "--polarity=0", bank)
+    drawn = run_script(script, folder, "drawn", "--polarity=-0.8", bank, "--force")
     assert (plain["drawn"] == zero["drawn"]).all()
     assert (plain["between"] == drawn["between"]).all()
     sampler = pp.latent_sampler(generator, Bank.open(script / "bank.safetensors"), rho=-0.8, force=True)
