@@ -236,15 +236,17 @@ def test_an_error_in_the_flag_is_a_line(tmp_path, make_environment):
         assert re.fullmatch("warning: --polarity: .*; the script runs without it\n", done.stderr)
 
 
-def test_the_line_may_be_read_twice(tmp_path, checkout, launched, make_environment):
-    python = make_environment(tmp_path / "env", *PLUGIN, *LINE)
-    (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
-    second = tmp_path / "second"
-    second.mkdir()
+def test_an_environment_inside_an_environment(tmp_path, checkout, launched, make_environment):
+    """The inner one has the line of its own, and adds the outer one's packages: the line is read twice in a start."""
+    outer = make_environment(tmp_path / "env", *PLUGIN, *LINE)
+    (packages,) = (tmp_path / "env/lib").glob("python*/site-packages")
+    run(outer, "-m", "venv", "--without-pip", "env/inner", cwd=tmp_path)
+    python = tmp_path / "env/inner/bin/python"
+    (site,) = (tmp_path / "env/inner/lib").glob("python*/site-packages")
     for each in LINE:
-        shutil.copy(each, second)
-    (site / "z.pth").write_text(f"import site; site.addsitedir({str(second)!r})\n")
-    (site / "0.pth").write_text(f"import site; site.addsitedir({str(second)!r})\n")
+        shutil.copy(each, site)
+    for name in ("0.pth", "z.pth"):
+        (site / name).write_text(f"import site; site.addsitedir({str(packages)!r})\n")
     (tmp_path / "other.py").write_text(OTHER)
     assert run(python, "other.py", "--polarity=3", cwd=tmp_path).stderr == ""
     run(python, "draw.py", *WORDS, f"--outdir={tmp_path / 'out'}", *POLARITY, cwd=checkout)
