@@ -181,17 +181,18 @@ def ready(network: nn.Module) -> nn.Module:
     return network.eval().requires_grad_(False).to(DEVICE)
 
 
-def timed(call) -> float:
-    """Seconds, the median of three after one to warm up."""
+def timed(call: Callable[[], object]) -> float:
+    """Seconds of a call, the median of three after one to warm up; where that one took over a minute, of one more."""
+    first = _seconds(call)
+    return median(_seconds(call) for _ in range(1 if first > 60 else 3))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
     call()
-    seconds = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        call()
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - begun)
-    return median(seconds)
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
 
 
 NVAE_CIFAR10 = {
