@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from polarprior import verify
 from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
-from polarprior.errors import BankError, PluginError, PolarPriorError, UsageError
-from polarprior.samplers.true_volumes import LogVolumes
+from polarprior.errors import BankError, PluginError, UsageError
 from safetensors.numpy import save_file
 from torch import nn
 from toys import toy_bank
@@ -244,16 +243,6 @@ def test_damage_inside_the_tensors_is_named(change, message):
         verify(pp.Bank.of(bank.info, tensors))
     with pytest.raises(BankError, match="digest"):
         verify(forged(bank.info, tensors))
-
-
-def test_a_bank_makes_no_module_be_imported(generator, bank, tmp_path, monkeypatch):
-    (tmp_path / "of_a_stranger.py").write_text("raise SystemExit('imported')")
-    monkeypatch.chdir(tmp_path)
-    named = pp.Bank.of(replace(bank.info, space="torch:of_a_stranger:make"), bank.columns())
-    with pytest.raises(PolarPriorError, match="would run code: its space is torch:of_a_stranger:make"):
-        verify(named, generator)
-    with pytest.raises(PolarPriorError, match="would run code"):
-        LogVolumes(generator, named, 3, pp.jacobian_fn)
 
 
 def test_foreign_files_are_refused(tmp_path, path):

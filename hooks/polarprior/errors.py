@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 from polarprior.flags import in_flags
+from polarprior.foreign import shown
 
 OF_SCRIPTS = {"rho": "--polarity", "bank": "--bank", "force": "--force", "device": "--device"}
 OF_SCRIPTS |= {"joint": "--joint", "label": "--class", "k": "-k", "n": "-n"}
@@ -28,9 +29,8 @@ class PolarPriorError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str):
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = shown(message), shown(hint)  # a name in it may be a stranger's
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[type[PolarPriorError], tuple[str, str]]:
         return type(self), (self.message, self.hint)  # from a worker it comes pickled
@@ -86,12 +86,13 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(("polarprior", "pluggy")):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(shown(message), category, stacklevel=level)
 
 
 def report(message: str, hint: str) -> None:
     """Print ``error: message`` and ``hint: hint`` on stderr, a line each."""
-    print(f"error: {' '.join(message.split())}\nhint: {' '.join(hint.split())}", file=sys.stderr)
+    message, hint = (shown(" ".join(text.split())) for text in (message, hint))
+    print(f"error: {message}\nhint: {hint}", file=sys.stderr)
 
 
 @contextmanager

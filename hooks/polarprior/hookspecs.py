@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
@@ -118,6 +119,17 @@ class HookSpecs:
         Returns:
             A FeatureMap: images [n, C, H, W] in [-1, 1] to features [n, D], deterministic, each row on its
             own, differentiable.
+        """
+
+    @hookspec
+    def space_names(self) -> Iterable[str] | None:
+        """The spaces that `get_feature_map` gives for any generator, as far as it knows them by their names.
+
+        A bank that somebody else made may be in one of these, and in those that a generator lists. A space that is
+        named by a file or by code is none of them: that has to come from the user.
+
+        Returns:
+            What stands behind the colon, such as ``vgg16`` of ``perceptual:vgg16``.
         """
 
     @hookspec

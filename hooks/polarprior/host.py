@@ -15,6 +15,7 @@ from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
 from polarprior.pinned import pinned
 from polarprior.plugins import Plugins
 from polarprior.samplers.contract import SAMPLERS, SamplerOptions
+from polarprior.user_functions import named_by_the_user
 
 if TYPE_CHECKING:
     import click
@@ -81,9 +82,11 @@ class Host:
 
         Raises:
             UsageError: nobody knows that space.
+            PolarPriorError: only a file names it, see `polarprior.user_functions.named_by_the_user`.
         """
         from polarprior.checks import checked_feature_map
 
+        self._check_named(generator, space)
         plugin, _, named = space.partition(":") if ":" in space else ("", "", space)
         if plugin:
             self.plugins.require(plugin, "get_feature_map", space)
@@ -101,6 +104,15 @@ class Host:
             )
         return checked_feature_map(answer, generator, self.plugins.describe(name))
 
+    def _check_named(self, generator: Generator, space: str) -> None:
+        """PolarPriorError for a space that only a file names, and that is not known by its name alone."""
+        plugin = space.partition(":")[0] if ":" in space else generator.plugin
+        names = list(self.plugins.ask(plugin, "space_names") or ())
+        known = ["pixel", *(f"{plugin}:{name}" for name in names)]
+        if plugin == generator.plugin:
+            known += [*names, *generator.spaces, *(f"{plugin}:{name}" for name in generator.spaces)]
+        named_by_the_user(space, known)
+
     def jacobian_fn(self, generator: Generator, space: str = "pixel", domain: str = "z") -> JacobianFn:
         """The Jacobian of the map from `domain` to `space`: the plugin's own, or its images' composed with a
         feature map.
@@ -116,6 +128,7 @@ class Host:
                 f"domain: got {domain!r}, {generator.plugin} has {', '.join(generator.domains)}",
                 f"use domain={generator.domains[0]}",
             )
+        self._check_named(generator, space)
         asked = [generator.plugin, builtin.NAME]
         name, answer = self.plugins.first_answer(
             asked, "jacobian_fn", generator=generator, space=space, domain=domain, host=self

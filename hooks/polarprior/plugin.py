@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from polarprior.files import user_cache as user_cache
     from polarprior.files import write_atomically as write_atomically
     from polarprior.files import writing_atomically as writing_atomically
+    from polarprior.foreign import Foreign as Foreign
+    from polarprior.foreign import foreign_json as foreign_json
     from polarprior.foreign_files import checkpoint_file as checkpoint_file
     from polarprior.foreign_files import filled_network as filled_network
     from polarprior.foreign_files import read_checkpoint as read_checkpoint
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from polarprior.samplers.streams import stream_numbers as stream_numbers
     from polarprior.samplers.true_volumes import LogVolumes as LogVolumes
     from polarprior.samplers.true_volumes import VolumeSolver as VolumeSolver
+    from polarprior.saying import say as say
     from polarprior.settings import Settings as Settings
     from polarprior.stock.checkout import use_checkout as use_checkout
     from polarprior.stock.known import flag_verdict as flag_verdict
@@ -112,7 +115,6 @@ if TYPE_CHECKING:
     from polarprior.surrogate.surrogate import surrogate_of as surrogate_of
     from polarprior.sweeps.comparing import shape_of as shape_of
     from polarprior.user_functions import made_by_the_user as made_by_the_user
-    from polarprior.user_functions import refuse_to_import as refuse_to_import
     from polarprior.volume.estimators import top_singular_values as top_singular_values
     from polarprior.wrapping import latent_prior as latent_prior
     from polarprior.wrapping import wrap as wrap

@@ -1,36 +1,51 @@
-"""A user's own functions, named on the command line as ``torch:MODULE:FUNCTION``."""
+"""A user's own functions, named as ``torch:MODULE:FUNCTION``, and who may name them: the user, and no file."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.foreign import Foreign
 
 NAME = "torch"
 """The plugin of that name is the host's own: its models and spaces are functions of the user's."""
 
 
-def refuse_to_import(space: str, who: str) -> None:
-    """A file of others names a space, such as a bank does: no module is imported because of that. One that is there
-    already, since the user named it, may be used.
+VARIABLE = "POLARPRIOR_CODE"
+"""Environment variable: spaces that the user trusts where a file names them, comma-separated."""
+_named: set[str] = set()
+
+
+def named_by_the_user(space: str, by_name: Collection[str]) -> None:
+    """Let the user name any space, which is remembered, and files that others made only what nobody has to vouch for.
+
+    A space may run code (``torch:MODULE:FUNCTION``) or read a file (``ground-metric:FILE``). Where a file names one,
+    it has to be in `by_name`, or to be to the letter one that the user has named: in this process, where a function
+    of polarprior was called with it, or in `VARIABLE`, which processes inherit. Spaces come by here alone.
 
     Args:
-        space: as in the file.
-        who: names it, for errors.
+        space: as it was given; `Foreign` where a file names it.
+        by_name: the spaces that are known by their names alone.
 
     Raises:
-        PolarPriorError: a module that nobody has imported.
+        PolarPriorError: a file names another one.
     """
-    plugin, _, source = space.partition(":")
-    module = source.partition(":")[0]
-    if plugin == NAME and module not in sys.modules:
+    if not isinstance(space, Foreign):
+        _named.add(space)
+        return
+    trusted = {*by_name, *_named, *os.environ.get(VARIABLE, "").split(",")}
+    if space not in trusted or not space:
         raise PolarPriorError(
-            f"{who} would run code: its space is {space[:80]}, and {module[:60] or 'its module'} is not imported",
-            f"if you trust it: in Python, import {module[:60]} first",
+            f"space: a file names {space[:80]!r}, which may run code or read another file",
+            f"if you trust it: pp.feature_map(generator, {str(space[:80])!r}) first, or type "
+            f"{VARIABLE}={shlex.quote(space[:80])} before the command",
         )
 
 

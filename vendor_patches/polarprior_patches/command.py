@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from polarprior.plugin import PolarPriorError, UsageError
+from polarprior.plugin import PolarPriorError, UsageError, say
 
 from polarprior_patches.lines import reverted
 
@@ -37,14 +37,14 @@ def patch(repo: Path, show: bool, revert: bool) -> None:
     changes = list(_changes(repo, revert))
     for change in changes:
         if change.reason is not None:
-            click.echo(f"{change.script}: left untouched: {change.reason}", err=True)
+            say(f"{change.script}: left untouched: {change.reason}", err=True)
         elif show:
-            click.echo("".join(_diff(change)), nl=False)
+            say("".join(_diff(change)), nl=False)
         elif change.before == change.after:
-            click.echo(f"{change.script}: {'not patched' if revert else 'patched already'}")
+            say(f"{change.script}: {'not patched' if revert else 'patched already'}")
         else:
             _write(change)
-            click.echo(f"{change.script}: {'reverted' if revert else 'patched'}")
+            say(f"{change.script}: {'reverted' if revert else 'patched'}")
     if all(change.reason is not None for change in changes):
         raise PolarPriorError(
             f"REPO: no script of {repo} could be patched", "polarprior run SCRIPT needs no patch: use that"

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from polarprior.bank.info import METADATA_LIMIT, BankInfo
 from polarprior.errors import BankError
+from polarprior.foreign import Foreign, without_doubles
 
 METADATA_KEY = "polarprior"
 HEADER_LIMIT = 2 * METADATA_LIMIT
@@ -137,16 +138,10 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         size = int.from_bytes(file.read(8), "little")
         if size > HEADER_LIMIT:
             raise ValueError("it has no header of a bank")
-        header = json.loads(file.read(size), object_pairs_hook=_without_doubles)
+        header = json.loads(file.read(size), object_pairs_hook=without_doubles)
     if not (isinstance(header, dict) and all(isinstance(entry, dict) for entry in header.values())):
         raise ValueError("its header is no object of objects")
-    return header, 8 + size
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("its header has a key twice")
-    return dict(pairs)
+    return {Foreign(name): entry for name, entry in header.items()}, 8 + size
 
 
 def _checked_rows(path: Path, info: BankInfo, header: Mapping[str, Any]) -> int:

@@ -17,6 +17,7 @@ from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.files import write_atomically, writing_atomically
+from polarprior.foreign import Foreign, without_doubles
 
 SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
 MAX_SHARD_SIZE = 2 * 10**9
@@ -164,31 +165,27 @@ def read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
     if len(text) > INDEX_LIMIT:
         raise _no_index(path, f"over {INDEX_LIMIT} bytes")
     try:
-        index = json.loads(text)
+        index = json.loads(text, object_pairs_hook=without_doubles)
         info = BankInfo.from_json(index["metadata"]["polarprior"])
-        shards = [Shard(**line) for line in index["shards"]]
+        shards = [Shard(Foreign(line["file"]), Foreign(line["digest"]), line["rows"]) for line in index["shards"]]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _no_index(path, "not the JSON of an index") from error
     for shard in shards:
         if not (isinstance(shard.rows, int) and not isinstance(shard.rows, bool) and 0 < shard.rows < 2**32):
             raise _no_index(path, f"rows of a shard are {str(shard.rows)[:40]}")
         if not _is_plain(shard.file):
-            raise _no_index(path, f"{str(shard.file)[:60]!a} is no name of a file in its folder")
-        if not isinstance(shard.digest, str) or not re.fullmatch("[0-9a-f]{64}", shard.digest):
-            raise _no_index(path, f"{str(shard.digest)[:60]!a} is no digest")
+            raise _no_index(path, f"{shard.file[:60]!a} is no name of a file in its folder")
+        if not re.fullmatch("[0-9a-f]{64}", shard.digest):
+            raise _no_index(path, f"{shard.digest[:60]!a} is no digest")
+    shards = [Shard(str.__str__(shard.file), shard.digest, shard.rows) for shard in shards]  # names of files, now
     if len(shards) < 2 or index_text(info, shards).encode() != text:
         raise _no_index(path, "it was changed since it was written")
     return info, shards
 
 
-def _is_plain(name: Any) -> bool:
+def _is_plain(name: str) -> bool:
     """Whether that can be the name of a file in a folder, and nothing else."""
-    return (
-        isinstance(name, str)
-        and name.isprintable()
-        and re.fullmatch(r"(?!\.)[^/\\]+", name) is not None
-        and len(name.encode(errors="replace")) <= 255
-    )
+    return re.fullmatch(r"(?!\.)[^/\\]+", name) is not None and len(name.encode()) <= 255
 
 
 def canonical(value: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from polarprior.errors import BankError
+from polarprior.foreign import foreign_json
 from polarprior.settings import Settings
 
 FORMAT = "polarprior-bank/1"
@@ -84,9 +85,9 @@ class BankInfo:
         if len(text) > METADATA_LIMIT:
             raise _not_a_bank(f"metadata of {len(text)} characters")
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _not_a_bank("metadata that isn't JSON") from error
+            values = foreign_json(text)
+        except ValueError as error:
+            raise _not_a_bank(f"metadata that can't be read: {error}") from error
         if not isinstance(values, dict):
             raise _not_a_bank("metadata that isn't a JSON object")
         if values.get("format") != FORMAT:
@@ -134,7 +135,7 @@ def _checked_fields(values: dict[str, Any]) -> dict[str, bool]:
     """Whether each field of untrusted metadata holds what it should, but for the settings."""
     shape = values["latent_shape"]
     return {
-        **{name: isinstance(values[name], str) and values[name].isprintable() for name in _TEXTS},
+        **{name: isinstance(values[name], str) for name in _TEXTS},
         "stock_seeds": isinstance(values["stock_seeds"], bool),
         "k": _counts(values["k"]),
         "num_classes": values["num_classes"] is None or _counts(values["num_classes"]),
@@ -155,7 +156,7 @@ def _describes_estimator(value: Any) -> bool:
 
 
 def _is_scalar(value: Any) -> bool:
-    return _is_number(value) or (isinstance(value, str) and value.isprintable())
+    return _is_number(value) or isinstance(value, str)
 
 
 def _is_number(value: Any) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 from polarprior.bank.bank import Bank
 from polarprior.errors import BankError
 from polarprior.hashing import latent_hash
-from polarprior.user_functions import refuse_to_import
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.estimators import top_singular_values
 
@@ -60,7 +59,6 @@ def verified(
 def _recompute(bank: Bank, generator: Generator, jacobian_of: JacobianOf, rows: np.ndarray) -> float:
     """Largest difference between the bank's `rows` and the model's own, see `Verification.largest_error`."""
     bank.check_fits(generator)
-    refuse_to_import(bank.info.space, f"bank: {bank}")
     latents = generator.prior.draw(bank.seeds[rows], None if bank.labels is None else bank.labels[rows])
     if (latent_hash(latents.z) != bank.latent_hash[rows]).any():
         raise _failed("the model's latents for its seeds are others: the hashes differ")

@@ -9,6 +9,7 @@ from polarprior.bank import index
 from polarprior.bank.bank import Bank
 from polarprior.bank.statistics import histogram, spectrum_statistics
 from polarprior.files import write_atomically
+from polarprior.foreign import in_html, shown
 from polarprior.law.limits import limits_on
 
 _MARK = "library_name: polarprior"
@@ -29,11 +30,11 @@ def write_card(bank: Bank, path: Path, scratch: Path | None = None) -> Path:
         The card.
     """
     base = index.base_of(path)
-    title = f"# {base.name}\n"
+    title = f"# {shown(base.name)}\n"
     card = base.with_name("README.md")
     if card.exists() and not _is_card(card, title):
         card = base.with_name(f"{base.name}.README.md")
-    write_atomically(card, f"{_header(bank)}\n{title}\n{_body(bank, base.name)}".encode(), scratch)
+    write_atomically(card, f"{_header(bank)}\n{title}\n{_body(bank, shown(base.name))}".encode(), scratch)
     return card
 
 
@@ -80,7 +81,7 @@ def _facts(bank: Bank) -> str:
         "log-volumes": info.accuracy(),
         "digest": f"`{info.digest}`",
     }
-    return "\n".join(f"| {key} | {value.replace('|', '/')} |" for key, value in table.items())
+    return "\n".join(f"| {key} | {in_html(value)} |" for key, value in table.items())
 
 
 def _body(bank: Bank, name: str) -> str:

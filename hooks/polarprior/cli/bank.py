@@ -19,6 +19,7 @@ from polarprior.cli.options import (
     model_argument,
 )
 from polarprior.cli.types import Bytes, ClassList
+from polarprior.saying import say
 
 
 @click.group(cls=Group)
@@ -95,13 +96,13 @@ def build(
         memory=memory,
     )
     if share is not None and shard is None:
-        click.echo(f"share {share}, as the environment says; for all of the bank: --shard 1/1", err=True)
+        say(f"share {share}, as the environment says; for all of the bank: --shard 1/1", err=True)
     built = build_at(host, generator, request, out, Labour(workers, engine, share, progress=True))
     if built is None:
-        click.echo(f"share {share} is done; others are still missing: the last of them writes the bank")
+        say(f"share {share} is done; others are still missing: the last of them writes the bank")
         return
-    click.echo(f"{built.path}: {len(built)} latents, k {k}, space {space}, {size_text(built.size)}")
-    click.echo(f"log-volumes: {built.info.accuracy()}")
+    say(f"{built.path}: {len(built)} latents, k {k}, space {space}, {size_text(built.size)}")
+    say(f"log-volumes: {built.info.accuracy()}")
 
 
 @bank.command()
@@ -113,7 +114,7 @@ def info(path: Path, as_json: bool) -> None:
     from polarprior.reports.bank_report import BankReport
 
     report = BankReport.of(Bank.open(path))
-    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.text())
+    say(json.dumps(report.to_dict(), indent=2) if as_json else report.text())
 
 
 @bank.command()
@@ -129,11 +130,11 @@ def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> 
 
     found = extremes(Bank.open(path), n, label, k)
     if as_json:
-        click.echo(json.dumps([asdict(end) for end in found], indent=2))
+        say(json.dumps([asdict(end) for end in found], indent=2))
         return
     for end in found:
-        click.echo(f"{end.name}, log-volume {end.log_volumes[0]:.2f} to {end.log_volumes[-1]:.2f}:")
-        click.echo(",".join(map(str, end.seeds)))
+        say(f"{end.name}, log-volume {end.log_volumes[0]:.2f} to {end.log_volumes[-1]:.2f}:")
+        say(",".join(map(str, end.seeds)))
 
 
 @bank.command()
@@ -146,7 +147,7 @@ def merge(banks: tuple[Path, ...], out: Path) -> None:
     from polarprior.building.merge import merge as merge_banks
 
     merged = merge_banks([Bank.open(path) for path in banks], out)
-    click.echo(f"{merged.path}: {len(merged)} latents of {len(banks)} banks, {size_text(merged.size)}")
+    say(f"{merged.path}: {len(merged)} latents of {len(banks)} banks, {size_text(merged.size)}")
 
 
 @bank.command()
@@ -166,13 +167,11 @@ def verify(path: Path, model: str | None, as_json: bool, **loading: Any) -> None
         generator = load(model, **loading, **opened.info.settings.given())
     found = verify_bank(opened, generator)
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        say(json.dumps(asdict(found)))
         return
-    click.echo(f"{path}: ok, {found.rows} rows, {found.rank_deficient} rank-deficient")
+    say(f"{path}: ok, {found.rows} rows, {found.rank_deficient} rank-deficient")
     if found.largest_error is not None:
-        click.echo(
-            f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats"
-        )
+        say(f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats")
 
 
 @bank.command()
@@ -205,7 +204,5 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
         )
     more = 0 if survivors is None else len(survivors[1])
     residual = surrogate.residual(opened.log_volume(k))
-    click.echo(
-        f"surrogate {surrogate.digest[:12]}: fitted on {len(surrogate.left_out)} rows of the bank and {more} others"
-    )
-    click.echo(f"left-one-out error {residual.std():.3f} nats, R² {surrogate.r2(opened.log_volume(k)):.3f}")
+    say(f"surrogate {surrogate.digest[:12]}: fitted on {len(surrogate.left_out)} rows of the bank and {more} others")
+    say(f"left-one-out error {residual.std():.3f} nats, R² {surrogate.r2(opened.log_volume(k)):.3f}")

@@ -10,6 +10,7 @@ import click
 from polarprior.cli.opening import label_of
 from polarprior.cli.options import class_option
 from polarprior.cli.sweep import write_sweep
+from polarprior.saying import say
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
@@ -46,7 +47,7 @@ def demo(model: str, out: Path, n: int, k: int, label: str | None) -> None:
     polarities = [report.rho for report in found.reports]
     gentle = polarities[min(1, len(polarities) - 1)]  # half of the lower limit
     command = f"polarprior sample {model} --polarity={gentle:g} --bank {path} --seeds 0-15 --out {out}/modes"
-    click.echo(f"next: {command}" + ("" if label is None else f" --class {label}"))
+    say(f"next: {command}" + ("" if label is None else f" --class {label}"))
 
 
 def _bank(generator: Generator, path: Path, n: int, k: int, label: int | None) -> Bank:
@@ -59,7 +60,7 @@ def _bank(generator: Generator, path: Path, n: int, k: int, label: int | None) -
     if not path.exists():
         check_writable(path)
         bank = build_bank(generator, n, k, classes=None if label is None else [label], out=path, progress=True)
-        click.echo(f"{path}: {len(bank)} latents, k {k}")
+        say(f"{path}: {len(bank)} latents, k {k}")
         return bank
     bank = Bank.open(path)
     bank.check_fits(generator)
@@ -68,5 +69,5 @@ def _bank(generator: Generator, path: Path, n: int, k: int, label: int | None) -
             f"out: {path} has {len(bank)} latents, k {bank.info.k}; asked for {n}, k {k}",
             "remove it, or name another folder",
         )
-    click.echo(f"{path}: {len(bank)} latents, used as it is")
+    say(f"{path}: {len(bank)} latents, used as it is")
     return bank

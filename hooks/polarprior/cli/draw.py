@@ -21,6 +21,7 @@ from polarprior.cli.options import (
 )
 from polarprior.cli.types import NumberList
 from polarprior.errors import UsageError
+from polarprior.saying import say
 
 
 @click.command()
@@ -46,8 +47,8 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
             f"give the script --polarity itself: polarprior run SCRIPT --polarity={rho:g} --bank={path}",
         )
     drawn, diagnostics = drawn_seeds(bank, rho, n, SamplerOptions(k=k, draws=n, label=label, force=force))
-    click.echo(",".join(map(str, drawn)))
-    click.echo(str(diagnostics), err=True)
+    say(",".join(map(str, drawn)))
+    say(str(diagnostics), err=True)
 
 
 @click.command()
@@ -126,12 +127,12 @@ def sample(
         samples.save_npz(npz)
     found, where = samples.diagnostics, npz or out
     if found is None:
-        click.echo(f"{where}: {len(seeds)} pictures of the model's own prior")
+        say(f"{where}: {len(seeds)} pictures of the model's own prior")
         return
     report = "" if found.rows < 2 else f"\n{found}"  # a plugin's own law has no weights
-    click.echo(f"{where}: {len(seeds)} pictures{report}")
+    say(f"{where}: {len(seeds)} pictures{report}")
     if outside := samples.outside():
-        click.echo(f"{outside} of the seeds are no rows of this bank: they are drawn from it at any rho")
+        say(f"{outside} of the seeds are no rows of this bank: they are drawn from it at any rho")
 
 
 def _refuse_what_needs_rho(bank: Path | None, options: Any) -> None:

@@ -11,6 +11,7 @@ import click
 
 from polarprior.cli.options import json_option
 from polarprior.errors import PolarPriorError
+from polarprior.saying import say
 from polarprior.tables import table
 from polarprior.version import __version__
 
@@ -23,14 +24,14 @@ def plugins(as_json: bool) -> None:
 
     statuses = default_host().plugins.statuses
     if as_json:
-        click.echo(json.dumps([asdict(status) for status in statuses], indent=2))
+        say(json.dumps([asdict(status) for status in statuses], indent=2))
         return
     rows = [("name", "distribution", "version", "hooks", "status")]
     for status in statuses:
         state = "ok" if status.problem is None else f"skipped: {status.problem}; {status.hint}"
         hooks = ", ".join(status.hooks) or "-"
         rows.append((status.name, status.distribution, status.version, hooks, state))
-    click.echo(table(rows) if statuses else "no plugins; try: pip install polarprior-dcgan-faces")
+    say(table(rows) if statuses else "no plugins; try: pip install polarprior-dcgan-faces")
 
 
 @click.command()
@@ -61,7 +62,7 @@ def doctor() -> None:
         rows.append((f"plugin {status.name}", (status.problem and f"skipped: {status.problem}") or "ok"))
         if status.hint:
             rows.append(("", status.hint))
-    click.echo(table(rows))
+    say(table(rows))
     if missing:
         raise PolarPriorError(f"missing: {', '.join(missing)}", f"type: pip install {' '.join(missing)}")
 

@@ -11,6 +11,7 @@ from polarprior.cli import bank, demo, draw, environment, modes, run, score, swe
 from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
 from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
+from polarprior.saying import say
 from polarprior.stock.launch import Launch
 from polarprior.version import __version__
 
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(code, Launch):  # outside, so that a stock script finds Python as it expects it
             return _launched(code)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
@@ -113,7 +114,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """A warning in a line, which names the flags of the command that runs."""
     context = click.get_current_context(silent=True)
     flags = {} if context is None else flags_of(context.command)
-    click.echo(f"warning: {in_flags(str(message), flags)}", err=True)
+    say(f"warning: {in_flags(str(message), flags)}", err=True)
 
 
 def _fail(message: str, hint: str, exit_code: int) -> int:

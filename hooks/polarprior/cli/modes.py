@@ -19,6 +19,7 @@ from polarprior.cli.options import (
     trunc_option,
 )
 from polarprior.cli.types import NumberList
+from polarprior.saying import say
 
 
 @click.command()
@@ -77,6 +78,6 @@ def modes(
     found = look(generator, opened, ModesOptions(**given, label=of_class))
     write_atomically(out / "modes.png", png_bytes(found.picture()))
     write_atomically(out / "modes.json", json.dumps(found.to_dict(), indent=1, sort_keys=True).encode())
-    click.echo(f"{out / 'modes.png'}: {found.title}")
+    say(f"{out / 'modes.png'}: {found.title}")
     for group in found.groups:
-        click.echo(f"seeds {','.join(map(str, group.seeds))}")
+        say(f"seeds {','.join(map(str, group.seeds))}")

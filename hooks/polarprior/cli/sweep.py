@@ -19,6 +19,7 @@ from polarprior.cli.options import (
 )
 from polarprior.cli.types import NumberList, RhoList
 from polarprior.errors import UsageError
+from polarprior.saying import say
 from polarprior.tables import table
 
 if TYPE_CHECKING:
@@ -92,12 +93,12 @@ def write_sweep(found: Sweep, out: Path) -> None:
     write_atomically(out / "sweep.png", png_bytes(found.picture()))
     write_atomically(out / "sweep.json", json.dumps(found.to_dict(), indent=1, sort_keys=True).encode())
     reports = found.reports
-    click.echo(table([HEADS, *[_cells(report) for report in reports]]))
-    click.echo(f"k {reports[0].k}, limits of rho {reports[0].limits}; distinct: expected in {reports[0].draws} draws")
+    say(table([HEADS, *[_cells(report) for report in reports]]))
+    say(f"k {reports[0].k}, limits of rho {reports[0].limits}; distinct: expected in {reports[0].draws} draws")
     for report in reports:
         for moment in report.moments:
-            click.echo(f"rho {report.rho:g}, {'held' if moment.held else 'moved'}: {moment}")
-    click.echo(f"{out / 'sweep.png'}: {len(found.rows)} rows, {len(found.seeds)} seeds")
+            say(f"rho {report.rho:g}, {'held' if moment.held else 'moved'}: {moment}")
+    say(f"{out / 'sweep.png'}: {len(found.rows)} rows, {len(found.seeds)} seeds")
     measuring, comparison = found.measuring, found.options.comparison
     if measuring is None or comparison is None:
         return
@@ -106,9 +107,9 @@ def write_sweep(found: Sweep, out: Path) -> None:
     write_atomically(out / "sweep.html", sweep_html(found))
     sizes = f"{measuring.judge.count} images, {measuring.sets} sets of {measuring.samples} draws"
     for space in found.rows[0].metrics:
-        click.echo(f"\nagainst {comparison.reference}, {space}, {sizes}:")
-        click.echo(table(metric_table(found.rows, space, measuring)))
-    click.echo(f"{out / 'sweep.html'}: open it in a browser; {out / 'sweep.jsonl'}: a row a line")
+        say(f"\nagainst {comparison.reference}, {space}, {sizes}:")
+        say(table(metric_table(found.rows, space, measuring)))
+    say(f"{out / 'sweep.html'}: open it in a browser; {out / 'sweep.jsonl'}: a row a line")
 
 
 def _cells(report: Diagnostics) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from polarprior.cli.options import (
     model_argument,
 )
 from polarprior.errors import UsageError
+from polarprior.saying import say
 from polarprior.tables import table
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def tune(
     first, *others = open_models_and_banks(model, banks, trunc, {"device": device, "sha256": sha256})
     asked = SamplerOptions(label=label_of(first[0], label), **given)
     options = TuneOptions(comparison, minimise, precision, recall, asked, others)
-    found = search(*first, options, tried=lambda each: click.echo(_line(each, comparison.metric_space[0]), err=True))
+    found = search(*first, options, tried=lambda each: say(_line(each, comparison.metric_space[0]), err=True))
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        say(json.dumps(found.to_dict()))
         return
     _print(found)
-    click.echo("next: " + " ".join(_following(model, found.rho, found.bank.path if banks else None)))
+    say("next: " + " ".join(_following(model, found.rho, found.bank.path if banks else None)))
 
 
 def _print(found: Tuned) -> None:
@@ -87,9 +88,9 @@ def _print(found: Tuned) -> None:
         *((f"{each.rho:g}", *map(str, each.metrics[space].values())) for each in pair),
         ("change", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values())),
     ]
-    click.echo(table(lines))
+    say(table(lines))
     if found.chosen.rho and not found.told_apart:
-        click.echo(
+        say(
             f"{metric} at rho {found.chosen.rho:g} can't be told from that at 0 in {comparison.sets} sets of "
             f"{comparison.samples}: stay with 0, or look closer with more --samples, --sets and rows of the bank"
         )

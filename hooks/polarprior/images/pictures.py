@@ -14,6 +14,7 @@ from torch import Tensor
 
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.files import write_atomically
+from polarprior.foreign import shown
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -54,7 +55,7 @@ def png_bytes(image: Image.Image, title: str | None = None) -> bytes:
     """`image` as PNG, with the text ``Title`` where there is one."""
     buffer, texts = io.BytesIO(), PngInfo()
     if title is not None:
-        texts.add_itxt("Title", title)
+        texts.add_itxt("Title", shown(title, lines=True))
     image.save(buffer, "PNG", optimize=True, pnginfo=texts)
     return buffer.getvalue()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
 
 from PIL import Image
 
+from polarprior.foreign import in_html
 from polarprior.images.pictures import png_bytes
 
 _STYLE = """
@@ -30,18 +30,18 @@ class Report:
 
     def heading(self, text: str) -> None:
         """A part begins."""
-        self._parts.append(f"<h2>{escape(text)}</h2>")
+        self._parts.append(f"<h2>{in_html(text)}</h2>")
 
     def paragraph(self, text: str, note: bool = False) -> None:
         """Some sentences; a note is grey."""
-        self._parts.append(f"<p{' class=note' if note else ''}>{escape(text)}</p>")
+        self._parts.append(f"<p{' class=note' if note else ''}>{in_html(text)}</p>")
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], trusted: Sequence[bool]) -> None:
         """Cells; rows that aren't trusted are grey."""
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
+        head = "".join(f"<th>{in_html(cell)}</th>" for cell in heads)
         body = "".join(
             f"<tr{'' if good else ' class=untrusted'}>"
-            + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+            + "".join(f"<td>{in_html(cell)}</td>" for cell in row)
             + "</tr>"
             for row, good in zip(rows, trusted, strict=True)
         )
@@ -54,11 +54,11 @@ class Report:
     def picture(self, image: Image.Image, alt: str) -> None:
         """A picture, inside the page."""
         data = base64.b64encode(png_bytes(image)).decode()
-        self._parts.append(f'<p><img alt="{escape(alt, quote=True)}" src="data:image/png;base64,{data}"></p>')
+        self._parts.append(f'<p><img alt="{in_html(alt)}" src="data:image/png;base64,{data}"></p>')
 
     def html(self) -> bytes:
         """The page, which loads nothing."""
-        title = escape(self._title)
+        title = in_html(self._title)
         policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
         return (
             f'<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">'

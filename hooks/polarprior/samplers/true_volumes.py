@@ -15,7 +15,6 @@ from polarprior.errors import PluginError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.jacobian.of_generator import JacobianFn, JacobianOf
-from polarprior.user_functions import refuse_to_import
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.estimators import TOLERANCE, default_estimator
 from polarprior.volume.spectra import Spectra, columns_held, latents_at_once
@@ -91,7 +90,6 @@ class LogVolumes:
         self._bank = bank
         self._k = k
         info = bank.info
-        refuse_to_import(info.space, f"bank: {bank}")
         rule = default_estimator(generator.prior.dim, k, len(bank))
         estimator = info.estimator["name"] if info.estimator["name"] in ("exact", "block-lanczos") else rule
         tol = info.estimator["tolerance"] or TOLERANCE

@@ -20,7 +20,6 @@ from polarprior.plugin import (
     UsageError,
     VolumeSolver,
     latent_hash,
-    refuse_to_import,
 )
 
 from polarprior_boltzmann import NAME
@@ -86,7 +85,6 @@ def _flowing(
     _check_of(generator, bank, of, path, options)
     true: TrueLogVolumes
     if bank is None:
-        refuse_to_import(of.space, "sampler: this flow")
         jacobian_fn = host.jacobian_fn(generator, of.space, of.domain)
         true = _Unkept(VolumeSolver(generator, jacobian_fn, of.k, of.estimator, of.tolerance))
     else:

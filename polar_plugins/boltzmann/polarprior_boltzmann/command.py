@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from polarprior.plugin import bank_option, k_option, loading_options, recipe_options
+from polarprior.plugin import bank_option, k_option, loading_options, recipe_options, say
 
 from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 
@@ -137,7 +137,7 @@ def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path) -> 
     metrics = looks(training)
     FlowFile(problem.base, training.field, asdict(recipe), name, metrics=metrics).save(out)
     checkpoint.drop()
-    click.echo(f"{out}: {json.dumps(metrics)}")
+    say(f"{out}: {json.dumps(metrics)}")
 
 
 def _of_model(
@@ -164,7 +164,7 @@ def _of_model(
     slope = slope_of(bank, generator, k)
     data = labelled(generator, bank, k, slope, largest, labels, noise)
     emulator, r2 = fit(data, noise)
-    click.echo(f"emulator: explains {r2:.1%} of the variance of true log-volumes held out", err=True)
+    say(f"emulator: explains {r2:.1%} of the variance of true log-volumes held out", err=True)
     problem = OfPolarity(GeneralisedGaussian.normal(generator.prior.dim), emulator, largest, slope)
     about = {"model": generator.fingerprint, "bank": bank.info.digest, "k": k, "largest": largest, "labels": labels}
     training, checkpoint = _trained(problem, recipe, about, out)
@@ -172,8 +172,8 @@ def _of_model(
     of_model = OfModel.of(generator, bank, k, largest, std, r2)
     FlowFile(problem.base, training.field, asdict(recipe), of_model=of_model, metrics=metrics).save(out)
     checkpoint.drop()
-    click.echo(f"{out}: {json.dumps(metrics)}")
-    click.echo(f"next: polarprior sample {model} --sampler boltzmann:{out} --polarity={largest / 2:g} --seeds 0-15")
+    say(f"{out}: {json.dumps(metrics)}")
+    say(f"next: polarprior sample {model} --sampler boltzmann:{out} --polarity={largest / 2:g} --seeds 0-15")
 
 
 def _opened(model: str, bank_path: Path | None, loading: dict[str, Any]) -> tuple[Generator, Bank]:

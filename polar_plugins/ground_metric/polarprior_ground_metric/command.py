@@ -7,7 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
-from polarprior.plugin import UsageError, loading_options
+from polarprior.plugin import UsageError, loading_options, say
 
 from polarprior_ground_metric import NAME
 
@@ -98,7 +98,7 @@ def ground_metric(
     found.save(out)
     _tell(found, new_classes, out)
     k, bank = min(10, len(found.metric.linear()), generator.rank_bound), f"{out.with_suffix('')}-bank"
-    click.echo(
+    say(
         f"next: polarprior bank build {quote(model)} -n 2000 -k {k} --space {quote(f'{NAME}:{out}')} "
         f"--out {quote(bank)}"
     )
@@ -109,7 +109,7 @@ def _tell(found: MetricFile, new_classes: bool, out: Path) -> None:
     metric = found.metric
     plain, best = metric.tried_[0].accuracy, metric.chosen_.accuracy
     judged = "R-precision" if new_classes else "accuracy of neighbours"
-    click.echo(
+    say(
         f"{out}: rank {len(metric.linear())}; {judged} on images held out: {plain:.3f} with M = I, "
         f"{best:.3f} learnt (chosen on them)"
     )

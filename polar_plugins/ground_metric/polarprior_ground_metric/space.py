@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polarprior.plugin import AskingHost, FeatureMap, Generator, UsageError, refuse_to_import
+from polarprior.plugin import AskingHost, FeatureMap, Generator, UsageError
 from polarprior_training.described_file import SUFFIX
 
 from polarprior_ground_metric import NAME
@@ -23,7 +23,6 @@ def feature_map(generator: Generator, named: str, host: AskingHost) -> FeatureMa
     """
     path, label = _path_and_label(named)
     found = MetricFile.open(Path(path))
-    refuse_to_import(found.space, f"space: {path}")
     if not found.space or found.space.startswith(f"{NAME}:"):
         raise UsageError(
             f"space: the points of {path} are no features of images (space {found.space!r})",

@@ -172,14 +172,6 @@ def test_numbers_of_another_width_are_cast(tmp_path):
     assert np.isfinite(bank.log_singular_values).all()
 
 
-def test_a_file_makes_no_module_be_imported(tmp_path, monkeypatch):
-    (tmp_path / "of_a_stranger.py").write_text("raise SystemExit('imported')")
-    monkeypatch.chdir(tmp_path)
-    MetricFile(metric_of(semidefinite(6)), "torch:of_a_stranger:make").save(tmp_path / "m")
-    with pytest.raises(PolarPriorError, match="would run code"):
-        pp.feature_map(generator_of(5, 6), f"ground-metric:{tmp_path / 'm'}")
-
-
 @pytest.mark.parametrize(
     ("name", "change"),
     [

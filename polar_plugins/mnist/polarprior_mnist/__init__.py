@@ -24,6 +24,12 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 
 
 @hookimpl
+def space_names() -> list[str]:
+    """What the networks that look at digits give."""
+    return ["classifier", "classifier-logits", "encoder"]
+
+
+@hookimpl
 def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
     """``mnist:classifier``, its ``-logits``, and ``mnist:encoder``: what networks that look at digits see."""
     from polarprior_mnist.spaces import feature_map

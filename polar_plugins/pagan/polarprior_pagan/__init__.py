@@ -29,6 +29,12 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
 
 
 @hookimpl
+def space_names() -> list[str]:
+    """What a classifier of the training data gives."""
+    return ["classifier", "classifier-logits"]
+
+
+@hookimpl
 def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
     """``pagan:classifier`` and its ``-logits``: what a classifier of the training data sees."""
     from polarprior_pagan.generator import feature_map

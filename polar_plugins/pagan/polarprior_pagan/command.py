@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from polarprior.plugin import recipe_options
+from polarprior.plugin import recipe_options, say
 
 from polarprior_pagan.recipe import Recipe
 
@@ -96,11 +96,11 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     seen = images.training.digest()
     classifier = _classifier(images, seen, recipe.seed, out.with_suffix(".classifier"), where)
     looks = Looks(images.held, _judge(classifier, space, training), augment, recipe.latent_dim, where)
-    click.echo(f"{recipe.augment} in place of a reconstruction: {told(looks.floor)}", err=True)
+    say(f"{recipe.augment} in place of a reconstruction: {told(looks.floor)}", err=True)
     metrics = _train(training, looks, classifier, {"images": seen, "space": space, **asdict(recipe)}, out)
     out.with_suffix(".classifier").unlink(missing_ok=True)
-    click.echo(f"{out}: {json.dumps(metrics)}")
-    click.echo(f"next: polarprior bank build pagan:{out} -n 10000 --out {out.with_suffix('')}-bank")
+    say(f"{out}: {json.dumps(metrics)}")
+    say(f"next: polarprior bank build pagan:{out} -n 10000 --out {out.with_suffix('')}-bank")
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:
@@ -183,5 +183,5 @@ def _classifier(images: Data, seen: str, seed: int, path: Path, device: torch.de
         save_described(path, OF_CLASSIFIER, about, tensors)
     network = filled_network(lambda: Classifier(size, channels, int(labels.max()) + 1), tensors)
     assert isinstance(network, Classifier)
-    click.echo(f"classifier: {accuracy(network, images.held):.4f} of the held-out images", err=True)
+    say(f"classifier: {accuracy(network, images.held):.4f} of the held-out images", err=True)
     return network.to(device)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from polarprior.plugin import PolarPriorError, UsageError, check_writable, refusing, writing_atomically
+from polarprior.plugin import PolarPriorError, UsageError, check_writable, foreign_json, refusing, writing_atomically
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -114,13 +114,14 @@ def found_file(path: Path, what: str, hint: str) -> Path:
 
 
 def open_described(path: Path, kind: str, complaint: str, hint: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What `save_described` wrote: about, tensors. Nothing is known of either but that the tensors are finite.
+    """What `save_described` wrote: about, tensors. Nothing is known of either, but that its texts are `Foreign`, and
+    its tensors finite.
 
     Raises:
         PolarPriorError: the file is of another kind, or damaged; it begins with `complaint`, see `refusing`.
     """
     with refusing(complaint, hint), safe_open(path, framework="torch") as opened:
-        about = json.loads((opened.metadata() or {}).get(KEY, "{}"))
+        about = foreign_json((opened.metadata() or {}).get(KEY, "{}"))
         found = about.pop("format", None)
         if found != kind:
             raise ValueError(f"its format is {found!r}, expected {kind!r}")
