@@ -160,7 +160,8 @@ def forge_contents(folder: Path, _: Path, name: str, random: Random) -> None:
 def swap_shards(folder: Path, valid: Path, name: str, random: Random) -> None:
     """Two of the same bank, or one of another with the same shape."""
     first, second = random.sample(sorted(folder.glob("*.safetensors")), 2)
-    stranger = valid / second.name.replace("one-", "stranger-")
+    place = second.name.removeprefix("one-").rpartition("-")[0]
+    (stranger,) = valid.glob(f"stranger-{place}-*.safetensors")
     content = random.choice([second, stranger]).read_bytes()
     if random.random() < 0.5:
         second.write_bytes(first.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from random import Random
@@ -37,14 +38,16 @@ def sharded(bank, tmp_path):
     return tmp_path / "bank.safetensors.index.json"
 
 
-def test_names_are_those_of_hugging_face(sharded):
-    assert sorted(file.name for file in sharded.parent.iterdir()) == [
-        "bank-00001-of-00003.safetensors",
-        "bank-00002-of-00003.safetensors",
-        "bank-00003-of-00003.safetensors",
-        "bank.safetensors.index.json",
-    ]
+def test_shards_are_named_by_place_and_contents(sharded):
+    names = sorted(file.name for file in sharded.parent.iterdir())
+    digests = [line["digest"][:16] for line in json.loads(sharded.read_text())["shards"]]
+    shards = [f"bank-{number:05d}-of-00003-{digest}.safetensors" for number, digest in enumerate(digests, 1)]
+    assert names == [*shards, "bank.safetensors.index.json"]
     assert all((file.stat().st_mode & 0o777) == 0o666 & ~_umask() for file in sharded.parent.iterdir())
+
+
+def shards_beside(index):
+    return sorted(index.parent.glob("bank-*-of-*.safetensors"))
 
 
 def _umask():
@@ -75,15 +78,19 @@ def test_a_bank_keeps_the_last_form_that_it_was_saved_in(bank, sharded):
 
 def test_a_shard_alone_is_no_bank(sharded):
     with pytest.raises(BankError, match="is shard 00002-of-00003 of a bank, not all of it") as raised:
-        pp.Bank.open(sharded.with_name("bank-00002-of-00003.safetensors"))
+        pp.Bank.open(shards_beside(sharded)[1])
     assert "bank.safetensors.index.json" in raised.value.hint
 
 
 def test_a_shard_that_cannot_be_written_leaves_none(bank, tmp_path):
-    (tmp_path / "bank-00003-of-00003.safetensors").mkdir()
+    bank.save(tmp_path / "bank", max_shard_size=100 * ROW)
+    third = shards_beside(tmp_path / "bank.safetensors.index.json")[2]
+    for each in tmp_path.iterdir():
+        each.unlink()
+    third.mkdir()
     with pytest.raises(PolarPriorError, match="can't write"):
         bank.save(tmp_path / "bank", max_shard_size=100 * ROW)
-    assert [file.name for file in tmp_path.iterdir()] == ["bank-00003-of-00003.safetensors"]
+    assert [*tmp_path.iterdir()] == [third]
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from safetensors import SafetensorError
 
 from polarprior.errors import PolarPriorError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock
+    fcntl = None  # type: ignore[assignment]
 
 
 def sha256_of(path: Path) -> str:
@@ -50,7 +58,7 @@ def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path
     """
     temporary = (scratch or path.parent) / f".{path.name}.{secrets.token_hex(8)}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))  # never through a link
         allowed = temporary.stat().st_mode
         yield temporary
@@ -72,8 +80,76 @@ def write_atomically(path: Path, content: bytes, scratch: Path | None = None) ->
         temporary.write_bytes(content)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is missing, with those above it, durably."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        flush_folder(each.parent)
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Open a regular file that has no other name: in a folder of many, a link made by somebody else would lead a
+    writer to another file, and a pipe would never answer.
+
+    Args:
+        path: the file.
+        flags: of `os.open`, such as ``os.O_RDWR | os.O_CREAT``; without O_CREAT it has to be there.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        FileNotFoundError: the file, or its folder, is not there.
+        PolarPriorError: something else has that name, or it can't be opened.
+    """
+    safely = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags | safely, 0o666)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _not_regular(path) from error
+        raise _unwritable(path, error) from error
+    found = os.fstat(descriptor)
+    if not S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        raise _not_regular(path)
+    return descriptor
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """What a regular file holds, its first `most` bytes; raises as `open_regular` does."""
+    with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
+        return file.read(most)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until nobody else is here for this folder, and keep others waiting while the body runs; at once where the
+    system or the file system has no locks of folders."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _not_regular(path: Path) -> PolarPriorError:
+    return PolarPriorError(
+        f"{path} is a link, has another name besides, or is no file",
+        f"see who made it, and remove it: rm {shlex.quote(str(path))}",
+    )
+
+
 def flush_folder(folder: Path) -> None:
-    """Make a rename durable; a no-op where folders can't be opened (Windows)."""
+    """Make changes of a folder's entries durable; a no-op where folders can't be opened (Windows)."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

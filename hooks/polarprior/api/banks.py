@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polarprior.bank import index
+from polarprior.bank import writing
 from polarprior.bank.verify import Verification, verified
 from polarprior.building.build import Labour, build_at, build_in_memory
 from polarprior.building.plan import Request
@@ -35,7 +35,7 @@ def build_bank(
     out: str | Path | None = None,
     workers: int = 1,
     engine: str = "local",
-    max_shard_size: int = index.MAX_SHARD_SIZE,
+    max_shard_size: int = writing.MAX_SHARD_SIZE,
     progress: bool = False,
     host: Host | None = None,
 ) -> Bank:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polarprior.bank import format as bank_format
-from polarprior.bank import index
+from polarprior.bank import index, writing
 from polarprior.bank.cache import BankCache, forms
 from polarprior.bank.contents import checked_log_volume, log_volumes
 from polarprior.bank.format import BankFile, Columns
@@ -62,18 +62,22 @@ class Bank:
         file = bank_format.in_memory(info, columns)
         return cls(file.info, [file])
 
-    def save(self, path: str | Path, max_shard_size: int = index.MAX_SHARD_SIZE) -> Path:
+    def save(self, path: str | Path, max_shard_size: int = writing.MAX_SHARD_SIZE) -> Path:
         """Write the bank atomically; the same bank gives the same bytes.
 
         Args:
             path: the file; ``.safetensors`` is added where it is missing.
-            max_shard_size: bytes of a file; what is larger is written as ``NAME-00001-of-000NN.safetensors`` and
-                ``NAME.safetensors.index.json``.
+            max_shard_size: bytes of a file; what is larger is written as ``NAME-00001-of-000NN-DIGEST.safetensors``
+                and ``NAME.safetensors.index.json``.
 
         Returns:
             What was written: the file, or the index.
+
+        Raises:
+            UsageError: `max_shard_size` is no size, or makes too many files.
+            PolarPriorError: it can't be written; what was there before still is.
         """
-        return index.write_files(Path(path), self.info, len(self), self.columns, max_shard_size)
+        return writing.write_files(Path(path), self.info, len(self), self.columns, max_shard_size)
 
     def columns(self, start: int = 0, stop: int | None = None) -> dict[str, np.ndarray]:
         """The columns of rows start to stop (all by default) by name, as they are stored, unchecked."""
@@ -131,7 +135,7 @@ class Bank:
     @property
     def size(self) -> int:
         """Bytes of its columns."""
-        return len(self) * bank_format.row_bytes(self.info)
+        return len(self) * bank_format.row_bytes(self.info.k, self.info.num_classes)
 
     @cached_property
     def seeds(self) -> np.ndarray:

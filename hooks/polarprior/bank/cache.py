@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,9 +31,9 @@ HEADER = 1 << 14
 class BankCache:
     """Named arrays of one bank: a safetensors file an entry, in a folder of the bank's within `cache_folder`.
 
-    An entry belongs to the bank's files with their sizes and times, and is missing once these have changed; one that
-    lasts belongs to the bank's contents alone. A file that can't be read is missing too. Whoever has no private
-    folder has no cache, and no error.
+    An entry belongs to the bank's files: their places on the disk, sizes, times, and times of their last change,
+    which nobody can set back. It is missing once these are others; one that lasts belongs to the bank's contents
+    alone. A file that can't be read is missing too. Whoever has no private folder has no cache, and no error.
 
     Args:
         files: the bank's.
@@ -45,7 +46,7 @@ class BankCache:
         stats = [file.path.stat() for file in files if file.path is not None]
         self.large = sum(stat.st_size for stat in stats) >= SMALL
         self._contents = {"contents": _hash([file.info.digest for file in files])}
-        self._as_it_is = {**self._contents, "files": _hash([(stat.st_size, stat.st_mtime_ns) for stat in stats])}
+        self._as_it_is = {**self._contents, "files": _hash([_identity(stat) for stat in stats])}
 
     def get(self, name: str, most: int = LARGEST, lasts: bool = False) -> dict[str, np.ndarray] | None:
         """The arrays of an entry by name, as they were put, `most` bytes in all; None where it is missing."""
@@ -75,6 +76,10 @@ class BankCache:
             return None
         own = folder / self._contents["contents"][:32]
         return own / f"{re.sub('[^a-zA-Z0-9_.-]', '_', name)}.safetensors" if ensure_private(own) else None
+
+
+def _identity(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def forms(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

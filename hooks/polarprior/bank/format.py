@@ -53,15 +53,15 @@ class BankFile:
             yield {name: array[start : start + BLOCK_ROWS] for name, array in self.columns.items()}
 
 
-def columns_of(info: BankInfo) -> dict[str, tuple[int, ...]]:
-    """The columns that a bank with this metadata has: name to the shape of a row."""
-    shapes: dict[str, tuple[int, ...]] = {"seeds": (), "latent_hash": (), "log_singular_values": (info.k,)}
-    return shapes if info.num_classes is None else {**shapes, "labels": ()}
+def columns_of(k: int, num_classes: int | None) -> dict[str, tuple[int, ...]]:
+    """The columns of a bank of k singular values, of a model with that many classes: name to the shape of a row."""
+    shapes: dict[str, tuple[int, ...]] = {"seeds": (), "latent_hash": (), "log_singular_values": (k,)}
+    return shapes if num_classes is None else {**shapes, "labels": ()}
 
 
-def row_bytes(info: BankInfo) -> int:
-    """Bytes of one latent."""
-    return sum(DTYPES[name].itemsize * int(np.prod(shape)) for name, shape in columns_of(info).items())
+def row_bytes(k: int, num_classes: int | None) -> int:
+    """Bytes of one latent, see `columns_of`."""
+    return sum(DTYPES[name].itemsize * int(np.prod(shape)) for name, shape in columns_of(k, num_classes).items())
 
 
 def digest(info: BankInfo, columns: Columns) -> str:
@@ -148,7 +148,7 @@ def _checked_rows(path: Path, info: BankInfo, header: Mapping[str, Any]) -> int:
     """Rows of the file; BankError unless its columns are exactly those that `info` calls for."""
     shape = header["seeds"]["shape"] if "seeds" in header else [0]
     rows = shape[0] if shape else 0
-    expected = {name: [rows, *rest] for name, rest in columns_of(info).items()}
+    expected = {name: [rows, *rest] for name, rest in columns_of(info.k, info.num_classes).items()}
     for name in sorted(set(header) | set(expected)):
         got = header.get(name, {"dtype": "nothing", "shape": []})
         wanted = _DTYPE_NAMES[DTYPES[name]] if name in expected else None

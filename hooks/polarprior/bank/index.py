@@ -1,14 +1,12 @@
-"""Banks in several files: names as Hugging Face has them, and the index that binds the shards together."""
+"""Banks in several files: their names, and the index that binds the shards together."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,10 @@ from polarprior.bank import format as bank_format
 from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
-from polarprior.files import write_atomically, writing_atomically
 from polarprior.foreign import Foreign, without_doubles
 
 SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
-MAX_SHARD_SIZE = 2 * 10**9
-"""Bytes of a file's columns. More than this makes shards."""
 INDEX_LIMIT = 1 << 20
-MOST_SHARDS = 4000
-"""As many as an index of that size has room for."""
 
 
 @dataclass(frozen=True)
@@ -80,68 +73,27 @@ def open_files(path: Path) -> tuple[BankInfo, list[BankFile]]:
     return file.info, [file]
 
 
-def write_files(
-    path: Path,
-    info: BankInfo,
-    rows: int,
-    columns: Callable[[int, int], bank_format.Columns],
-    max_shard_size: int = MAX_SHARD_SIZE,
-    scratch: Path | None = None,
-) -> Path:
-    """Write a bank atomically: one file, or shards and then their index. It replaces one of the same name.
-
-    Args:
-        path: file, index or base name.
-        info: the metadata; digests and shards are filled in.
-        rows: of the bank.
-        columns: (start, stop) to the columns of these rows; asked file by file, and dropped once they are written.
-        max_shard_size: bytes of a file's columns.
-        scratch: see `polarprior.files.writing_atomically`.
-
-    Returns:
-        What was written: the file, or the index.
-    """
-    sizes = _split(rows, bank_format.row_bytes(info), max_shard_size)
-    if len(sizes) == 1:
-        file = bank_format.in_memory(replace(info, shard=""), columns(0, rows))
-        with writing_atomically(one_file(path), scratch) as temporary:
-            bank_format.write_to(temporary, file)
-        index_file(path).unlink(missing_ok=True)
-        return one_file(path)
-    if len(sizes) > MOST_SHARDS:
-        raise UsageError(f"max_shard_size: got {len(sizes)} shards, at most {MOST_SHARDS}", "allow larger ones")
-    base, shards = base_of(path), []
-    with ExitStack() as renamed_at_the_end:
-        for number, (start, stop) in enumerate(pairwise(accumulate(sizes, initial=0)), 1):
-            place = f"{number:05d}-of-{len(sizes):05d}"
-            name = f"{base.name}-{place}{SUFFIX}"
-            file = bank_format.in_memory(replace(info, shard=place), columns(start, stop))
-            temporary = renamed_at_the_end.enter_context(writing_atomically(base.with_name(name), scratch))
-            bank_format.write_to(temporary, file)
-            shards.append(Shard(name, file.info.digest, file.rows))
-    write_atomically(index_file(path), index_text(info, shards).encode(), scratch)
-    one_file(path).unlink(missing_ok=True)
-    return index_file(path)
-
-
-def _split(rows: int, row_bytes: int, max_shard_size: int) -> list[int]:
-    """Rows of each file: as few files as keep within `max_shard_size` bytes, and as even as can be."""
-    count = min(rows, -(-rows * row_bytes // max_shard_size))
-    return [rows * (i + 1) // count - rows * i // count for i in range(count)]
-
-
 def index_text(info: BankInfo, shards: Sequence[Shard]) -> str:
     """The index as canonical JSON; its digest is over the metadata and all the shards' lines."""
     lines = [asdict(shard) for shard in shards]
     blank = replace(info, digest="", shard="").to_json()
     total = hashlib.sha256(f"{blank}{canonical(lines)}".encode()).hexdigest()
-    size = sum(shard.rows for shard in shards) * bank_format.row_bytes(info)
+    size = sum(shard.rows for shard in shards) * bank_format.row_bytes(info.k, info.num_classes)
     metadata = {"polarprior": replace(info, digest=total, shard="").to_json(), "total_size": size}
     return canonical({"metadata": metadata, "shards": lines})
 
 
 def _open_shards(path: Path) -> tuple[BankInfo, list[BankFile]]:
-    info, shards = read_index(path)
+    while True:
+        info, shards = read_index(path)
+        try:
+            return info, _opened(path, info, shards)
+        except BankError:
+            if read_index(path) == (info, shards):  # else it has been replaced meanwhile, and its shards are gone
+                raise
+
+
+def _opened(path: Path, info: BankInfo, shards: Sequence[Shard]) -> list[BankFile]:
     files = []
     for number, shard in enumerate(shards, 1):
         file = path.with_name(shard.file)
@@ -152,7 +104,7 @@ def _open_shards(path: Path) -> tuple[BankInfo, list[BankFile]]:
         if opened.info != bound or opened.rows != shard.rows:
             raise BankError(f"bank: {file} is not the shard that {path.name} names", "fetch the whole bank again")
         files.append(opened)
-    return info, files
+    return files
 
 
 def read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
@@ -193,7 +145,7 @@ def canonical(value: Any) -> str:
 
 
 def _guess(path: Path) -> str:
-    return re.sub(r"-\d{5}-of-\d{5}\.safetensors$", "", path.name) + INDEX_SUFFIX
+    return re.sub(r"-\d{5}-of-\d{5}(-[0-9a-f]{16})?\.safetensors$", "", path.name) + INDEX_SUFFIX
 
 
 def _no_index(path: Path, what: str) -> BankError:

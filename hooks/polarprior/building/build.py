@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from polarprior.bank import index
+from polarprior.bank import writing
 from polarprior.bank.bank import Bank
+from polarprior.bank.format import row_bytes
 from polarprior.building.assembling import columns, metadata
 from polarprior.building.deciding import decide, first_plan
 from polarprior.building.in_folder import Decide, FolderBuild, Run
@@ -41,7 +42,7 @@ class Labour:
     workers: int = 1
     engine: str = "local"
     share: Share | None = None
-    max_shard_size: int = index.MAX_SHARD_SIZE
+    max_shard_size: int = writing.MAX_SHARD_SIZE
     progress: bool = False
 
 
@@ -51,6 +52,7 @@ def build_at(host: Host, generator: Generator, request: Request, out: Path, labo
     Returns:
         The bank; None where shares of others are still missing.
     """
+    writing.shard_sizes(request.n, row_bytes(request.k, generator.num_classes), labour.max_shard_size)
     known = first_plan(generator, request)
     run = _engine(host, generator, labour)
     build = FolderBuild(out, known, _decide(host, generator, labour), run, labour.max_shard_size, labour.progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polarprior.bank import index
+from polarprior.bank import index, writing
 from polarprior.bank.bank import Bank
 from polarprior.bank.format import Columns
 from polarprior.building.assembling import columns, metadata
@@ -140,7 +140,7 @@ class FolderBuild:
             return columns(plan, get, start, stop)
 
         info, n = metadata(plan, get), plan.request.n
-        written = index.write_files(self.out, info, n, solved, self.max_shard_size, scratch=parts.folder)
+        written = writing.write_files(self.out, info, n, solved, self.max_shard_size, scratch=parts.folder)
         return self._finished(parts, Bank.open(written))
 
     def _finished(self, parts: Parts, bank: Bank) -> Bank:

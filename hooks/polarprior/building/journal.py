@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from polarprior.files import open_regular
+
 
 class Journal:
     """``BANK.log.jsonl``: whole lines, appended, by as many builders as there are."""
@@ -18,6 +20,7 @@ class Journal:
     def write(self, **fields: Any) -> None:
         """Append a line with the time (UTC) and `fields`."""
         line = json.dumps({"time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **fields})
-        with self._path.open("ab+") as file:
+        descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        with os.fdopen(descriptor, "ab+") as file:
             torn = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n"
             file.write(b"\n" * bool(torn) + line.encode() + b"\n")

@@ -10,11 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from polarprior.errors import PolarPriorError
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock
-    fcntl = None  # type: ignore[assignment]
+from polarprior.files import fcntl, make_folder, open_regular
 
 HOLDER_LIMIT = 200
 PATIENCE = 10.0
@@ -37,6 +33,7 @@ def held(path: Path, what: str, *, shared: bool = False, wait: float | None = 0.
 
     Raises:
         Held: somebody else holds it, saying who.
+        PolarPriorError: it is a link, or can't be locked.
     """
     descriptor = _acquire(path, what, shared, wait)
     try:
@@ -48,9 +45,9 @@ def held(path: Path, what: str, *, shared: bool = False, wait: float | None = 0.
 def _acquire(path: Path, what: str, shared: bool, wait: float | None) -> int:
     deadline = None if wait is None else time.monotonic() + wait
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:  # the one who held it has just removed the folder
             continue
         try:

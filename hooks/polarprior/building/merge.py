@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polarprior.bank import index
+from polarprior.bank import index, writing
 from polarprior.bank.bank import Bank
 from polarprior.bank.format import Columns
 from polarprior.building.card import write_card
@@ -19,7 +19,7 @@ _OWN = ("digest", "estimator")
 _MEASURED = ("audited", "error", "spearman", "holds")
 
 
-def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = index.MAX_SHARD_SIZE) -> Bank:
+def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = writing.MAX_SHARD_SIZE) -> Bank:
     """Write one bank that holds the rows of several, in the order of their first seeds.
 
     The merged audit is that of all audited rows; a rank correlation is that of one bank, and is dropped.
@@ -55,7 +55,7 @@ def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = index.MAX_SHAR
     def columns(start: int, stop: int) -> Columns:
         return _columns(banks, start, stop)
 
-    merged = Bank.open(index.write_files(out, info, len(seeds), columns, max_shard_size))
+    merged = Bank.open(writing.write_files(out, info, len(seeds), columns, max_shard_size))
     write_card(merged, out)
     return merged
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -15,10 +17,10 @@ from polarprior.bank.format import Columns
 from polarprior.building import calibration_bytes
 from polarprior.building.plan import Plan, Unit
 from polarprior.errors import PolarPriorError
-from polarprior.files import write_atomically
+from polarprior.files import make_folder, read_regular, write_atomically
 from polarprior.volume.calibration import Calibration
 
-FILE_LIMIT = 1 << 30
+FILE_LIMIT, PLAN_LIMIT = 1 << 30, 1 << 20
 _OWN = (
     "plan.json",
     "calibration.safetensors",
@@ -43,8 +45,16 @@ class Parts:
         self._plan: Plan | None = None
 
     def lock(self, name: str = "lock") -> Path:
-        """A lock file in the folder, which is made."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """A lock file in the folder, which is made.
+
+        Raises:
+            PolarPriorError: the folder is a link, which leads to somebody else's files, or something else.
+        """
+        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+            raise PolarPriorError(
+                f"out: {self.folder} is a link, or no folder", f"remove it: rm {shlex.quote(str(self.folder))}"
+            )
+        make_folder(self.folder)
         return self.folder / name
 
     def calibration(self) -> Calibration | None:
@@ -60,11 +70,11 @@ class Parts:
             wanted = json.loads(stored)["calibration"]
             if not wanted:
                 return None
-            content = (self.folder / "calibration.safetensors").read_bytes()
+            content = read_regular(self.folder / "calibration.safetensors", FILE_LIMIT)
             if hashlib.sha256(content).hexdigest() == wanted:
                 return calibration_bytes.from_bytes(content)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            pass
+            pass  # it is said below
         raise PolarPriorError(
             f"out: the plan or the calibration in {self.folder} is damaged", f"start again: rm -r {self.folder}"
         )
@@ -103,7 +113,8 @@ class Parts:
     def get(self, unit: Unit) -> dict[str, np.ndarray] | None:
         """What a unit gave; None where it has not been done, or its file is damaged or of another plan."""
         with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
-            if self._file(unit).stat().st_size > FILE_LIMIT:
+            found = self._file(unit).lstat()
+            if not S_ISREG(found.st_mode) or found.st_size > FILE_LIMIT:
                 return None
             with safe_open(self._file(unit), framework="numpy") as opened:
                 columns = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -131,7 +142,7 @@ class Parts:
 
     def _stored_plan(self) -> str | None:
         try:
-            return (self.folder / "plan.json").read_bytes()[:FILE_LIMIT].decode(errors="replace")
+            return read_regular(self.folder / "plan.json", PLAN_LIMIT).decode(errors="replace")
         except FileNotFoundError:
             return None
 
