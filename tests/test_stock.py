@@ -146,6 +146,23 @@ def test_patched_scripts_draw_the_same(stock, drawn, patched):
     assert same(draw(stock, "patched", *polarity(), *gpus, script="patched.py", launcher=False), drawn)
 
 
+@pytest.mark.parametrize("words", [["--force"], ["--device", "cpu"], ["--polarity=3", "--bank=b"], ["--polarity"]])
+def test_who_imports_a_patched_script_keeps_a_command_line_of_its_own(stock, tmp_path, words):
+    """Programs outside the checkout: those in it are the flag's, which hands them over."""
+    (stock / "patched.py").write_text(
+        "import polarprior.stock.patched\nimport sys\nrunning = __name__ == '__main__'\n"
+    )
+    (tmp_path / "between.py").write_text("from importlib import import_module\npatched = import_module('patched')\n")
+    for importing in ("import patched", "from between import patched"):
+        tool = tmp_path / "tool.py"
+        tool.write_text(
+            f"import sys\nsys.path.append({str(stock)!r})\n{importing}\nprint(sys.argv[1:], patched.running)\n"
+        )
+        done = run(tmp_path, tool, *words, launcher=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{words} False\n", "")
+    assert run(stock, "patched.py", "--force", launcher=False).returncode == 2
+
+
 def test_a_patched_script_without_polarity_loads_nothing_else(stock):
     script = (
         "import polarprior.stock.patched\nimport sys, click\n"
@@ -156,6 +173,7 @@ def test_a_patched_script_without_polarity_loads_nothing_else(stock):
     (stock / "patched.py").write_text(script)
     done = run(stock, "patched.py", launcher=False)
     loaded = {"polarprior", "polarprior.lazy", "polarprior.version", "polarprior.errors", "polarprior.flags"}
+    loaded |= {"polarprior.foreign"}
     loaded |= {"polarprior.stock", "polarprior.stock.patched", "polarprior.stock.polarity"}
     assert set(eval(done.stdout)) == loaded
     assert "--polarity RHO" in run(stock, "patched.py", "--help", launcher=False).stdout

@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 from libcst import matchers as m
 
-from polarprior_patches.lines import ARGUMENTS
-from polarprior_patches.script import NoMatchError, marked, parsed, with_import
+from polarprior_patches.lines import ARGUMENTS, NoMatchError
+from polarprior_patches.script import marked, parsed, with_import
 
 _READ = m.Call(
     m.Attribute(value=m.SaveMatchedNode(m.Name(), "parser"), attr=m.Name("parse_args") | m.Name("parse_known_args"))

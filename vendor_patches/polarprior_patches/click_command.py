@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 from libcst import matchers as m
 
-from polarprior_patches.lines import OPTIONS
-from polarprior_patches.script import NoMatchError, mark, parsed, with_import
+from polarprior_patches.lines import OPTIONS, NoMatchError
+from polarprior_patches.script import mark, parsed, with_import
 
 
 def patch_click_command(source: bytes) -> bytes:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import click
 from polarprior.plugin import PolarPriorError, UsageError, say
 
-from polarprior_patches.lines import reverted
+from polarprior_patches.apart import applied
+from polarprior_patches.lines import NoMatchError, reverted
 
 
 class _Change(NamedTuple):
@@ -55,20 +56,20 @@ def _changes(repo: Path, revert: bool) -> Iterator[_Change]:
     from polarprior.plugin import default_host, repo_of
 
     from polarprior_patches.recipes import RECIPES
-    from polarprior_patches.script import NoMatchError
 
     if not repo.is_dir():
         raise UsageError(f"REPO: no folder {repo}", "name the folder of a stock checkout")
     known, root = repo_of(repo.resolve(), default_host().stock_repos())
-    for script, recipe in RECIPES.get(known.name, {}).items():
+    for script in RECIPES.get(known.name, {}):
         path = (root / script).resolve()  # a link stays one
-        if not path.is_file():
-            yield _Change(script, path, b"", b"", "it is not there")
+        if not path.is_file() or not path.is_relative_to(root.resolve()):
+            where = "it is a link that leads out of the checkout" if path.is_file() else "it is not there"
+            yield _Change(script, path, b"", b"", where)
             continue
         before = path.read_bytes()
         stock = reverted(before)
         try:
-            after = stock if revert else recipe(stock)
+            after = stock if revert else applied(known.name, script, stock)
             if reverted(after) != stock:
                 raise NoMatchError("a revert would not give its bytes back")
             if not os.access(path, os.W_OK):

@@ -11,6 +11,10 @@ ARGUMENTS = "polarprior.stock.patched.arguments({parser})"
 _ADDED = re.compile(rf"\s*(import |@)?polarprior\.stock\.patched(\.\w+(\(\w+\))?)?  {MARK}\s*".encode())
 
 
+class NoMatchError(Exception):
+    """The script doesn't look as the recipe expects; the message says where."""
+
+
 def reverted(source: bytes) -> bytes:
     """A script without them: byte for byte what it was, and whatever has been changed elsewhere since."""
     return b"".join(line for line in source.splitlines(keepends=True) if not _ADDED.fullmatch(line))

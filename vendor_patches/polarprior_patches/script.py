@@ -5,11 +5,7 @@ from __future__ import annotations
 import libcst as cst
 from libcst import matchers as m
 
-from polarprior_patches.lines import IMPORT, MARK
-
-
-class NoMatchError(Exception):
-    """The script doesn't look as the recipe expects; the message says where."""
+from polarprior_patches.lines import IMPORT, MARK, NoMatchError
 
 
 def parsed(source: bytes) -> cst.Module:

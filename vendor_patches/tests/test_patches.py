@@ -9,8 +9,7 @@ import sys
 import pytest
 from polarprior_patches.argument_parser import patch_argument_parser
 from polarprior_patches.click_command import patch_click_command
-from polarprior_patches.lines import reverted
-from polarprior_patches.script import NoMatchError
+from polarprior_patches.lines import NoMatchError, reverted
 
 SCRIPT = '''"""What the script does."""
 from __future__ import annotations
@@ -182,6 +181,32 @@ def test_the_command(checkout):
     assert "--polarity RHO" in helped.stdout
     assert "gen_images.py: reverted\n" in patch(checkout, "--revert").stdout
     assert (checkout / "gen_images.py").read_text() == SCRIPT
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["(" * 3000 + ")" * 3000, "x = " + "-" * 50_000 + "1", "if x:\n " * 300 + "pass", "x" + ".x" * 100_000],
+    ids=["brackets", "signs", "blocks", "dots"],
+)
+def test_a_script_that_brings_the_parser_down_is_left_untouched(checkout, hostile):
+    pytest.importorskip("polarprior_stylegan3", reason="the repository is known by its plugin")
+    (checkout / "gen_video.py").write_text(f"{SCRIPT}\n{hostile}\n")
+    done = patch(checkout)
+    assert done.returncode == 0
+    assert "gen_images.py: patched" in done.stdout
+    assert "gen_video.py: left untouched: it " in done.stderr
+    assert (checkout / "gen_video.py").read_text() == f"{SCRIPT}\n{hostile}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_link_out_of_the_checkout_is_not_followed(checkout, tmp_path_factory):
+    pytest.importorskip("polarprior_stylegan3", reason="the repository is known by its plugin")
+    outside = tmp_path_factory.mktemp("outside") / "of_the_user.py"
+    outside.write_text(SCRIPT)
+    (checkout / "gen_video.py").unlink()
+    (checkout / "gen_video.py").symlink_to(outside)
+    assert "gen_video.py: left untouched: it is a link that leads out of the checkout" in patch(checkout).stderr
+    assert outside.read_text() == SCRIPT
 
 
 def test_a_folder_that_is_no_checkout(tmp_path):

@@ -1,7 +1,8 @@
 """What a patched stock script imports, before anything else, and adds its options with.
 
 Without ``--polarity`` and its like on its command line the import does nothing and loads nothing else; with it, this
-process is made ready as `polarprior run` would make it. Spawned processes import the script again, and come by too.
+process is made ready as `polarprior run` would make it. Spawned processes import the script again, and come by too. A
+program that imports the script for what is in it has a command line of its own, which is left alone.
 """
 
 from __future__ import annotations
@@ -47,5 +48,14 @@ def _begin() -> None:
 
 _NAMES = {"--polarity", "--bank", "--force", "--joint", "--device"}
 
-if _NAMES & {argument.split("=")[0] for argument in sys.argv[1:]} and "--help" not in sys.argv:
+
+def _is_what_runs() -> bool:
+    """Whether the script that imports this is the program, or the one that a spawned process imports anew."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") in ("__main__", "__mp_main__")
+
+
+if _NAMES & {argument.split("=")[0] for argument in sys.argv[1:]} and "--help" not in sys.argv and _is_what_runs():
     _begin()
