@@ -93,7 +93,7 @@ def test_classes_in_turn():
     assert pp.build_bank(generator, 5, k=2).labels.tolist() == [0, 1, 2, 3, 0]
     with pytest.raises(UsageError, match="expected 0 to 3"):
         pp.build_bank(generator, 5, k=2, classes=[4])
-    with pytest.raises(UsageError, match="no class"):
+    with pytest.raises(UsageError, match=r"^classes: got"):
         pp.build_bank(generator, 5, k=2, classes=[])
     assert verify(bank, generator).largest_error < 1e-6
 
@@ -208,7 +208,7 @@ def test_settings_of_wrap_are_compared(generator):
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"n": 10**13}, {"seeds_from": -1}, {"seeds_from": 2**32 - 2}])
 def test_seeds_of_a_build_out_of_range(generator, options):
-    with pytest.raises(UsageError, match=r"^n, seeds_from: "):
+    with pytest.raises(UsageError, match=r"^(n|seeds_from|n, seeds_from): got "):
         pp.build_bank(generator, **{"n": 5, "k": 2, **options})
 
 

@@ -203,7 +203,9 @@ def test_what_readers_give_is_marked_as_foreign(generator, bank, tmp_path):
 @pytest.mark.parametrize("field", ["plugin", "space", "licence", "settings", "estimator", "prior", "dtype"])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_of_a_bank_is_never_shown_raw(generator, bank, tmp_path, capsys, field, text):
-    value = {"settings": pp.Settings(noise_mode=text), "estimator": {**bank.info.estimator, "name": text, text: text}}
+    hostile = pp.Settings(noise_mode="const")
+    object.__setattr__(hostile, "noise_mode", text)  # as nobody could write it with ours
+    value = {"settings": hostile, "estimator": {**bank.info.estimator, "name": text, text: text}}
     path = bank_file(generator, bank, tmp_path, **{field: value.get(field, text)})
     for words in (["info"], ["info", "--json"], ["verify"], ["top", "-n", "3"]):
         main(["bank", words[0], str(path), *words[1:]])

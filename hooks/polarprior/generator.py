@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from polarprior.arguments import MOST_CLASSES, SEEDS_OF_A_DRAW, checked, in_short, seeds_in, whole
 from polarprior.errors import UsageError, nearest
 from polarprior.settings import Settings
 
@@ -19,6 +20,9 @@ Seeds = Iterable[int] | np.ndarray | Tensor | int
 """Stock seeds: whole numbers, 0 <= seed < 2**32, or one of them."""
 Labels = Iterable[int] | np.ndarray | Tensor | int | None
 """Classes: one a seed, or one for all of them; None where the model has no classes."""
+
+
+_DRAW = "draw them with generator.prior.draw(seeds)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,21 +78,20 @@ class LatentPrior:
         """The latents of `seeds`.
 
         Args:
-            seeds: anything that ``np.asarray(..., int64)`` takes, [n], 0 <= seed < 2**32.
-            label: int [n] or a single class; it never changes z.
+            seeds: whole numbers, [n] or one, 0 <= seed < 2**32.
+            label: whole numbers, [n] or a single class; it never changes z.
 
         Returns:
             Latents with z [n, *shape] on the CPU.
 
         Raises:
-            UsageError: a seed out of range.
+            UsageError: a seed or a class that is no whole number, or out of range.
         """
         seeds = as_seeds(seeds)
         z = torch.from_numpy(np.ascontiguousarray(self.rows(seeds)))
         if label is None:
             return Latents(z)
-        label = np.broadcast_to(np.asarray(label, np.int64), seeds.shape)
-        return Latents(z, torch.from_numpy(label.copy()))
+        return Latents(z, torch.from_numpy(_as_labels(label, len(seeds))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +155,7 @@ class Generator:
         """The largest rank that the Jacobian in z can have by its input alone."""
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
 
+    @checked(batch_size=whole(1, 2**31))
     def __call__(self, latents: Latents, batch_size: int = 16) -> Tensor:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
 
@@ -176,12 +180,21 @@ class Generator:
         return replace(self, device=device)
 
     def check(self, latents: Latents) -> None:
-        """Raise UsageError unless `latents` are rows of this model's prior, with labels where it needs them."""
+        """Raise UsageError unless `latents` may be rows of this model's prior: float32 or float64, with labels where
+        it needs them."""
+        if not isinstance(latents, Latents) or not isinstance(latents.z, Tensor):
+            got = in_short(getattr(latents, "z", latents))
+            raise UsageError(f"latents: got {got}, expected Latents of a Tensor", _DRAW)
+        if latents.z.dtype not in (torch.float32, torch.float64):
+            raise UsageError(
+                f"latents: got {latents.z.dtype}, expected float32 or float64: a seed gives no other latents",
+                "give them as the stock script draws them, and cast the latents that come back",
+            )
         self.check_label(latents.label)
         if tuple(latents.z.shape[1:]) != tuple(self.prior.shape) or not len(latents):
             raise UsageError(
                 f"latents: got shape {tuple(latents.z.shape)}, expected (n, {', '.join(map(str, self.prior.shape))})",
-                "draw them with generator.prior.draw(seeds)",
+                _DRAW,
             )
         if latents.label is not None and tuple(latents.label.shape) != (len(latents),):
             raise UsageError(
@@ -222,6 +235,10 @@ class Generator:
         if self.num_classes is None:
             if label is not None:
                 raise UsageError(f"label: {self.plugin} has no classes", "leave the class out")
+        elif label is not None and not (isinstance(label, Tensor) and label.dtype == torch.int64):
+            raise UsageError(
+                f"label: got {in_short(label)}, expected an int64 Tensor", "use such as torch.tensor([0])"
+            )
         elif label is None:
             raise UsageError(
                 f"label: {self.plugin} needs one of its {self.num_classes} classes, got none",
@@ -244,13 +261,20 @@ def as_seeds(seeds: Seeds) -> np.ndarray:
     >>> as_seeds(range(3))
     array([0, 1, 2])
     """
-    try:
-        array = np.atleast_1d(np.asarray(seeds, np.int64))
-    except (OverflowError, TypeError, ValueError):
-        array = np.empty(0, np.int64)
-    if array.ndim != 1 or not array.size or array.min() < 0 or array.max() >= 2**32:
-        raise UsageError("seeds: expected whole numbers from 0 to 4294967295, one at least", "use such as 0-15")
-    return array
+    found = seeds_in(seeds)
+    if found is None:
+        raise SEEDS_OF_A_DRAW.refusal("seeds", seeds)
+    return found
+
+
+def _as_labels(label: Labels, n: int) -> np.ndarray:
+    """`label` as int64 [n]; UsageError unless it is one class, or n of them."""
+    found = seeds_in(label)
+    if found is None or len(found) not in (1, n) or found.max() > MOST_CLASSES:
+        raise UsageError(
+            f"label: got {in_short(label)}, expected the number of a class, or of {n} classes", "use such as label=0"
+        )
+    return np.broadcast_to(found, n).copy()
 
 
 def weights_fingerprint(network: nn.Module) -> str:

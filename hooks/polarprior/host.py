@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polarprior import builtin
+from polarprior.arguments import check_names
 from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
 from polarprior.pinned import pinned
 from polarprior.plugins import Plugins
@@ -163,6 +164,7 @@ class Host:
         """
         from polarprior.checks import checked_sampler
 
+        check_names(options, list(SamplerOptions.DOMAINS))
         asked = SamplerOptions(**options)
         plugin = asked.sampler.partition(":")[0]
         if asked.sampler not in SAMPLERS:

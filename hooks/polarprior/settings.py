@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
+from polarprior.arguments import Domain, check_fields, number, text
 from polarprior.errors import UsageError
 
 
@@ -21,9 +22,18 @@ class Settings:
         noise_mode: ``const``, ``random`` or ``none`` (StyleGAN2).
     """
 
+    DOMAINS: ClassVar[dict[str, Domain]] = {
+        "trunc": number(use="use such as trunc=0.7").or_none(),
+        "temperature": number(least=0, use="use such as temperature=0.7").or_none(),
+        "noise_mode": text("use noise_mode='const'").or_none(),
+    }
+
     trunc: float | None = None
     temperature: float | None = None
     noise_mode: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @classmethod
     def from_dict(cls, values: Any) -> Settings:
@@ -35,7 +45,10 @@ class Settings:
                 raise ValueError(f"settings has an unknown field {str(name)[:40]!r}")
             if value is not None and not (isinstance(value, str) if name == "noise_mode" else _is_number(value)):
                 raise ValueError(f"settings field {name!r} is {str(value)[:40]!r}")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except UsageError as error:
+            raise ValueError(error.message) from error
 
     def given(self) -> dict[str, Any]:
         """The fields that aren't None, by name."""

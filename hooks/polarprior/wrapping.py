@@ -11,6 +11,7 @@ import torch
 from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
+from polarprior.arguments import MOST_CLASSES, Domain, checked, either, function, instance, text, whole
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.jacobian.of_generator import on_sphere
@@ -21,6 +22,13 @@ from polarprior.version import __version__
 RowsFn = Callable[[np.ndarray], np.ndarray]
 
 
+@checked(
+    module=Domain("a torch module", lambda value: isinstance(value, nn.Module), "make it one: class Of(nn.Module)"),
+    latent_dim=whole(1, 2**31, "use such as latent_dim=512"),
+    prior=either(text("use prior='normal'"), function("seeds")),
+    num_classes=whole(1, MOST_CLASSES).or_none(),
+    settings=instance("polarprior.settings:Settings", "use pp.Settings(trunc=0.7)").or_none(),
+)
 def wrap(
     module: nn.Module,
     latent_dim: int,

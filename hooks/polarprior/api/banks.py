@@ -6,6 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polarprior.arguments import (
+    BANK,
+    GENERATOR,
+    HOST,
+    LABEL,
+    SEEDS,
+    SPACE,
+    K,
+    checked,
+    flag,
+    number,
+    path,
+    several,
+    text,
+    whole,
+)
 from polarprior.bank import writing
 from polarprior.bank.verify import Verification, verified
 from polarprior.building.build import Labour, build_at, build_in_memory
@@ -20,6 +36,24 @@ if TYPE_CHECKING:
     from polarprior.volume.calibration import Calibration
 
 
+@checked(
+    generator=GENERATOR,
+    n=whole(1, SEEDS, "use such as n=10000"),
+    k=K,
+    space=SPACE,
+    domain=text("use domain='z'"),
+    classes=several(LABEL, 1, "use such as classes=[0, 1]").or_none(),
+    seeds_from=whole(0, SEEDS - 1),
+    estimator=text().or_none(),
+    tol=number(above=0, use="use such as tol=0.05"),
+    memory=whole(1, 2**60).or_none(),
+    out=path().or_none(),
+    workers=whole(1, 10_000, "use workers=1"),
+    engine=text("use engine='local'"),
+    max_shard_size=whole(1, 2**60),
+    progress=flag(),
+    host=HOST,
+)
 def build_bank(
     generator: Generator,
     n: int,
@@ -86,6 +120,16 @@ def build_bank(
     return bank
 
 
+@checked(
+    generator=GENERATOR,
+    space=SPACE,
+    k=K,
+    n=whole(2, SEEDS - 1, "use such as n=200"),
+    domain=text("use domain='z'"),
+    tol=number(above=0, use="use such as tol=0.05"),
+    progress=flag(),
+    host=HOST,
+)
 def calibrate(
     generator: Generator,
     space: str = "pixel",
@@ -115,6 +159,7 @@ def calibrate(
     return tried(generator, jacobian_fn, k, n, domain=domain, tol=tol, progress=progress)
 
 
+@checked(bank=BANK, generator=GENERATOR.or_none(), sample=whole(1, SEEDS, "use such as sample=8"), host=HOST)
 def verify(
     bank: Bank, generator: Generator | None = None, *, sample: int = 8, host: Host | None = None
 ) -> Verification:

@@ -5,6 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from polarprior.arguments import (
+    BANK,
+    GENERATOR,
+    HOST,
+    LABEL,
+    RHO,
+    SEEDS_OF_A_DRAW,
+    SPACE,
+    K,
+    checked,
+    either,
+    function,
+    instance,
+    text,
+)
 from polarprior.generator import as_seeds
 from polarprior.host import Host, default_host
 from polarprior.samplers.contract import SamplerOptions
@@ -19,6 +34,15 @@ if TYPE_CHECKING:
     from polarprior.generator import Generator, Seeds
 
 
+@checked(
+    generator=GENERATOR,
+    bank=BANK.or_none(),
+    rho=RHO.or_none(),
+    seeds=SEEDS_OF_A_DRAW,
+    label=either(LABEL, text("use the number of a class, such as label=0")).or_none(),
+    options=instance("polarprior.samplers.contract:SamplerOptions", "use pp.SamplerOptions(...)").or_none(),
+    host=HOST,
+)
 def sample(
     generator: Generator,
     bank: Bank | None,
@@ -52,6 +76,12 @@ def sample(
     return draw_samples(host or default_host(), generator, bank, rho, seeds, label, options or SamplerOptions())
 
 
+@checked(
+    generator=GENERATOR,
+    bank=BANK,
+    options=instance("polarprior.sweeps.sweep:SweepOptions", "use pp.SweepOptions(...)").or_none(),
+    host=HOST,
+)
 def sweep(
     generator: Generator, bank: Bank, options: SweepOptions | None = None, *, host: Host | None = None
 ) -> Sweep:
@@ -74,6 +104,13 @@ def sweep(
     return swept(host or default_host(), generator, bank, options or SweepOptions())
 
 
+@checked(
+    generator=GENERATOR,
+    bank=BANK,
+    options=instance("polarprior.sweeps.tuning:TuneOptions", "use pp.TuneOptions(...)"),
+    tried=function("a Tried"),
+    host=HOST,
+)
 def tune(
     generator: Generator,
     bank: Bank,
@@ -101,6 +138,12 @@ def tune(
     return tuned(host or default_host(), generator, bank, options, tried)
 
 
+@checked(
+    generator=GENERATOR,
+    bank=BANK,
+    options=instance("polarprior.sweeps.modes:ModesOptions", "use pp.ModesOptions(...)").or_none(),
+    host=HOST,
+)
 def modes(
     generator: Generator, bank: Bank, options: ModesOptions | None = None, *, host: Host | None = None
 ) -> Modes:
@@ -121,6 +164,15 @@ def modes(
     return found_modes(host or default_host(), generator, bank, options or ModesOptions())
 
 
+@checked(
+    generator=GENERATOR,
+    seeds=SEEDS_OF_A_DRAW,
+    label=LABEL.or_none(),
+    bank=BANK.or_none(),
+    k=K.or_none(),
+    space=SPACE,
+    host=HOST,
+)
 def score(
     generator: Generator,
     seeds: Seeds,

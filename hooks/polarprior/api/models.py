@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polarprior.arguments import BANK, GENERATOR, HOST, RHO, SPACE, check_names, checked, text
 from polarprior.host import Host, default_host
+from polarprior.samplers.contract import SamplerOptions
+from polarprior.settings import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
     from polarprior.samplers.contract import LatentSampler, SamplerKeywords
 
 
+@checked(
+    model=text("name one: polarprior plugins lists them"),
+    device=text("use device='cpu'").or_none(),
+    sha256=text("see: sha256sum FILE").or_none(),
+    host=HOST,
+    **Settings.DOMAINS,
+)
 def load(
     model: str,
     device: str | None = None,
@@ -39,9 +49,11 @@ def load(
         PolarPriorError: the plugin can't load it, or the file has another digest.
         PluginError: the plugin failed, or what it returned breaks its contract.
     """
+    check_names(settings, list(Settings.DOMAINS))
     return (host or default_host()).load(model, device, sha256=sha256, **settings)
 
 
+@checked(generator=GENERATOR, space=SPACE, host=HOST)
 def feature_map(generator: Generator, space: str, *, host: Host | None = None) -> FeatureMap:
     """Give the map from images to a space in which volume is measured.
 
@@ -57,6 +69,7 @@ def feature_map(generator: Generator, space: str, *, host: Host | None = None) -
     return (host or default_host()).feature_map(generator, space)
 
 
+@checked(generator=GENERATOR, space=SPACE, domain=text("use domain='z'"), host=HOST)
 def jacobian_fn(
     generator: Generator, space: str = "pixel", domain: str = "z", *, host: Host | None = None
 ) -> JacobianFn:
@@ -78,6 +91,7 @@ def jacobian_fn(
     return (host or default_host()).jacobian_fn(generator, space, domain)
 
 
+@checked(generator=GENERATOR, bank=BANK.or_none(), rho=RHO, host=HOST, **SamplerOptions.DOMAINS)
 def latent_sampler(
     generator: Generator,
     bank: Bank | None = None,

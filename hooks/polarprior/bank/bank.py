@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from polarprior.arguments import LABEL, checked, flag, number, path, whole
 from polarprior.bank import format as bank_format
 from polarprior.bank import index, writing
 from polarprior.bank.cache import BankCache, forms
@@ -46,6 +47,7 @@ class Bank:
         self._kept: dict[str, Mapping[str, np.ndarray]] = {}
 
     @classmethod
+    @checked(path=path().or_none(), cached=flag())
     def open(cls, path: str | Path | None, cached: bool = True) -> Bank:
         """Open a bank by its file, its index or its base name; BankError where it is missing, damaged or foreign.
 
@@ -62,6 +64,7 @@ class Bank:
         file = bank_format.in_memory(info, columns)
         return cls(file.info, [file])
 
+    @checked(path=path(), max_shard_size=whole(1, 2**60))
     def save(self, path: str | Path, max_shard_size: int = writing.MAX_SHARD_SIZE) -> Path:
         """Write the bank atomically; the same bank gives the same bytes.
 
@@ -160,6 +163,7 @@ class Bank:
         """
         return self._checked("log_singular_values")
 
+    @checked(k=whole(-(2**31), 2**31, "use such as k=30").or_none(), epsilon=number(least=0))
     def log_volume(self, k: int | None = None, epsilon: float = 0.0) -> np.ndarray:
         """l_k, the sum of log(sigma + epsilon) over the first k singular values (all where None): float64 [N], nats.
 
@@ -203,6 +207,7 @@ class Bank:
                 return np.where(mine, found, -1)
             places = places + other
 
+    @checked(label=LABEL.or_none())
     def rows_of(self, label: int | None) -> np.ndarray:
         """Rows of a class, ascending int64; all rows where `label` is None. UsageError where it has none."""
         if label is None:

@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from polarprior.arguments import checked
+from polarprior.arguments import path as path_domain
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.images.cifar import read_cifar
 from polarprior.images.idx import read_idx
@@ -177,6 +179,7 @@ def _sub_folders(files: Sequence[PurePath]) -> np.ndarray | None:
     return None if all(re.fullmatch(r"\d{5}", each) for each in names) else np.array(names)
 
 
+@checked(path=path_domain("name a folder, a zip, an idx file or an .npz"))
 def open_reference(path: str | Path) -> Reference:
     """Real images.
 

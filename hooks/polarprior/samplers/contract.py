@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, runtime_checkable
+
+from polarprior.arguments import LABEL, Domain, K, check_fields, either, flag, function, several, text, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +37,17 @@ class SamplerOptions:
             otherwise each latent keeps its class, and weights are within it.
     """
 
+    DOMAINS: ClassVar[dict[str, Domain]] = {
+        "sampler": text("use sampler='bank'"),
+        "k": K.or_none(),
+        "draws": whole(0, 2**40),
+        "label": LABEL.or_none(),
+        "support": text("use support='prior'"),
+        "hold": several(either(text(), function("images")), use="use such as hold=('brightness',)"),
+        "force": flag(),
+        "joint": flag(),
+    }
+
     sampler: str = "bank"
     k: int | None = None
     draws: int = 0
@@ -43,6 +56,9 @@ class SamplerOptions:
     hold: tuple[str | Statistic, ...] = ()
     force: bool = False
     joint: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class SamplerKeywords(TypedDict, total=False):

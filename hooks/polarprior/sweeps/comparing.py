@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 from tqdm import tqdm
 
+from polarprior.arguments import SEEDS, Domain, check_fields, path, several, text, whole
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
 from polarprior.host import Host
@@ -37,11 +39,22 @@ class Comparison:
         sets: sets of draws, each from a part of the bank of its own, for error bars.
     """
 
+    DOMAINS: ClassVar[dict[str, Domain]] = {
+        "reference": path("name a folder, a zip, an idx file or an .npz, or reference='prior'"),
+        "metrics": several(text(), 1, "use such as metrics=('fid',)"),
+        "metric_space": several(text(), 1, "use such as metric_space=('perceptual:inception',)"),
+        "samples": whole(1, SEEDS, "use such as samples=1000"),
+        "sets": whole(1, SEEDS, "use such as sets=3"),
+    }
+
     reference: str | Path
     metrics: tuple[str, ...] = ("fid", "pr")
     metric_space: tuple[str, ...] = (SPACE,)
     samples: int = 1000
     sets: int = 3
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def opened(self) -> Reference | None:
         """The real images; None for the model's own pictures."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from polarprior.arguments import LABEL, RHO, SEEDS, SEEDS_OF_A_DRAW, Domain, K, check_fields, flag, path, whole
 from polarprior.bank.bank import Bank
 from polarprior.bank.extremes import extremes
 from polarprior.errors import UsageError
@@ -89,6 +91,19 @@ class ModesOptions:
         neighbours: nearest real images.
     """
 
+    DOMAINS: ClassVar[dict[str, Domain]] = {
+        "n": whole(1, SEEDS, "use such as n=8"),
+        "anti": flag(),
+        "per_class": flag(),
+        "label": LABEL.or_none(),
+        "k": K.or_none(),
+        "rho": RHO.or_none(),
+        "seeds": SEEDS_OF_A_DRAW.or_none(),
+        "force": flag(),
+        "reference": path("name a folder, a zip, an idx file or an .npz").or_none(),
+        "neighbours": whole(1, SEEDS, "use such as neighbours=5"),
+    }
+
     n: int = 8
     anti: bool = False
     per_class: bool = False
@@ -99,6 +114,9 @@ class ModesOptions:
     force: bool = False
     reference: str | Path | None = None
     neighbours: int = 5
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def check(self) -> None:
         """Raise UsageError for options that don't go together."""

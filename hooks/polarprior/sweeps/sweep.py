@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from polarprior.arguments import GENERATOR, PAIR, RHO, SEEDS_OF_A_DRAW, Domain, check_fields, instance, several
 from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
@@ -40,12 +41,24 @@ class SweepOptions:
         alone: generators whose own prior is compared, such as of other truncations.
     """
 
+    DOMAINS: ClassVar[dict[str, Domain]] = {
+        "polarities": several(RHO, 1, "use such as polarities=(-0.1, 0, 0.1)").or_none(),
+        "seeds": SEEDS_OF_A_DRAW.or_none(),
+        "sampler": instance("polarprior.samplers.contract:SamplerOptions", "use pp.SamplerOptions(...)"),
+        "comparison": instance("polarprior.sweeps.comparing:Comparison", "use pp.Comparison(...)").or_none(),
+        "others": several(PAIR),
+        "alone": several(GENERATOR),
+    }
+
     polarities: Sequence[float] | None = None
     seeds: Sequence[int] | None = None
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
     comparison: Comparison | None = None
     others: Sequence[tuple[Generator, Bank]] = ()
     alone: Sequence[Generator] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from polarprior.arguments import PAIR, Domain, check_fields, instance, number, several, text
 from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
@@ -36,12 +37,24 @@ class TuneOptions:
         others: further generators with their banks, such as of other truncations; the best is taken.
     """
 
+    DOMAINS: ClassVar[dict[str, Domain]] = {
+        "comparison": instance("polarprior.sweeps.comparing:Comparison", "use pp.Comparison(...)"),
+        "minimise": text("use minimise='fid'").or_none(),
+        "precision": number(above=0, use="use such as precision=0.8").or_none(),
+        "recall": number(above=0, use="use such as recall=0.8").or_none(),
+        "sampler": instance("polarprior.samplers.contract:SamplerOptions", "use pp.SamplerOptions(...)"),
+        "others": several(PAIR),
+    }
+
     comparison: Comparison
     minimise: str | None = None
     precision: float | None = None
     recall: float | None = None
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
     others: Sequence[tuple[Generator, Bank]] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def metric(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from polarprior.arguments import K, checked, instance, number, text
 from polarprior.errors import UsageError
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.audit import AUDITED
@@ -37,6 +38,14 @@ WITHIN_A_CHANGE = 4
 """The last change of an iteration is asked to be this many times below the tolerance of its result."""
 
 
+@checked(
+    linear_map=instance("polarprior.jacobian.linear_map:LinearMap", "use jacobian_fn(latents)"),
+    k=K,
+    estimator=text("use estimator='exact'"),
+    calibration=instance("polarprior.volume.calibration:Calibration", "use pp.calibrate(generator)").or_none(),
+    tol=number(above=0, use="use such as tol=0.05"),
+    epsilon=number(least=0),
+)
 def top_singular_values(
     linear_map: LinearMap,
     k: int,

@@ -1,0 +1,235 @@
+"""What public functions may be given: each says so once, and refuses the rest by the argument's name before it does
+anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from inspect import signature
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from polarprior.errors import UsageError, nearest
+
+LONGEST = 4096
+"""Characters of a name or a path."""
+SEEDS = 2**32
+MOST_CLASSES = 2**31
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What an argument may be.
+
+    Attributes:
+        says: for people, behind "expected".
+        holds: whether a value is one.
+        use: what to type.
+        none: None stands for a default.
+    """
+
+    says: str
+    holds: Callable[[Any], bool]
+    use: str
+    none: bool = False
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise UsageError, naming the argument, unless `value` is in the domain."""
+        if value is None and self.none:
+            return
+        if not self.holds(value):
+            raise self.refusal(name, value)
+
+    def refusal(self, name: str, value: Any) -> UsageError:
+        """The error for a value outside."""
+        expected = f"{self.says}, or None" if self.none else self.says
+        return UsageError(f"{name}: got {in_short(value)}, expected {expected}", self.use.format(name=name))
+
+    def or_none(self) -> Domain:
+        """The same, and None."""
+        return replace(self, none=True)
+
+
+def in_short(value: Any) -> str:
+    """A value as an error names it: by what it is, where it's long."""
+    kind = type(value).__name__
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{kind} of {value.dtype} {list(value.shape)}"
+    if isinstance(value, str | bytes) and len(value) > 60:
+        return f"a {kind} of {len(value)} characters"
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {kind}"
+
+
+def whole(least: int, most: int, use: str = "leave {name} out") -> Domain:
+    """Whole numbers from `least` to `most`; True and False are none."""
+    upto = f" from {least} to {most}" if most < MOST_CLASSES or most in (SEEDS - 1, SEEDS) else f", {least} or more"
+    return Domain(
+        f"a whole number{upto}",
+        lambda value: isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most,
+        use,
+    )
+
+
+def number(least: float | None = None, above: float | None = None, use: str = "use such as {name}=0.1") -> Domain:
+    """Finite numbers, from `least` or above `above` where they are given."""
+    bound = "" if (least, above) == (None, None) else f" above {above}" if least is None else f", {least} or more"
+
+    def holds(value: Any) -> bool:
+        if not isinstance(value, Real) or isinstance(value, bool):
+            return False
+        try:
+            found = float(value)
+        except OverflowError:
+            return False
+        return isfinite(found) and (least is None or found >= least) and (above is None or found > above)
+
+    return Domain(f"a finite number{bound}", holds, use)
+
+
+def text(use: str = "leave {name} out") -> Domain:
+    """A name: printable, not empty, not too long."""
+    return Domain(f"text of 1 to {LONGEST} characters that can be printed", _is_text, use)
+
+
+def path(use: str = "name a file") -> Domain:
+    """Where something is: text or a Path."""
+    return Domain(
+        f"a path of 1 to {LONGEST} characters",
+        lambda value: isinstance(value, str | os.PathLike) and _is_path(os.fspath(value)),
+        use,
+    )
+
+
+def flag() -> Domain:
+    """True or False."""
+    return Domain("True or False", lambda value: isinstance(value, bool), "use {name}=True, or leave it out")
+
+
+def function(of: str) -> Domain:
+    """Something to call."""
+    return Domain(f"a function of {of}", callable, "leave {name} out")
+
+
+def instance(named: str, use: str) -> Domain:
+    """An object of one of our classes.
+
+    Args:
+        named: ``MODULE:CLASS`` of polarprior, which is not imported: whoever has such an object has imported it.
+        use: how to come by one.
+    """
+    module, _, name = named.partition(":")
+
+    def holds(value: Any) -> bool:
+        return any((each.__module__, each.__qualname__) == (module, name) for each in type(value).__mro__)
+
+    return Domain(f"a {name}", holds, use)
+
+
+def several(of: Domain, least: int = 0, use: str = "use such as {name}=(...,)") -> Domain:
+    """A tuple or list, or another sequence but text, of what is in a domain."""
+    return Domain(
+        f"a sequence, each of it {of.says}" + (f", {least} at least" if least else ""),
+        lambda value: (
+            isinstance(value, Sequence)
+            and not isinstance(value, str | bytes)
+            and len(value) >= least
+            and all(map(of.holds, value))
+        ),
+        use,
+    )
+
+
+def either(*domains: Domain) -> Domain:
+    """What is in one of some domains."""
+    return Domain(
+        " or ".join(each.says for each in domains),
+        lambda value: any(each.holds(value) for each in domains),
+        domains[0].use,
+    )
+
+
+def checked(**domains: Domain) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function, or a class, refuse arguments outside their domains, before anything else is done.
+
+    Raises:
+        UsageError: by the function, naming the argument.
+    """
+
+    def around(function: Callable[P, R]) -> Callable[P, R]:
+        names = list(signature(function).parameters)
+
+        @wraps(function)
+        def call(*positional: P.args, **named: P.kwargs) -> R:
+            for name, value in (*zip(names, positional, strict=False), *named.items()):
+                if name in domains:
+                    domains[name].check(name, value)
+            return function(*positional, **named)
+
+        call.domains = domains  # type: ignore[attr-defined]
+        return call
+
+    return around
+
+
+def check_fields(options: Any) -> None:
+    """Raise UsageError, naming the field, unless the fields of a dataclass are in its ``DOMAINS``."""
+    for name, domain in options.DOMAINS.items():
+        domain.check(name, getattr(options, name))
+
+
+def check_names(given: Iterable[str], known: Sequence[str]) -> None:
+    """Raise UsageError for a name that is none of `known`, with the one that is meant."""
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"{name}: no such option, expected some of {', '.join(known)}", f"use {nearest(name, known)}"
+            )
+
+
+def seeds_in(value: Any) -> np.ndarray | None:
+    """Seeds as int64 [n]; None where they are none. A number that isn't whole is no seed, and neither is True."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        array = np.atleast_1d(np.asarray(value))
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
+    if array.ndim != 1 or not array.size or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= SEEDS:
+        return None
+    return array.astype(np.int64)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST and value.isprintable()
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST and "\0" not in value
+
+
+GENERATOR = instance("polarprior.generator:Generator", "load one: pp.load('dcgan-faces'), or pp.wrap(module, ...)")
+BANK = instance("polarprior.bank.bank:Bank", "open one: pp.Bank.open('bank.safetensors')")
+HOST = instance("polarprior.host:Host", "leave {name} out, for the installed plugins").or_none()
+K = whole(1, 2**31, "use such as k=30")
+RHO = number(use="use such as rho=-0.1")
+LABEL = whole(0, MOST_CLASSES, "use the number of a class, such as label=0")
+SPACE = text("use space='pixel'")
+SEEDS_OF_A_DRAW = Domain(
+    f"whole numbers from 0 to {SEEDS - 1}, one at least",
+    lambda value: seeds_in(value) is not None,
+    "use such as seeds=range(16)",
+)
+PAIR = Domain(
+    "a pair of a Generator and a Bank",
+    lambda value: isinstance(value, tuple) and len(value) == 2 and GENERATOR.holds(value[0]) and BANK.holds(value[1]),
+    "use such as {name}=[(generator, bank)]",
+)
