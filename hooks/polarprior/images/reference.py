@@ -19,6 +19,7 @@ from polarprior.arguments import checked
 from polarprior.arguments import path as path_domain
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.images.cifar import read_cifar
+from polarprior.images.expanding import PIXELS, check_expands
 from polarprior.images.idx import read_idx
 from polarprior.images.pictures import as_image, from_uint8
 
@@ -161,7 +162,9 @@ class _Zip(Reference):
 
     def picture(self, index: int) -> Image.Image:
         name = self._names[index]
-        with _reading(f"{name} of {self.path}"), self._zip.open(name) as file:
+        entry = self._zip.getinfo(name)
+        check_expands(f"{name} of {self.path}", entry.compress_size, entry.file_size)
+        with _reading(f"{name} of {self.path}"), self._zip.open(entry) as file:
             return _opened(file, name)
 
     def name(self, index: int) -> str:
@@ -227,6 +230,10 @@ def _reading(what: object, hint: str = "write it again") -> Iterator[None]:
 def _opened(file: object, name: object) -> Image.Image:
     with _reading(name, "remove it or write it again"):
         image = Image.open(file)  # type: ignore[arg-type]  # a path or a binary file
+        if image.width * image.height > PIXELS:
+            raise PolarPriorError(
+                f"images: {name} has {image.width} x {image.height} pixels, at most {PIXELS} are read", "resize it"
+            )
         image.load()
         return image
 
@@ -249,22 +256,20 @@ def _of_idx(path: Path) -> Reference:
 
 def _images_of_npz(path: Path) -> np.ndarray:
     """The first array of an .npz, after its header has been checked against the file's size."""
-    with _reading(path):
-        with zipfile.ZipFile(path) as archive:
-            entry = archive.infolist()[0]
-            with archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                )
-                shape, _, kind = read(file)
-                head = file.tell()
-            fits = entry.file_size - head == int(np.prod(shape, dtype=object)) * kind.itemsize
-            if kind != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or not fits:
-                raise PolarPriorError(
-                    f"images: {path} begins with {kind} {list(shape)}, expected uint8 [n, H, W, 1 or 3]",
-                    "write one with: polarprior sample ... --npz FILE",
-                )
-        with np.load(path, allow_pickle=False) as arrays:
-            images: np.ndarray = arrays[arrays.files[0]]
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        entry = archive.infolist()[0]
+        with archive.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, kind = read(file)
+            head = file.tell()
+        fits = entry.file_size - head == int(np.prod(shape, dtype=object)) * kind.itemsize
+        if kind != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or not fits:
+            raise PolarPriorError(
+                f"images: {path} begins with {kind} {list(shape)}, expected uint8 [n, H, W, 1 or 3]",
+                "write one with: polarprior sample ... --npz FILE",
+            )
+        check_expands(path, path.stat().st_size, entry.file_size)
+        with archive.open(entry) as file:  # by the entry: a name may be there twice
+            images: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
         return images
