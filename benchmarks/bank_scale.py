@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from polarprior.bank import index
+from polarprior.bank.writing import write_files
 from polarprior_benchmarks.reporting import Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -58,10 +58,12 @@ READ = """
 import json, sys, time
 import numpy as np
 from polarprior.bank.contents import log_volumes
+from polarprior.bank.format import BLOCK_ROWS
 from polarprior.bank.index import open_files
 _, files = open_files(__import__("pathlib").Path(sys.argv[1]))
 def plain():
-    return sum(float(block["log_singular_values"].sum()) for file in files for block in file.blocks())
+    blocks = ((file, start) for file in files for start in range(0, file.rows, BLOCK_ROWS))
+    return sum(float(file.columns["log_singular_values"][start:start + BLOCK_ROWS].sum()) for file, start in blocks)
 plain()
 times = {"plain": [], "ours": [], "checked": []}
 from polarprior.bank.contents import checked_log_volume
@@ -89,7 +91,7 @@ def columns(rows: int, start: int) -> dict[str, np.ndarray]:
 def write_bank(path: Path, rows: int) -> Path:
     """A bank of so many rows."""
     info = replace(toy_bank(2, 1.0).info, k=K)
-    return index.write_files(path, info, rows, lambda start, stop: columns(stop - start, start))
+    return write_files(path, info, rows, lambda start, stop: columns(stop - start, start))
 
 
 def look(script: str, *arguments: object) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import struct
 import tracemalloc
 import zipfile
@@ -13,7 +14,8 @@ import numpy as np
 import polarprior as pp
 import pytest
 from PIL import Image
-from polarprior.errors import PolarPriorError
+from polarprior.errors import BankError, PolarPriorError
+from toys import toy_bank
 
 MOST = 1 << 27
 """Bytes that reading such a file may take."""
@@ -102,6 +104,36 @@ def test_pictures_that_expand_as_pictures_do(tmp_path):
     assert pp.open_reference(tmp_path).pixels([0, 1], 3, (8, 8)).max() == 0
     npz(tmp_path / "a.npz", (300, 128, 128, 3))
     assert len(pp.open_reference(tmp_path / "a.npz")) == 300
+
+
+@pytest.mark.parametrize("form", [10**9, 100 * 28])
+def test_a_bank_that_is_cut_short_while_it_is_open(tmp_path, form):
+    """Reading a mapped file that was cut short ends the process: here it is an error like others."""
+    path = toy_bank(300, 1.0).save(tmp_path / "bank", form)
+    opened = pp.Bank.open(path)
+    rows = len(opened.columns(0, 10)["seeds"])
+    assert rows == 10
+    for file in tmp_path.glob("*.safetensors"):
+        with file.open("r+b") as content:
+            content.truncate(file.stat().st_size // 2)
+    for use in (opened.log_volume, opened.columns, lambda: opened.seeds, lambda: pp.verify(opened)):
+        with pytest.raises(BankError, match="is damaged: it was cut short since it was opened"):
+            use()
+
+
+@pytest.mark.parametrize("form", [10**9, 100 * 28])
+def test_a_bank_that_is_replaced_or_removed_while_it_is_open_stays_what_it_was(tmp_path, form):
+    bank = toy_bank(300, 1.0)
+    path = bank.save(tmp_path / "bank", form)
+    for after in (lambda: toy_bank(200, 1.0, seed=1).save(tmp_path / "bank", form), lambda: shutil.rmtree(tmp_path)):
+        opened = pp.Bank.open(path)
+        before = opened.info.digest
+        kept = {name: column.copy() for name, column in opened.columns().items()}
+        after()
+        for name, column in opened.columns().items():
+            np.testing.assert_array_equal(column, kept[name])
+        pp.verify(opened)
+        assert opened.info.digest == before
 
 
 def test_a_picture_in_a_zip_by_name(tmp_path):

@@ -32,8 +32,8 @@ class Bank:
         info: what the bank is valid for, and how it was made.
         path: its file or index; None for one in memory.
 
-    Columns are memory-mapped. What they hold is checked once, when anything is first read: BankError then where the
-    bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
+    Columns are read as they are used. What they hold is checked once, when anything is first read: BankError then
+    where the bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
     `polarprior.bank.cache`. Row i is the latent of seeds[i].
     """
 
@@ -126,7 +126,7 @@ class Bank:
     def _checked(self, name: str) -> np.ndarray:
         """A column, once the contents have been checked."""
         self.log_volume()
-        return _joined([file.columns[name] for file in self._files])
+        return _joined([np.asarray(file.columns[name]) for file in self._files])
 
     def __repr__(self) -> str:
         info = self.info
@@ -159,7 +159,7 @@ class Bank:
     def log_singular_values(self) -> np.ndarray:
         """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less.
 
-        Of a bank in shards this reads them all into memory; `columns` gives some rows of them.
+        This reads them all into memory; `columns` gives some rows of them.
         """
         return self._checked("log_singular_values")
 

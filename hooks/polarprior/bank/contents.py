@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from polarprior.bank.format import BLOCK_ROWS, BankFile, Columns, digest
+from polarprior.bank.format import BLOCK_ROWS, BankFile, digest
 from polarprior.errors import BankError
 from polarprior.volume.log_volume import log_volume
 
@@ -29,22 +29,24 @@ def checked_log_volume(files: Sequence[BankFile], name: str) -> np.ndarray:
     ):
         if found != file.info.digest:
             raise _damaged(where, "its digest is not that of its contents")
-    blocks = [
-        (file, where, number * BLOCK_ROWS, block)
-        for file, where in named
-        for number, block in enumerate(file.blocks())
-    ]
+    blocks = [(file, where, start) for file, where in named for start in range(0, file.rows, BLOCK_ROWS)]
     return np.concatenate(_in_threads(lambda each: _checked_block(*each), blocks))
 
 
 def log_volumes(files: Sequence[BankFile], k: int, epsilon: float) -> np.ndarray:
     """l_k of each row, float64 [N], unchecked."""
-    blocks = [block["log_singular_values"] for file in files for block in file.blocks()]
-    return np.concatenate(_in_threads(lambda block: log_volume(block[:, :k], epsilon), blocks))
+    blocks = [(file, start) for file in files for start in range(0, file.rows, BLOCK_ROWS)]
+
+    def of_block(each: tuple[BankFile, int]) -> np.ndarray:
+        file, start = each
+        return log_volume(file.columns["log_singular_values"][start : start + BLOCK_ROWS][:, :k], epsilon)
+
+    return np.concatenate(_in_threads(of_block, blocks))
 
 
-def _checked_block(file: BankFile, where: str, start: int, block: Columns) -> np.ndarray:
+def _checked_block(file: BankFile, where: str, start: int) -> np.ndarray:
     """The log-volumes of a block that begins at row `start` of its file; BankError where it can't be right."""
+    block = file.block(start)
     seeds, labels, values = block["seeds"], block.get("labels"), block["log_singular_values"]
     if (seeds < 0).any() or (seeds >= 2**32).any():
         raise _damaged(where, "a seed is outside 0 to 4294967295")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from polarprior.bank.column import StoredColumn
 from polarprior.bank.info import METADATA_LIMIT, BankInfo
 from polarprior.errors import BankError
 from polarprior.foreign import Foreign, without_doubles
@@ -39,18 +40,17 @@ class BankFile:
         path: where it is; None for one in memory.
         info: its metadata.
         rows: latents in it.
-        columns: name to array, as they are stored, unchecked; memory-mapped, so that only what is used is read.
+        columns: name to array, as they are stored, unchecked; of a file on a disk, to a `StoredColumn`.
     """
 
     path: Path | None
     info: BankInfo
     rows: int
-    columns: Columns
+    columns: Mapping[str, np.ndarray | StoredColumn]
 
-    def blocks(self) -> Iterator[Columns]:
-        """The columns, `BLOCK_ROWS` rows at a time."""
-        for start in range(0, self.rows, BLOCK_ROWS):
-            yield {name: array[start : start + BLOCK_ROWS] for name, array in self.columns.items()}
+    def block(self, start: int) -> Columns:
+        """The columns from row `start` on, `BLOCK_ROWS` rows at most."""
+        return {name: column[start : start + BLOCK_ROWS] for name, column in self.columns.items()}
 
 
 def columns_of(k: int, num_classes: int | None) -> dict[str, tuple[int, ...]]:
@@ -64,7 +64,7 @@ def row_bytes(k: int, num_classes: int | None) -> int:
     return sum(DTYPES[name].itemsize * int(np.prod(shape)) for name, shape in columns_of(k, num_classes).items())
 
 
-def digest(info: BankInfo, columns: Columns) -> str:
+def digest(info: BankInfo, columns: Mapping[str, np.ndarray | StoredColumn]) -> str:
     """sha256, as hex, over the metadata (its own field empty) and each column's name, shape and little-endian
     bytes, in the order of the names."""
     total = hashlib.sha256(replace(info, digest="").to_json().encode())
@@ -83,7 +83,8 @@ def in_memory(info: BankInfo, columns: Columns) -> BankFile:
 
 def write_to(path: Path, file: BankFile) -> None:
     """Write a file, see `polarprior.files.writing_atomically`; the same columns and info give the same bytes."""
-    save_file(dict(file.columns), path, metadata={METADATA_KEY: file.info.to_json()})
+    columns = {name: np.asarray(column) for name, column in file.columns.items()}
+    save_file(columns, path, metadata={METADATA_KEY: file.info.to_json()})
 
 
 def read(path: Path) -> BankFile:
@@ -123,12 +124,11 @@ def read(path: Path) -> BankFile:
         )
     info = BankInfo.from_json(metadata[METADATA_KEY])
     rows = _checked_rows(path, info, header)
-    columns = {
-        name: content[slice(*(start + offset for offset in entry["data_offsets"]))]
-        .view(DTYPES[name])
-        .reshape(entry["shape"])
-        for name, entry in header.items()
-    }
+    columns = {}
+    for name, entry in header.items():
+        first, stop = (start + offset for offset in entry["data_offsets"])
+        mapped = content[first:stop].view(DTYPES[name]).reshape(entry["shape"])
+        columns[name] = StoredColumn(path, mapped, first)
     return BankFile(path, info, rows, columns)
 
 
