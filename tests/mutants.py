@@ -139,7 +139,7 @@ def forge_contents(folder: Path, _: Path, name: str, random: Random) -> None:
     """Contents that can't be right, with a digest that is: of somebody who knows the format."""
     file = random.choice(sorted(folder.glob("*.safetensors")))
     opened = bank_format.read(file)
-    columns = {name: array.copy() for name, array in opened.columns.items()}
+    columns = {name: np.array(array) for name, array in opened.columns.items()}
     values, row = columns["log_singular_values"], random.randrange(opened.rows)
     forgeries: list[Callable[[], Any]] = [
         lambda: values.__setitem__((row, random.randrange(3)), random.choice([np.nan, np.inf])),

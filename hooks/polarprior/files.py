@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ try:
     import fcntl
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]
+
+_SCRATCH = ".polarprior-"
 
 
 def sha256_of(path: Path) -> str:
@@ -126,19 +129,41 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until nobody else is here for this folder, and keep others waiting while the body runs; at once where the
-    system or the file system has no locks of folders."""
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until nobody else is here for this folder, and keep others waiting while the body runs.
+
+    Yields:
+        Whether it is so: no, and at once, where the system or the file system has no locks of folders.
+    """
     if fcntl is None:
-        yield
+        yield False
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor, alone = os.open(folder, os.O_RDONLY), False
     try:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+            alone = True
+        yield alone
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def scratch_in(folder: Path, alone: bool) -> Iterator[Path]:
+    """A folder for temporary files, in a folder where nobody else has one if we are `alone` in it: what writers that
+    were ended have left goes then."""
+    if alone:
+        for left in folder.glob(f"{_SCRATCH}{'[0-9a-f]' * 16}.tmp"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+    scratch = folder / f"{_SCRATCH}{secrets.token_hex(8)}.tmp"
+    try:
+        scratch.mkdir()
+        yield scratch
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _not_regular(path: Path) -> PolarPriorError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -14,7 +14,7 @@ from polarprior.bank.format import BankFile
 from polarprior.bank.index import SUFFIX, Shard, base_of, index_file, index_text, one_file, read_index
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
-from polarprior.files import alone_in, flush_folder, make_folder, write_atomically, writing_atomically
+from polarprior.files import alone_in, flush_folder, make_folder, scratch_in, write_atomically, writing_atomically
 
 MAX_SHARD_SIZE = 2 * 10**9
 """Bytes of a file's columns. More than this makes shards."""
@@ -41,7 +41,7 @@ def write_files(
         rows: of the bank.
         columns: (start, stop) to the columns of these rows; asked file by file, and dropped once they are written.
         max_shard_size: bytes of a file's columns.
-        scratch: see `polarprior.files.writing_atomically`.
+        scratch: a folder of the caller's for temporary files, on the same file system; one of its own where None.
 
     Returns:
         What was written: the file, or the index.
@@ -52,13 +52,16 @@ def write_files(
     """
     sizes = shard_sizes(rows, bank_format.row_bytes(info.k, info.num_classes), max_shard_size)
     make_folder(path.parent)
-    with alone_in(path.parent):
+    with (
+        alone_in(path.parent) as alone,
+        nullcontext(scratch) if scratch else scratch_in(path.parent, alone) as scratch,
+    ):
         if len(sizes) == 1:
             return _write_one(path, bank_format.in_memory(replace(info, shard=""), columns(0, rows)), scratch)
         return _write_shards(path, info, sizes, columns, scratch)
 
 
-def _write_one(path: Path, file: BankFile, scratch: Path | None) -> Path:
+def _write_one(path: Path, file: BankFile, scratch: Path) -> Path:
     before = _named_by_an_index(path)
     with writing_atomically(one_file(path), scratch) as temporary:
         bank_format.write_to(temporary, file)
@@ -72,7 +75,7 @@ def _write_shards(
     info: BankInfo,
     sizes: Sequence[int],
     columns: Callable[[int, int], bank_format.Columns],
-    scratch: Path | None,
+    scratch: Path,
 ) -> Path:
     before, shards = _named_by_an_index(path), list[Shard]()
     try:
