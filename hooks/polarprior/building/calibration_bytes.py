@@ -26,19 +26,28 @@ def to_bytes(calibration: Calibration) -> bytes:
 
 
 def from_bytes(content: bytes) -> Calibration:
-    """What `to_bytes` wrote; its digest is what vouches for it."""
+    """What `to_bytes` wrote; a digest vouches for it elsewhere.
+
+    Raises:
+        SafetensorError, ValueError, KeyError, TypeError: it holds something else.
+    """
     tensors = load(content)
     size = int.from_bytes(content[:8], "little")
     rest = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["polarprior"])
-    return Calibration(
+    found = Calibration(
         subspace=tensors["subspace"],
         seeds=tensors["seeds"].numpy(),
         log_sigma=tensors["log_sigma"],
         errors={name[len(_ERRORS) :]: value for name, value in tensors.items() if name.startswith(_ERRORS)},
-        passes={name: (jvps, vjps) for name, (jvps, vjps) in rest["passes"].items()},
-        seconds=rest["seconds"],
-        calibration_seconds=rest["took"],
+        passes={name: (int(jvps), int(vjps)) for name, (jvps, vjps) in rest["passes"].items()},
+        seconds={name: float(value) for name, value in rest["seconds"].items()},
+        calibration_seconds=float(rest["took"]),
     )
+    dim, floats = len(found.subspace), (found.subspace, found.log_sigma, *found.errors.values())
+    shapes = found.subspace.shape == (dim, dim) and found.log_sigma.shape[:1] == found.seeds.shape
+    if not (shapes and all(each.is_floating_point() for each in floats) and {*found.errors} == {*found.seconds}):
+        raise ValueError("no calibration")
+    return found
 
 
 def digest(calibration: Calibration) -> str:

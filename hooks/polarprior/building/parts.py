@@ -73,7 +73,7 @@ class Parts:
             content = read_regular(self.folder / "calibration.safetensors", FILE_LIMIT)
             if hashlib.sha256(content).hexdigest() == wanted:
                 return calibration_bytes.from_bytes(content)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
             pass  # it is said below
         raise PolarPriorError(
             f"out: the plan or the calibration in {self.folder} is damaged", f"start again: rm -r {self.folder}"

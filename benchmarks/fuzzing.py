@@ -1,0 +1,127 @@
+"""Files that nobody meant: readers fuzzed with coverage, by atheris.
+
+    pip install atheris
+    python benchmarks/fuzzing.py [--seconds 180] [--only TARGET] [--corpus FOLDER] [--json FILE]
+
+Each target of `tests/fuzz_targets.py` is fed for so many seconds in a process of its own, which may take 300 MB more
+than it has at the start, and 10 seconds an input. What it comes upon is kept in FOLDER/TARGET; `--keep` makes
+`tests/fuzz_corpus` of it, the fewest files that reach the same code, which `tests/test_fuzz_corpus.py` replays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1] / "tests"
+KEPT = TESTS / "fuzz_corpus"
+MORE_MB = 300
+SECONDS_AN_INPUT = 10
+LARGEST = 1 << 16
+OURS = ["polarprior", "polarprior_boltzmann", "polarprior_ground_metric", "polarprior_pagan", "polarprior_training"]
+sys.path.insert(0, str(TESTS))
+
+
+def one(target: str, words: list[str]) -> None:
+    """Fuzz a target in this process, until libFuzzer ends it."""
+    import atheris
+
+    with atheris.instrument_imports(include=OURS):
+        import fuzz_targets
+    os.environ["POLARPRIOR_CACHE"] = str(fuzz_targets.folder() / "cache")
+    run = fuzz_targets.TARGETS[target]
+    run(fuzz_targets.seeds()[target])
+    now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    atheris.Setup([sys.argv[0], f"-rss_limit_mb={now + MORE_MB}", *words], run)
+    atheris.Fuzz()
+
+
+def fuzzed(target: str, corpus: Path, seconds: int) -> tuple[int, dict[str, int], str]:
+    """Executions; crashes, hangs and inputs that took too much memory; the last line of what was said."""
+    import fuzz_targets
+
+    corpus.mkdir(parents=True, exist_ok=True)
+    (corpus / "seed").write_bytes(fuzz_targets.seeds()[target])
+    findings = corpus.parent / f"{target}-findings"
+    findings.mkdir(exist_ok=True)
+    tokens = corpus.parent / "tokens"
+    words = set(re.findall(rb"[A-Za-z_]{3,}", b"".join(fuzz_targets.seeds().values())))
+    tokens.write_text("".join(f'"{word.decode()}"\n' for word in sorted(words)[:500]))
+    began, executions, said = time.monotonic(), 0, ""
+    while (left := seconds - (time.monotonic() - began)) > 2:  # a finding ends the process: go on
+        done = subprocess.run(
+            [
+                sys.executable, __file__, "--one", target, str(corpus), f"-max_total_time={int(left)}",
+                f"-timeout={SECONDS_AN_INPUT}", f"-max_len={LARGEST}", f"-artifact_prefix={findings}/",
+                f"-dict={tokens}", "-print_final_stats=1",
+            ],
+            capture_output=True, text=True, errors="replace",
+        )  # fmt: skip
+        runs = re.findall(r"number_of_executed_units: *(\d+)", done.stderr)
+        executions += int(runs[-1]) if runs else 0
+        said = (re.findall(r"^ === .*\n(?:.*\n)*?(\w+(?:Error|Exception).*)$", done.stderr, re.M) or [said])[-1]
+        if len(list(findings.iterdir())) > 20:
+            break
+    found = {kind: len(list(findings.glob(f"{kind}-*"))) for kind in ("crash", "timeout", "oom")}
+    return executions, found, said
+
+
+def keep(target: str, corpus: Path) -> int:
+    """Make the fewest files of a corpus that reach the same code the ones that are replayed; how many they are."""
+    folder = KEPT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as merged:
+        words = [sys.executable, __file__, "--one", target, "-merge=1", merged, str(corpus)]
+        subprocess.run(words, capture_output=True, check=False)
+        for old in folder.iterdir():
+            old.unlink()
+        files = sorted(Path(merged).iterdir(), key=lambda each: each.stat().st_size)
+        for each in files[:60]:
+            (folder / each.name[:16]).write_bytes(each.read_bytes())
+    return len(list(folder.iterdir()))
+
+
+def main() -> None:
+    import fuzz_targets
+    from polarprior_benchmarks.reporting import Report
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=180, help="a target, 180 by default")
+    parser.add_argument("--only", default="", help="targets whose names begin so")
+    parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir()) / "polarprior-fuzzing")
+    parser.add_argument(
+        "--keep", action="store_true", help="make tests/fuzz_corpus of what is in FOLDER, and no more"
+    )
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    report, total = Report(), {"executions": 0, "crash": 0, "timeout": 0, "oom": 0}
+    for target in fuzz_targets.TARGETS:
+        if not target.startswith(arguments.only):
+            continue
+        corpus = arguments.corpus / target
+        if arguments.keep:
+            print(target, keep(target, corpus), "files")
+            continue
+        executions, found, said = fuzzed(target, corpus, arguments.seconds)
+        detail = ", ".join(f"{count} {kind}" for kind, count in found.items() if count) or "none found"
+        report.add(f"{target}: executions", executions, "", "0 findings", not any(found.values()), f"{detail} {said}")
+        for kind, count in {"executions": executions, **found}.items():
+            total[kind] += count
+    for kind, count in total.items():
+        goal = "" if kind == "executions" else "0"
+        report.add(f"all: {kind}", count, "", goal, None if not goal else count == 0)
+    report.write(arguments.json, Path(__file__).parent, keep=bool(arguments.only))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(sys.argv[2], sys.argv[3:])
+    else:
+        main()
