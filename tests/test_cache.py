@@ -154,6 +154,25 @@ def test_a_bank_that_has_changed_is_another(home, bank, path):
     assert pp.Bank.open(path).recall("thing") is None
 
 
+@pytest.mark.parametrize("how", ["in place", "another file"])
+def test_a_change_whose_time_was_set_back_is_seen(home, path, how):
+    """Times of modification can be set, so that a seed could be altered under what the cache had checked."""
+    draws(path)
+    shard = sorted(path.parent.glob("*.safetensors"))[1]
+    before, content = shard.stat(), bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    if how == "in place":
+        with shard.open("r+b") as file:
+            file.write(content)
+    else:
+        (path.parent / "other").write_bytes(content)
+        (path.parent / "other").rename(shard)
+    os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (shard.stat().st_size, shard.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    with pytest.raises(BankError, match="is damaged: its digest"):
+        draws(path)
+
+
 def flipped(file):
     content = bytearray(file.read_bytes())
     content[12] ^= 1
