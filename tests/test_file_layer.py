@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -206,3 +207,64 @@ def test_permissions_are_those_that_the_folder_gives(tmp_path):
     finally:
         os.umask(umask)
     assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o640}
+
+
+def in_a_child_of_nobody(work) -> int:
+    """Run in a forked process that is no longer root; its exit code: 0, 1 for an error of ours, 2 for another."""
+    child = os.fork()
+    if child == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            work()
+        except PolarPriorError:
+            os._exit(1)
+        except BaseException:
+            os._exit(2)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_may_only_be_read(tmp_path, monkeypatch):
+    """As somebody who is not root, for whom rights count."""
+    monkeypatch.setenv("POLARPRIOR_CACHE", str(tmp_path / "nowhere"))
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    (tmp_path / "banks").mkdir()
+    path = toy_bank(300, 1.0).save(tmp_path / "banks/bank", FORMS["two shards"])
+    (tmp_path / "banks").chmod(0o555)
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+    generator = pp.wrap(nn.Linear(4, 6), latent_dim=4)
+    assert in_a_child_of_nobody(lambda: pp.verify(pp.Bank.open(path))) == 0
+    assert in_a_child_of_nobody(lambda: toy_bank(300, 1.0, seed=1).save(path)) == 1
+    assert in_a_child_of_nobody(lambda: pp.build_bank(generator, 4, 2, out=path.parent / "new")) == 1
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+MEETING = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import polarprior as pp
+from toys import toy_bank
+for number in range(30):
+    toy_bank(300, 1.0, seed=int(sys.argv[3]) * 100 + number).save(sys.argv[2], [10**9, 4200, 2800][number % 3])
+    pp.verify(pp.Bank.open(sys.argv[2]))
+"""
+
+
+@posix
+def test_first_processes_of_two_containers(tmp_path):
+    """Both are number 1 of their own, on one folder."""
+    alone = ["unshare", "--pid", "--fork", sys.executable]
+    if not shutil.which("unshare") or subprocess.run([*alone, "-c", ""], capture_output=True).returncode:
+        pytest.skip("no right to make a namespace of processes")
+    words = [*alone, "-c", MEETING, str(Path(__file__).parent), str(tmp_path / "bank")]
+    both = [subprocess.Popen([*words, str(number)], stderr=subprocess.PIPE, text=True) for number in (1, 2)]
+    for each in both:
+        assert each.communicate()[1] == ""
+        assert each.returncode == 0
+    pp.verify(pp.Bank.open(tmp_path / "bank"))
+    toy_bank(300, 1.0).save(tmp_path / "bank")
+    assert [each.name for each in tmp_path.iterdir()] == ["bank.safetensors"]

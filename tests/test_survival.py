@@ -10,12 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import polarprior as pp
 import pytest
 import torch
-from polarprior.building import build, deciding
+from polarprior.building import build, deciding, journal
 from polarprior.building.lock import held
 from polarprior.building.parts import Parts
 from polarprior.building.plan import Request
@@ -116,6 +118,42 @@ def test_an_interrupted_build_goes_on(generator, out, expected, monkeypatch):
     assert is_whole(out, expected)
     pp.build_bank(generator, **BUILD, out=out)
     assert len(begun) == 7, "the bank is there"
+
+
+def test_a_resume_with_other_threads_is_refused_or_gives_the_same(generator, out, expected, monkeypatch):
+    threads = torch.get_num_threads()
+    interrupt(generator, out, monkeypatch)
+    ended_after(monkeypatch, 10**6)
+    try:
+        torch.set_num_threads(threads + 1)
+        with suppress(PolarPriorError):
+            pp.build_bank(generator, **BUILD, out=out)
+            assert is_whole(out, expected)
+    finally:
+        torch.set_num_threads(threads)
+    pp.build_bank(generator, **BUILD, out=out)
+    assert is_whole(out, expected)
+
+
+@pytest.mark.parametrize("seconds", [-(10**9), 10**9])
+def test_a_clock_that_jumps_changes_nothing(generator, out, expected, monkeypatch, seconds):
+    interrupt(generator, out, monkeypatch)
+    ended_after(monkeypatch, 10**6)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + seconds)
+    monkeypatch.setattr(journal, "datetime", Jumped(seconds))
+    for each in out.with_name("bank.parts").iterdir():
+        os.utime(each, (max(now() - seconds, 0), max(now() - seconds, 0)))
+    pp.build_bank(generator, **BUILD, out=out)
+    assert is_whole(out, expected)
+
+
+class Jumped:
+    def __init__(self, seconds):
+        self._by = timedelta(seconds=seconds)
+
+    def now(self, zone):
+        return datetime.now(zone) + self._by
 
 
 def test_damaged_parts_are_solved_again(generator, out, expected, monkeypatch):
