@@ -1,6 +1,6 @@
 """What is on the disk when a writer is ended, or refused, at any of its system calls?
 
-    python benchmarks/faults.py [--quick] [--only NAME] [--json FILE]
+    python benchmarks/faults.py [--quick] [--only NAME] [--kills N] [--json FILE]
 
 Each scenario (a bank that replaces another, in every form; a build, its resume; a merge; what is kept of a bank) is
 run once under strace, which lists the system calls that change a file in its folder. Then it is run again for each of
@@ -9,6 +9,9 @@ new one, by its base name and by the name of each file; an undisturbed run on wh
 that nobody disturbed, and leaves nothing else. From the same trace, what a loss of power could bring: no name is
 given to bytes that aren't flushed, and nothing is removed before the folder with its successor's name is flushed.
 Needs strace; takes an hour.
+
+With --kills N, and nothing else: a build of more than 50 parts is killed at a random moment, up to three times before it may
+end, until there were N kills; what it then leaves is to the byte what one leaves that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -16,15 +19,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -57,10 +62,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="every fifth call")
     parser.add_argument("--only", help="scenarios whose names begin so")
+    parser.add_argument("--kills", type=int, default=0, help="kill a build of many parts so many times")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     report, every = Report(), 5 if arguments.quick else 1
     with nursery() as start, tempfile.TemporaryDirectory() as root:
+        if arguments.kills:
+            kills, wrong = killed(Path(root), start, arguments.kills)
+            what = "a build of more than 50 parts: kills after which it was right"
+            report.add(what, kills - len(wrong), "", str(kills), not wrong, " | ".join(wrong[:3]))
+            report.write(arguments.json, Path(__file__).parent, keep=True)
+            return
         for name, scenario in SCENARIOS.items():
             if not name.startswith(arguments.only or ""):
                 continue
@@ -175,17 +187,51 @@ class Tried:
     def ran(self, folder: Path, options: list[str]) -> int:
         """Run the scenario under strace; its exit code, below 0 for a signal."""
         process = self.start(self.name, folder)
-        status = folder.parent / f"{folder.name}.status"
         tracer = subprocess.Popen(["strace", "-f", *options, "-p", str(process)], stderr=subprocess.PIPE, text=True)
         assert tracer.stderr
         assert "attached" in tracer.stderr.readline()
         os.kill(process, signal.SIGCONT)
         tracer.communicate(timeout=120)
-        while not status.exists():  # the nursery writes it
-            pass
-        while not (text := status.read_text()):
-            pass
+        return self.status(folder)
+
+    @staticmethod
+    def status(folder: Path) -> int:
+        """How the process of a folder ended, as the nursery writes it beside the folder once it has."""
+        file = folder.parent / f"{folder.name}.status"
+        while not (file.exists() and (text := file.read_text())):
+            time.sleep(0.002)
+        file.unlink()
         return int(text)
+
+
+def killed(root: Path, start: Start, count: int) -> tuple[int, list[str]]:
+    """Kill builds `count` times; how many kills it were, and what was wrong after one."""
+    name, stream = "a build of many parts", random.Random(0)
+    tried = Tried(root, name, SCENARIOS[name], start)
+    undisturbed = tried.prepared("undisturbed")
+    began = time.monotonic()
+    tried.scenario.run(undisturbed)
+    seconds, whole = time.monotonic() - began, fault_scenarios.snapshot(undisturbed)
+    kills, wrong = 0, []
+    while kills < count:
+        folder = tried.prepared(f"killed-{kills}")
+        for _ in range(stream.randint(1, 3)):
+            process = start(name, folder)
+            os.kill(process, signal.SIGCONT)
+            time.sleep(stream.uniform(0, seconds))
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            kills += tried.status(folder) == -signal.SIGKILL
+        try:
+            tried.scenario.check(folder)
+            tried.scenario.run(folder)
+        except (PolarPriorError, AssertionError, OSError) as error:
+            wrong.append(f"after kill {kills}: {type(error).__name__}: {str(error).splitlines()[0]}")
+            continue
+        if fault_scenarios.snapshot(folder) != whole:
+            wrong.append(f"after kill {kills}: other bytes, or something was left")
+        shutil.rmtree(folder)
+    return kills, wrong
 
 
 def unflushed_names(calls: list[Call]) -> list[str]:

@@ -2,15 +2,18 @@
 
     pip install atheris
     python benchmarks/fuzzing.py [--seconds 180] [--only TARGET] [--corpus FOLDER] [--json FILE]
+    python benchmarks/fuzzing.py --keep, then --cover --json FILE
 
 Each target of `tests/fuzz_targets.py` is fed for so many seconds in a process of its own, which may take 300 MB more
 than it has at the start, and 10 seconds an input. What it comes upon is kept in FOLDER/TARGET; `--keep` makes
-`tests/fuzz_corpus` of it, the fewest files that reach the same code, which `tests/test_fuzz_corpus.py` replays.
+`tests/fuzz_corpus` of it, the fewest files that reach the same code, which `tests/test_fuzz_corpus.py` replays;
+`--cover` says which lines of the readers these reach.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import resource
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
@@ -26,6 +30,29 @@ MORE_MB = 300
 SECONDS_AN_INPUT = 10
 LARGEST = 1 << 16
 OURS = ["polarprior", "polarprior_boltzmann", "polarprior_ground_metric", "polarprior_pagan", "polarprior_training"]
+READERS: dict[str, tuple[str, ...]] = {
+    "polarprior.foreign": ("Foreign", "foreign_json", "without_doubles", "_typed"),
+    "polarprior.settings": ("from_dict", "_is_number"),
+    "polarprior.bank.info": ("from_json", "_checked_fields", "_counts", "_describes_estimator", "_is_scalar"),
+    "polarprior.bank.format": ("read", "_header", "_checked_rows"),
+    "polarprior.bank.index": ("open_files", "_open_shards", "_opened", "read_index", "_is_plain", "_no_index"),
+    "polarprior.bank.contents": ("checked_log_volume", "_checked_block", "_damaged"),
+    "polarprior.bank.column": ("__getitem__", "_fill"),
+    "polarprior.bank.cache": ("get",),
+    "polarprior.surrogate.surrogate": ("from_arrays",),
+    "polarprior.building.parts": ("calibration", "check", "_stored_plan"),
+    "polarprior.building.plan": ("difference", "_flat"),
+    "polarprior.building.calibration_bytes": ("from_bytes",),
+    "polarprior.images.idx": ("read_idx", "_read"),
+    "polarprior.images.cifar": ("read_cifar",),
+    "polarprior.images.expanding": ("check_expands",),
+    "polarprior.images.reference": ("pixels", "_eight_bits", "_Zip", "_opened", "_of_idx", "_images_of_npz"),
+    "polarprior_training.described_file": ("read_described", "open_described"),
+    "polarprior_boltzmann.flow_file": ("check", "_made", "_check", "_field"),
+    "polarprior_ground_metric.metric_file": ("_made", "_labels", "_check_matrices"),
+    "polarprior_pagan.model_file": ("_made",),
+}  # fmt: skip
+"""What reads files of others: modules, and their functions and classes."""
 sys.path.insert(0, str(TESTS))
 
 
@@ -88,8 +115,35 @@ def keep(target: str, corpus: Path) -> int:
     return len(list(folder.iterdir()))
 
 
-def main() -> None:
+def covered() -> Iterator[tuple[str, int, int, list[int]]]:
+    """Replay what is kept, and say of each module of `READERS` how many lines of its readers ran, of how many, and
+    which did not."""
+    import coverage
+
+    found = coverage.Coverage(data_file=None, source_pkgs=OURS)
+    found.start()
     import fuzz_targets
+
+    os.environ["POLARPRIOR_CACHE"] = str(fuzz_targets.folder() / "cache")
+    for target, run in fuzz_targets.TARGETS.items():
+        run(fuzz_targets.seeds()[target])
+        for file in sorted((KEPT / target).iterdir()):
+            run(file.read_bytes())
+    found.stop()
+    for name, functions in READERS.items():
+        path = sys.modules[name].__file__ or ""
+        _, lines, _, missing, _ = found.analysis2(path)
+        tree = ast.parse(Path(path).read_text())
+        bodies = [
+            set(range(node.body[0].lineno, (node.end_lineno or 0) + 1))
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in functions
+        ]
+        own = set().union(*bodies)
+        yield name, len(own & {*lines} - {*missing}), len(own & {*lines}), sorted(own & {*missing})
+
+
+def main() -> None:
     from polarprior_benchmarks.reporting import Report
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -99,9 +153,20 @@ def main() -> None:
     parser.add_argument(
         "--keep", action="store_true", help="make tests/fuzz_corpus of what is in FOLDER, and no more"
     )
+    parser.add_argument("--cover", action="store_true", help="which lines of the readers tests/fuzz_corpus reaches")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     report, total = Report(), {"executions": 0, "crash": 0, "timeout": 0, "oom": 0}
+    if arguments.cover:
+        there = list(covered())
+        ran, of = (sum(row[column] for row in there) for column in (1, 2))
+        for name, lines, count, missing in there:
+            report.add(f"{name}: lines of its readers", lines / count, "", "", None, f"{count}; not run: {missing}")
+        report.add("all readers: lines", ran / of, "", ">= 0.95", ran / of >= 0.95, f"{ran} of {of}")
+        report.write(arguments.json, Path(__file__).parent, keep=True)
+        return
+    import fuzz_targets
+
     for target in fuzz_targets.TARGETS:
         if not target.startswith(arguments.only):
             continue

@@ -90,8 +90,21 @@ def built() -> pp.Bank:
     return pp.build_bank(generator(), **BUILD)
 
 
+MANY = {"n": 1250, "k": 2, "memory": 1 << 12}
+"""More than 50 parts."""
+
+
 def build(folder: Path, **options: int) -> None:
-    pp.build_bank(generator(), **BUILD, **options, out=folder / "bank")
+    pp.build_bank(generator(), **{**BUILD, **options}, out=folder / "bank")
+
+
+@cache
+def many() -> pp.Bank:
+    return pp.build_bank(generator(), **MANY)
+
+
+def of_many_parts(folder: Path) -> None:
+    one_of(folder, many(), none=True)
 
 
 def half_built(folder: Path) -> None:
@@ -151,6 +164,7 @@ def kept_is_old_or_new(folder: Path) -> None:
 SCENARIOS = {
     **{f"{before} -> {after}": replacing(before, after) for before in FORMS for after in FORMS},
     "a build": Scenario(lambda _: None, build, lambda folder: one_of(folder, built(), none=True)),
+    "a build of many parts": Scenario(lambda _: None, lambda folder: build(folder, **MANY), of_many_parts),
     "a build in shards": Scenario(
         lambda _: None,
         lambda folder: build(folder, max_shard_size=200),
