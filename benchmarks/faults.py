@@ -10,8 +10,8 @@ that nobody disturbed, and leaves nothing else. From the same trace, what a loss
 given to bytes that aren't flushed, and nothing is removed before the folder with its successor's name is flushed.
 Needs strace; takes an hour.
 
-With --kills N, and nothing else: a build of more than 50 parts is killed at a random moment, up to three times before it may
-end, until there were N kills; what it then leaves is to the byte what one leaves that nobody disturbed.
+With --kills N, and nothing else: a build of more than 50 parts is killed at a random moment, up to three times before
+it may end, until there were N kills; what it then leaves is to the byte what one leaves that nobody disturbed.
 """
 
 from __future__ import annotations
