@@ -9,7 +9,7 @@ ALWAYS = 1 << 26
 TIMES = 100
 """Times its own size that a larger one may expand to; MNIST's digits expand five times."""
 PIXELS = 1 << 25
-"""Of a picture, at most."""
+"""The most that a picture may have."""
 
 
 def check_expands(what: object, packed: int, expanded: int) -> None:
