@@ -127,8 +127,8 @@ MISTAKES = [
     (
         f"{BUILD} --seeds-from -1",
         lambda g, b: pp.build_bank(g, 5, 4, seeds_from=-1),
-        ("n, seeds_from: got 5 seeds from -1, ", "-n, --seeds-from: got 5 seeds from -1, "),
-        ("use such as n=10000", "use such as -n 10000"),
+        ("seeds_from: got -1, ", "-n, --seeds-from: got 5 seeds from -1, "),
+        ("leave seeds_from out", "use such as -n 10000"),
     ),
     (
         f"bank build {MODEL} --out bank -n 5 -k 4",

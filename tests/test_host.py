@@ -11,6 +11,7 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.errors import PluginError, PolarPriorError, UsageError
+from polarprior.foreign import Foreign
 from polarprior.host import Host
 from polarprior.plugins import DISABLE, STRICT, Plugins
 from torch import nn
@@ -262,6 +263,30 @@ def test_a_space_of_another_plugin_is_named_by_it(make_host):
         host.jacobian_fn(generator, "double")
     with pytest.raises(UsageError, match="no plugin 'nope'"):
         host.jacobian_fn(generator, "nope:pixel")
+
+
+def test_a_file_may_name_the_spaces_that_a_plugin_lists(make_host):
+    source = """
+        import polarprior as pp
+        from polarprior import hookimpl
+        @hookimpl
+        def space_names():
+            return ["triple"]
+        @hookimpl
+        def get_feature_map(generator, space):
+            return pp.FeatureMap(space, lambda images: 2 * images.flatten(1))
+    """
+    host = make_host(maps=source, model=GOOD.format(name="model"))
+    generator = host.load("model")
+    host.feature_map(generator, Foreign("maps:triple"))
+    host.feature_map(generator, Foreign("pixel"))
+    for space in ("maps:other", "maps:../triple", "maps:", "triple", "model:triple"):
+        with pytest.raises(PolarPriorError, match="a file names"):
+            host.feature_map(generator, Foreign(space))
+        with pytest.raises(PolarPriorError, match="a file names"):
+            host.jacobian_fn(generator, Foreign(space))
+    host.feature_map(generator, "maps:other")
+    host.feature_map(generator, Foreign("maps:other"))  # the user has just named it
 
 
 def test_an_unknown_sampler_and_device(make_host):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -251,13 +251,18 @@ class Bank:
             raise self._misfit(f"prior: {generator.plugin} draws other latents for the same seeds", generator)
 
     def _misfit(self, what: str, generator: Generator) -> BankError:
-        words = ["polarprior", "bank", "build", generator.source or "MODEL", "-n", len(self), "-k", self.info.k]
-        words += [] if self.info.space == "pixel" else ["--space", self.info.space]
-        words += [] if self.info.domain == "z" else ["--domain", self.info.domain]
-        flags = {"trunc": "--trunc", "temperature": "--temp", "noise_mode": "--noise-mode"}
-        for name, value in generator.settings.given().items():
-            words += [flags[name], value if isinstance(value, str) else f"{value:g}"]
-        command = shlex.join([*map(str, words), "--out", "BANK"])
+        command = f"polarprior bank build {quote(generator.source or 'MODEL')} -n {len(self)} -k {self.info.k}"
+        if self.info.space != "pixel":
+            command += f" --space {quote(self.info.space)}"
+        if self.info.domain != "z":
+            command += f" --domain {quote(self.info.domain)}"
+        if generator.settings.trunc is not None:
+            command += f" --trunc {generator.settings.trunc:g}"
+        if generator.settings.temperature is not None:
+            command += f" --temp {generator.settings.temperature:g}"
+        if generator.settings.noise_mode is not None:
+            command += f" --noise-mode {quote(generator.settings.noise_mode)}"
+        command += " --out BANK"
         return BankError(
             f"{self._name} is for another model or other settings: {what}", f"build one for it: {command}"
         )
