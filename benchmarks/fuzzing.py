@@ -37,7 +37,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "polarprior.bank.format": ("read", "_header", "_checked_rows"),
     "polarprior.bank.index": ("open_files", "_open_shards", "_opened", "read_index", "_is_plain", "_no_index"),
     "polarprior.bank.contents": ("checked_log_volume", "_checked_block", "_damaged"),
-    "polarprior.bank.column": ("__getitem__", "_fill"),
+    "polarprior.bank.column": ("__getitem__", "_check"),
     "polarprior.bank.cache": ("get",),
     "polarprior.surrogate.surrogate": ("from_arrays",),
     "polarprior.building.parts": ("calibration", "check", "_stored_plan"),

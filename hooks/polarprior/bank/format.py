@@ -107,6 +107,7 @@ def read(path: Path) -> BankFile:
         header, start = _header(path)
         with safe_open(path, framework="numpy"):  # checks that what the header says fits the file
             pass
+        found = path.stat()
         content = np.memmap(path, np.uint8, mode="c").view(np.ndarray)
     except (SafetensorError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
@@ -128,7 +129,7 @@ def read(path: Path) -> BankFile:
     for name, entry in header.items():
         first, stop = (start + offset for offset in entry["data_offsets"])
         mapped = content[first:stop].view(DTYPES[name]).reshape(entry["shape"])
-        columns[name] = StoredColumn(path, mapped, first)
+        columns[name] = StoredColumn(path, mapped, found)
     return BankFile(path, info, rows, columns)
 
 
