@@ -230,7 +230,7 @@ def in_a_child_of_nobody(work) -> int:
 def test_a_folder_that_may_only_be_read(tmp_path, monkeypatch):
     """As somebody who is not root, for whom rights count."""
     monkeypatch.setenv("POLARPRIOR_CACHE", str(tmp_path / "nowhere"))
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
         folder.chmod(0o755)
     (tmp_path / "banks").mkdir()
     path = toy_bank(300, 1.0).save(tmp_path / "banks/bank", FORMS["two shards"])

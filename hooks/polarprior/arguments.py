@@ -95,6 +95,15 @@ def number(least: float | None = None, above: float | None = None, use: str = "u
     return Domain(f"a finite number{bound}", holds, use)
 
 
+def share() -> Domain:
+    """Numbers above 0 and up to 1."""
+    return Domain(
+        "a share, above 0 and up to 1",
+        lambda value: number(above=0).holds(value) and value <= 1,
+        "use such as {name}=0.8",
+    )
+
+
 def text(use: str = "leave {name} out") -> Domain:
     """A name: printable, not empty, not too long."""
     return Domain(f"text of 1 to {LONGEST} characters that can be printed", _is_text, use)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from polarprior.arguments import PAIR, Domain, check_fields, instance, number, several, text
+from polarprior.arguments import PAIR, Domain, check_fields, instance, several, share, text
 from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
@@ -40,8 +40,8 @@ class TuneOptions:
     DOMAINS: ClassVar[dict[str, Domain]] = {
         "comparison": instance("polarprior.sweeps.comparing:Comparison", "use pp.Comparison(...)"),
         "minimise": text("use minimise='fid'").or_none(),
-        "precision": number(above=0, use="use such as precision=0.8").or_none(),
-        "recall": number(above=0, use="use such as recall=0.8").or_none(),
+        "precision": share().or_none(),
+        "recall": share().or_none(),
         "sampler": instance("polarprior.samplers.contract:SamplerOptions", "use pp.SamplerOptions(...)"),
         "others": several(PAIR),
     }
@@ -77,10 +77,6 @@ class TuneOptions:
         if len(aims) != 1:
             got = " and ".join(f"{name}={value}" for name, value in aims.items()) or "no aim"
             raise UsageError(f"minimise: got {got}, expected one aim", "use minimise=fid")
-        if self.target is not None and not 0 < self.target <= 1:
-            raise UsageError(
-                f"{self.metric}: got {self.target}, expected a share, above 0 and up to 1", f"use {self.metric}=0.8"
-            )
 
 
 @dataclass(frozen=True)
