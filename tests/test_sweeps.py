@@ -240,7 +240,7 @@ def test_tune_finds_what_was_asked_for(blobs):
     assert near[0].rho == 0
     assert found[0].change["pixel"]["fid"].mean <= 0
     assert next(each for each in tried if each.diagnostics.rho == 0).change["pixel"]["fid"].values == (0, 0)
-    with pytest.raises(PolarPriorError, match=r"got 1\.0, at most"):
+    with pytest.raises(PolarPriorError, match="got 1, at most"):
         search(pp.Host(), generator, bank, measuring, TuneOptions(asked, recall=1.0))
 
 
