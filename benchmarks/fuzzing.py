@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import os
 import re
 import resource
@@ -75,7 +76,8 @@ def fuzzed(target: str, corpus: Path, seconds: int) -> tuple[int, dict[str, int]
     import fuzz_targets
 
     corpus.mkdir(parents=True, exist_ok=True)
-    (corpus / "seed").write_bytes(fuzz_targets.seeds()[target])
+    for number, content in enumerate((fuzz_targets.seeds()[target], *fuzz_targets.crafted().get(target, ()))):
+        (corpus / f"seed-{number}").write_bytes(content)
     findings = corpus.parent / f"{target}-findings"
     findings.mkdir(exist_ok=True)
     tokens = corpus.parent / "tokens"
@@ -101,17 +103,28 @@ def fuzzed(target: str, corpus: Path, seconds: int) -> tuple[int, dict[str, int]
 
 
 def keep(target: str, corpus: Path) -> int:
-    """Make the fewest files of a corpus that reach the same code the ones that are replayed; how many they are."""
-    folder = KEPT / target
+    """Make the fewest files of a corpus that reach the same jumps of our code the ones that are replayed, the
+    smallest first; how many they are."""
+    import coverage
+    import fuzz_targets
+
+    folder, run = KEPT / target, fuzz_targets.TARGETS[target]
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as merged:
-        words = [sys.executable, __file__, "--one", target, "-merge=1", merged, str(corpus)]
-        subprocess.run(words, capture_output=True, check=False)
-        for old in folder.iterdir():
-            old.unlink()
-        files = sorted(Path(merged).iterdir(), key=lambda each: each.stat().st_size)
-        for each in files[:60]:
-            (folder / each.name[:16]).write_bytes(each.read_bytes())
+    for old in folder.iterdir():
+        old.unlink()
+    findings = corpus.parent / f"{target}-findings"
+    files = [each for each in (*corpus.iterdir(), *findings.iterdir()) if each.stat().st_size < LARGEST]
+    reached: set[tuple[str, tuple[int, int]]] = set()
+    for file in sorted(files, key=lambda each: (each.stat().st_size, each.name)):
+        found = coverage.Coverage(data_file=None, source_pkgs=OURS, branch=True)
+        found.start()
+        run(file.read_bytes())
+        found.stop()
+        data = found.get_data()
+        arcs = {(name, arc) for name in data.measured_files() for arc in data.arcs(name) or ()}
+        if arcs - reached:
+            reached |= arcs
+            (folder / hashlib.sha256(file.read_bytes()).hexdigest()[:12]).write_bytes(file.read_bytes())
     return len(list(folder.iterdir()))
 
 
@@ -126,9 +139,9 @@ def covered() -> Iterator[tuple[str, int, int, list[int]]]:
 
     os.environ["POLARPRIOR_CACHE"] = str(fuzz_targets.folder() / "cache")
     for target, run in fuzz_targets.TARGETS.items():
-        run(fuzz_targets.seeds()[target])
-        for file in sorted((KEPT / target).iterdir()):
-            run(file.read_bytes())
+        kept = (file.read_bytes() for file in sorted((KEPT / target).iterdir()))
+        for content in (fuzz_targets.seeds()[target], *fuzz_targets.crafted().get(target, ()), *kept):
+            run(content)
     found.stop()
     for name, functions in READERS.items():
         path = sys.modules[name].__file__ or ""
@@ -167,19 +180,20 @@ def main() -> None:
         return
     import fuzz_targets
 
-    for target in fuzz_targets.TARGETS:
-        if not target.startswith(arguments.only):
-            continue
+    os.environ["POLARPRIOR_CACHE"] = str(fuzz_targets.folder() / "cache")
+    chosen = [target for target in fuzz_targets.TARGETS if target.startswith(arguments.only)]
+    if arguments.keep:
+        for target in chosen:
+            print(target, keep(target, arguments.corpus / target), "files")
+        return
+    for target in chosen:
         corpus = arguments.corpus / target
-        if arguments.keep:
-            print(target, keep(target, corpus), "files")
-            continue
         executions, found, said = fuzzed(target, corpus, arguments.seconds)
         detail = ", ".join(f"{count} {kind}" for kind, count in found.items() if count) or "none found"
         report.add(f"{target}: executions", executions, "", "0 findings", not any(found.values()), f"{detail} {said}")
         for kind, count in {"executions": executions, **found}.items():
             total[kind] += count
-    for kind, count in total.items():
+    for kind, count in () if arguments.only else total.items():
         goal = "" if kind == "executions" else "0"
         report.add(f"all: {kind}", count, "", goal, None if not goal else count == 0)
     report.write(arguments.json, Path(__file__).parent, keep=bool(arguments.only))

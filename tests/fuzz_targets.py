@@ -22,6 +22,7 @@ import numpy as np
 import polarprior as pp
 import torch
 from PIL import Image
+from polarprior.bank.cache import BankCache
 from polarprior.bank.format import BankFile
 from polarprior.bank.index import Shard, canonical, index_text
 from polarprior.bank.info import BankInfo
@@ -43,6 +44,8 @@ from polarprior_pagan.model_file import Model
 from polarprior_pagan.networks import Encoder, Generator, OfImages
 from polarprior_pagan.recipe import Recipe
 from safetensors.numpy import save as save_numpy
+from safetensors.torch import load as load_torch
+from safetensors.torch import save as save_torch
 from toys import toy_bank
 
 RAW = ("\x1b", "\u202e", "\ud800")
@@ -162,8 +165,6 @@ def calibration(data: bytes) -> None:
 
 def surrogate(data: bytes) -> None:
     """An entry of the cache."""
-    from polarprior.bank.cache import BankCache
-
     path = folder() / "cached.safetensors"
     if not path.exists():
         toy_bank(30, 1.0).save(path)
@@ -217,6 +218,10 @@ def images(suffix: str, inside: bool = False) -> Callable[[bytes], None]:
             (path / f"a{suffix}").write_bytes(data)
         else:
             path.write_bytes(data)
+            labels = bytes((0, 0, 8, 1)) + np.array([3], ">u4").tobytes() + bytes(3)
+            path.with_name(path.name.replace("images-idx3", "labels-idx1")).write_bytes(
+                labels
+            ) if "idx" in suffix else None
 
         def read() -> None:
             reference = pp.open_reference(path)
@@ -292,6 +297,98 @@ def seeds() -> dict[str, bytes]:
         "png": picture.getvalue(),
         "jpg": jpg.getvalue(),
     }
+
+
+def with_header(content: bytes, change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> bytes:
+    """A safetensors file whose description is changed in place, or, where `change` gives text, is that."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    about = json.loads(header["__metadata__"]["polarprior"])
+    said = change(about, header)
+    header["__metadata__"]["polarprior"] = said if isinstance(said, str) else canonical_or_not(about)
+    head = json.dumps(header).encode()
+    return len(head).to_bytes(8, "little") + head + content[start:]
+
+
+def canonical_or_not(about: Any) -> str:
+    """JSON as ours, with NaN where there is one."""
+    return json.dumps(about, sort_keys=True, separators=(",", ":"))
+
+
+@cache
+def crafted() -> dict[str, list[bytes]]:
+    """Files that chance would hardly come upon, by target."""
+    found = seeds()
+    bank, index = found["bank"], json.loads(found["index"])
+    settings: list[Any] = [
+        [],
+        {"trunc": "x", "temperature": None, "noise_mode": None},
+        {"trunc": None, "temperature": -1.0, "noise_mode": None},
+        {"trunc": 10**400, "temperature": None, "noise_mode": None},
+    ]
+    picture, floats = io.BytesIO(), io.BytesIO()
+    Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(picture, "PNG")
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(floats, "TIFF")
+    wide = io.BytesIO()
+    Image.new("RGB", (8, 9)).save(wide, "PNG")
+    whole = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 70_000, np.int32)).save(whole, "TIFF")
+    path = folder() / "cached.safetensors"
+    surrogate(b"")
+    kept = BankCache([_file_of(path)])
+    fitted = Surrogate(np.zeros(2), np.ones(2), np.zeros(3), np.zeros(3), 1.0, np.zeros(4))
+    kept.put("surrogate-k3", fitted.to_arrays(), lasts=True)
+    entry = kept._file("surrogate-k3")
+    half = load_torch(found["metric"])
+    return {
+        "signed_bank": [
+            *(with_header(bank, lambda about, _, each=each: about.update(settings=each)) for each in settings),
+            with_header(bank, lambda about, _: about["estimator"].update(error=float("nan"))),
+            with_header(bank, lambda about, _: about.update(plugin=3)),
+            with_header(bank, lambda *_: "[]"),
+        ],
+        "bank": [
+            with_header(bank, lambda *_: "x" * (2**20 + 1)),
+            save_numpy(
+                {
+                    **dict.fromkeys(("seeds", "latent_hash", "labels"), np.zeros(0, np.int64)),
+                    "log_singular_values": np.zeros((0, 3), np.float32),
+                },
+                {"polarprior": canonical_or_not(json.loads(_about(bank)))},
+            ),
+        ],
+        "index": [
+            json.dumps({**index, "shards": [{**line, "file": 3} for line in index["shards"]]}).encode(),
+            b" " * (1 << 21),
+            b"[" * 100_000,
+        ],
+        "about_flow": [
+            b"[" * 100_000,
+            json.dumps({**json.loads(found["about_flow"]), "of_model": None}).encode(),
+            json.dumps(
+                {
+                    **json.loads(found["about_flow"]),
+                    "of_model": {**json.loads(found["about_flow"])["of_model"], "plugin": 3},
+                }
+            ).encode(),
+        ],
+        "flow": [_retyped(found["flow"], torch.int64)],
+        "metric": [
+            save_torch({**half, "shared": half["shared"].half()}, {"polarprior": _about(found["metric"]).decode()}),
+            save_torch({**half, "reduction": torch.zeros(3, 5)}, {"polarprior": _about(found["metric"]).decode()}),
+        ],
+        "about_pagan": [json.dumps({**json.loads(found["about_pagan"]), "classes": 0}).encode()],
+        "surrogate": [] if entry is None else [entry.read_bytes()],
+        "idx": [bytes((0, 0, 8, 1)) + np.array([3], ">u4").tobytes() + bytes(3)],
+        "png": [picture.getvalue(), floats.getvalue(), wide.getvalue(), whole.getvalue()],
+    }
+
+
+def _retyped(content: bytes, dtype: torch.dtype) -> bytes:
+    return save_torch(
+        {name: each.to(dtype) for name, each in load_torch(content).items()},
+        {"polarprior": _about(content).decode()},
+    )
 
 
 def _about(content: bytes) -> bytes:
