@@ -159,8 +159,10 @@ def test_merged_banks_are_the_bank(bank, tmp_path):
         np.testing.assert_array_equal(merged.columns()[name], array)
     estimator = merged.info.estimator
     assert estimator == {"name": "exact", "tolerance": 0.0, "audited": 0, "error": 0.0, "holds": False}
+    assert merge(halves, tmp_path / "merged").info == merged.info, "as after a merge that was ended before its card"
+    toy_bank(300, 1.0, seed=1).save(tmp_path / "other")
     with pytest.raises(PolarPriorError, match="exists already"):
-        merge(halves, tmp_path / "merged")
+        merge(halves, tmp_path / "other")
 
 
 def test_audits_are_merged(bank, tmp_path):

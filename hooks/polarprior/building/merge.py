@@ -11,8 +11,10 @@ import numpy as np
 from polarprior.bank import index, writing
 from polarprior.bank.bank import Bank
 from polarprior.bank.format import Columns
+from polarprior.bank.info import BankInfo
 from polarprior.building.card import write_card
 from polarprior.errors import BankError, PolarPriorError, UsageError
+from polarprior.files import alone_in, scratch_in
 
 _OWN = ("digest", "estimator")
 """What each bank has of its own; the estimators are compared by what isn't measured."""
@@ -26,7 +28,7 @@ def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = writing.MAX_SH
 
     Args:
         banks: at least two.
-        out: see `Bank.save`; it must not exist.
+        out: see `Bank.save`; it must not exist, unless this very merge was ended before its card was written.
         max_shard_size: see `Bank.save`.
 
     Returns:
@@ -39,8 +41,6 @@ def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = writing.MAX_SH
     """
     if len(banks) < 2:
         raise UsageError(f"banks: got {len(banks)}, expected at least two to merge", "name two or more")
-    if index.find(out).is_file():
-        raise PolarPriorError(f"out: {index.find(out)} exists already", "remove it, or name another file")
     for bank in banks:
         bank.check()
     banks = sorted(banks, key=lambda bank: int(bank.seeds.min()))
@@ -55,9 +55,25 @@ def merge(banks: Sequence[Bank], out: Path, max_shard_size: int = writing.MAX_SH
     def columns(start: int, stop: int) -> Columns:
         return _columns(banks, start, stop)
 
-    merged = Bank.open(writing.write_files(out, info, len(seeds), columns, max_shard_size))
-    write_card(merged, out)
+    there = index.find(out)
+    if there.is_file() and not _is_of(there, info, seeds):
+        raise PolarPriorError(f"out: {there} exists already", "remove it, or name another file")
+    if not there.is_file():
+        there = writing.write_files(out, info, len(seeds), columns, max_shard_size)
+    merged = Bank.open(there)
+    with alone_in(there.parent) as alone, scratch_in(there.parent, alone) as scratch:
+        write_card(merged, out, scratch)
     return merged
+
+
+def _is_of(path: Path, info: BankInfo, seeds: np.ndarray) -> bool:
+    """Whether the bank that is there is this merge, which was ended before its card was written."""
+    try:
+        found = Bank.open(path, cached=False)
+        same = replace(found.info, digest="", shard="") == replace(info, digest="", shard="")
+        return same and np.array_equal(np.sort(found.seeds), seeds)
+    except BankError:
+        return False
 
 
 def _check_alike(first: Bank, other: Bank) -> None:
