@@ -126,7 +126,7 @@ class Bank:
     def _checked(self, name: str) -> np.ndarray:
         """A column, once the contents have been checked."""
         self.log_volume()
-        return _joined([np.asarray(file.columns[name]) for file in self._files])
+        return _joined([file.columns[name][:] for file in self._files])
 
     def __repr__(self) -> str:
         info = self.info
@@ -159,7 +159,7 @@ class Bank:
     def log_singular_values(self) -> np.ndarray:
         """float32 [N, k], natural logarithms, descending in each row; -inf where the rank is less.
 
-        This reads them all into memory; `columns` gives some rows of them.
+        Of a bank in shards this reads them all into memory; `columns` gives some rows of them.
         """
         return self._checked("log_singular_values")
 
