@@ -182,11 +182,11 @@ def serve() -> None:
         name, folder = json.loads(line)
         child = os.fork()
         if child == 0:
-            _, status = _in_a_child(name, Path(folder))
-            os._exit(status)
+            _in_a_child(name, Path(folder))
+            os._exit(0)
 
 
-def _in_a_child(name: str, folder: Path) -> tuple[int, int]:
+def _in_a_child(name: str, folder: Path) -> None:
     """Fork again: this process waits for the other, which is disturbed, and writes how it ended."""
     worker = os.fork()
     if worker == 0:
@@ -203,7 +203,6 @@ def _in_a_child(name: str, folder: Path) -> tuple[int, int]:
     _, status = os.waitpid(worker, 0)
     code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     (folder.parent / f"{folder.name}.status").write_text(str(code))
-    return worker, 0
 
 
 if __name__ == "__main__":

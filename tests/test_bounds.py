@@ -98,7 +98,7 @@ def test_a_zip_of_pictures_that_expand(tmp_path):
 
 
 def test_pictures_that_expand_as_pictures_do(tmp_path):
-    """Of one colour, or black: 64 MB are read whatever they were packed to."""
+    """Pictures of one colour, or black: 64 MB are read whatever they were packed to."""
     Image.new("RGB", (4000, 4000)).save(tmp_path / "a.png")
     Image.new("RGB", (4000, 4000)).save(tmp_path / "b.png")
     assert pp.open_reference(tmp_path).pixels([0, 1], 3, (8, 8)).max() == 0

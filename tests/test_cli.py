@@ -323,7 +323,7 @@ SAMPLE = ("sample", MODEL, "--seeds", "0", "--out", "pictures", "--polarity")
         ((*SAMPLE, "nan", *BANK), 2, "finite"),
         ((*SAMPLE, "5", *BANK), 1, "limits|expected"),
         ((*SAMPLE, "0.1", *BANK, "-k", "6"), 2, "expected 1 to 5"),
-        ((*SAMPLE, "0.1", *BANK, "-k", "0"), 2, "expected a whole number, 1 or more"),
+        ((*SAMPLE, "0.1", *BANK, "-k", "0"), 2, "expected 1 to 5"),
         ((*SAMPLE, "0.1", *BANK, "--class", "1"), 2, "has no classes"),
         ((*SAMPLE, "0.1", *BANK, "--sampler", "magic"), 2, "--sampler: got 'magic', expected one of bank, online"),
         ((*SAMPLE, "0.1", *BANK, "--device", "magic"), 2, "--device: got 'magic'"),

@@ -25,7 +25,7 @@ from toys import toy_bank
 ROW = 28
 """Bytes of a row of `toy_bank`."""
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and flock")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such links, pipes and locks")
 
 
 @pytest.fixture

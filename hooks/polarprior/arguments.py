@@ -228,10 +228,12 @@ def _is_path(value: Any) -> bool:
 GENERATOR = instance("polarprior.generator:Generator", "load one: pp.load('dcgan-faces'), or pp.wrap(module, ...)")
 BANK = instance("polarprior.bank.bank:Bank", "open one: pp.Bank.open('bank.safetensors')")
 HOST = instance("polarprior.host:Host", "leave {name} out, for the installed plugins").or_none()
-K = whole(1, 2**31, "use such as k=30")
+K = Domain("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool), "use k=30")
+"""Its range is the model's or the bank's to tell."""
 RHO = number(use="use such as rho=-0.1")
 LABEL = whole(0, MOST_CLASSES, "use the number of a class, such as label=0")
 SPACE = text("use space='pixel'")
+SHARD_SIZE = whole(1, 2**60, "leave {name} out, for 2 GB")
 SEEDS_OF_A_DRAW = Domain(
     f"whole numbers from 0 to {SEEDS - 1}, one at least",
     lambda value: seeds_in(value) is not None,

@@ -85,6 +85,8 @@ def write_atomically(path: Path, content: bytes, scratch: Path | None = None) ->
 
 def make_folder(folder: Path) -> None:
     """Make a folder where it is missing, with those above it, durably."""
+    if folder.is_dir():
+        return
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for each in missing:
@@ -159,9 +161,10 @@ def scratch_in(folder: Path, alone: bool) -> Iterator[Path]:
     scratch = folder / f"{_SCRATCH}{secrets.token_hex(8)}.tmp"
     try:
         scratch.mkdir()
-        yield scratch
     except OSError as error:
         raise _unwritable(folder, error) from error
+    try:
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -107,12 +107,16 @@ class Host:
 
     def _check_named(self, generator: Generator, space: str) -> None:
         """PolarPriorError for a space that only a file names, and that is not known by its name alone."""
-        plugin = space.partition(":")[0] if ":" in space else generator.plugin
-        names = list(self.plugins.ask(plugin, "space_names") or ())
-        known = ["pixel", *(f"{plugin}:{name}" for name in names)]
-        if plugin == generator.plugin:
-            known += [*names, *generator.spaces, *(f"{plugin}:{name}" for name in generator.spaces)]
-        named_by_the_user(space, known)
+
+        def known_by_name() -> list[str]:
+            plugin = space.partition(":")[0] if ":" in space else generator.plugin
+            names = list(self.plugins.ask(plugin, "space_names") or ())
+            if plugin != generator.plugin:
+                return ["pixel", *(f"{plugin}:{name}" for name in names)]
+            names += generator.spaces
+            return ["pixel", *names, *(f"{plugin}:{name}" for name in names)]
+
+        named_by_the_user(space, known_by_name)
 
     def jacobian_fn(self, generator: Generator, space: str = "pixel", domain: str = "z") -> JacobianFn:
         """The Jacobian of the map from `domain` to `space`: the plugin's own, or its images' composed with a

@@ -7,7 +7,7 @@ import inspect
 import os
 import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ VARIABLE = "POLARPRIOR_CODE"
 _named: set[str] = set()
 
 
-def named_by_the_user(space: str, by_name: Collection[str]) -> None:
+def named_by_the_user(space: str, by_name: Callable[[], Collection[str]]) -> None:
     """Let the user name any space, which is remembered, and files that others made only what nobody has to vouch for.
 
     A space may run code (``torch:MODULE:FUNCTION``) or read a file (``ground-metric:FILE``). Where a file names one,
@@ -32,7 +32,7 @@ def named_by_the_user(space: str, by_name: Collection[str]) -> None:
 
     Args:
         space: as it was given; `Foreign` where a file names it.
-        by_name: the spaces that are known by their names alone.
+        by_name: gives the spaces that are known by their names alone; asked where a file names one.
 
     Raises:
         PolarPriorError: a file names another one.
@@ -40,7 +40,7 @@ def named_by_the_user(space: str, by_name: Collection[str]) -> None:
     if not isinstance(space, Foreign):
         _named.add(space)
         return
-    trusted = {*by_name, *_named, *os.environ.get(VARIABLE, "").split(",")}
+    trusted = {*by_name(), *_named, *os.environ.get(VARIABLE, "").split(",")}
     if space not in trusted or not space:
         raise PolarPriorError(
             f"space: a file names {space[:80]!r}, which may run code or read another file",

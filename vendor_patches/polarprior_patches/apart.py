@@ -1,6 +1,7 @@
 """A recipe in a process of its own: a parser that a hostile script brings down takes nothing else with it.
 
-python apart.py REPO SCRIPT < SCRIPT > PATCHED
+The process is this file, run with the names of a repository and of a script: it reads the script on stdin, and writes
+what becomes of it.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def test_a_script_that_brings_the_parser_down_is_left_untouched(checkout, hostil
     assert (checkout / "gen_video.py").read_text() == f"{SCRIPT}\n{hostile}\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets only some users make links")
 def test_a_link_out_of_the_checkout_is_not_followed(checkout, tmp_path_factory):
     pytest.importorskip("polarprior_stylegan3", reason="the repository is known by its plugin")
     outside = tmp_path_factory.mktemp("outside") / "of_the_user.py"

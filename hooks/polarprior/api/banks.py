@@ -12,6 +12,7 @@ from polarprior.arguments import (
     HOST,
     LABEL,
     SEEDS,
+    SHARD_SIZE,
     SPACE,
     K,
     checked,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     out=path().or_none(),
     workers=whole(1, 10_000, "use workers=1"),
     engine=text("use engine='local'"),
-    max_shard_size=whole(1, 2**60),
+    max_shard_size=SHARD_SIZE,
     progress=flag(),
     host=HOST,
 )

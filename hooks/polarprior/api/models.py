@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from polarprior.arguments import BANK, GENERATOR, HOST, RHO, SPACE, check_names, checked, text
+from polarprior.arguments import BANK, GENERATOR, HOST, RHO, SPACE, checked, text
 from polarprior.host import Host, default_host
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.settings import Settings
@@ -49,7 +49,6 @@ def load(
         PolarPriorError: the plugin can't load it, or the file has another digest.
         PluginError: the plugin failed, or what it returned breaks its contract.
     """
-    check_names(settings, list(Settings.DOMAINS))
     return (host or default_host()).load(model, device, sha256=sha256, **settings)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from polarprior.arguments import LABEL, checked, flag, number, path, whole
+from polarprior.arguments import LABEL, SHARD_SIZE, K, checked, flag, number, path
 from polarprior.bank import format as bank_format
 from polarprior.bank import index, writing
 from polarprior.bank.cache import BankCache, forms
@@ -32,8 +32,8 @@ class Bank:
         info: what the bank is valid for, and how it was made.
         path: its file or index; None for one in memory.
 
-    Columns are read as they are used. What they hold is checked once, when anything is first read: BankError then
-    where the bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
+    Columns are memory-mapped. What they hold is checked once, when anything is first read: BankError then where the
+    bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
     `polarprior.bank.cache`. Row i is the latent of seeds[i].
     """
 
@@ -64,7 +64,7 @@ class Bank:
         file = bank_format.in_memory(info, columns)
         return cls(file.info, [file])
 
-    @checked(path=path(), max_shard_size=whole(1, 2**60))
+    @checked(path=path(), max_shard_size=SHARD_SIZE)
     def save(self, path: str | Path, max_shard_size: int = writing.MAX_SHARD_SIZE) -> Path:
         """Write the bank atomically; the same bank gives the same bytes.
 
@@ -163,7 +163,7 @@ class Bank:
         """
         return self._checked("log_singular_values")
 
-    @checked(k=whole(-(2**31), 2**31, "use such as k=30").or_none(), epsilon=number(least=0))
+    @checked(k=K.or_none(), epsilon=number(least=0))
     def log_volume(self, k: int | None = None, epsilon: float = 0.0) -> np.ndarray:
         """l_k, the sum of log(sigma + epsilon) over the first k singular values (all where None): float64 [N], nats.
 

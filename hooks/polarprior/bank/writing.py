@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+from polarprior.arguments import SHARD_SIZE
 from polarprior.bank import format as bank_format
 from polarprior.bank.format import BankFile
 from polarprior.bank.index import SUFFIX, Shard, base_of, index_file, index_text, one_file, read_index
@@ -101,11 +102,7 @@ def shard_sizes(rows: int, row_bytes: int, max_shard_size: int) -> list[int]:
     Raises:
         UsageError: it is no size, or makes more than `MOST_SHARDS` files.
     """
-    if isinstance(max_shard_size, bool) or not isinstance(max_shard_size, int) or max_shard_size < 1:
-        raise UsageError(
-            f"max_shard_size: got {max_shard_size!r}, expected bytes, a whole number above 0",
-            f"leave it out, for {MAX_SHARD_SIZE}",
-        )
+    SHARD_SIZE.check("max_shard_size", max_shard_size)
     count = min(rows, -(-rows * row_bytes // max_shard_size))
     if count > MOST_SHARDS:
         raise UsageError(
