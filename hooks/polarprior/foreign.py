@@ -30,6 +30,9 @@ class Foreign(str):
     def __str__(self) -> Foreign:
         return self
 
+    def __deepcopy__(self, _: object) -> Foreign:
+        return self
+
 
 def foreign_json(text: str | bytes) -> Any:
     """Untrusted JSON; all its texts, names of fields among them, are `Foreign`.

@@ -51,8 +51,9 @@ def index_file(path: Path) -> Path:
 
 def find(path: Path) -> Path:
     """The file or the index that a user means by a file, an index or a base name; `path` where there is none."""
-    candidates = [path, one_file(path), index_file(path)] if path.name not in ("", "..") else []
-    return next((each for each in candidates if each.is_file()), path)
+    if path.is_file() or path.name in ("", ".."):
+        return path
+    return next((each for each in (one_file(path), index_file(path)) if each.is_file()), path)
 
 
 def open_files(path: Path) -> tuple[BankInfo, list[BankFile]]:

@@ -61,7 +61,8 @@ class BankInfo:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        values = {**vars(self), "settings": asdict(self.settings)}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def accuracy(self) -> str:
         """What the audit of the bank's log-volumes has shown, as a sentence."""
