@@ -1,6 +1,6 @@
 """What is on the disk when a writer is ended, or refused, at any of its system calls?
 
-    python benchmarks/faults.py [--quick] [--only NAME] [--kills N] [--json FILE]
+    python benchmarks/faults.py [--quick] [--only NAME] [--kills N [--ray]] [--json FILE]
 
 Each scenario (a bank that replaces another, in every form; a build, its resume; a merge; what is kept of a bank) is
 run once under strace, which lists the system calls that change a file in its folder. Then it is run again for each of
@@ -11,7 +11,8 @@ given to bytes that aren't flushed, and nothing is removed before the folder wit
 Needs strace; takes an hour.
 
 With --kills N, and nothing else: a build of more than 50 parts is killed at a random moment, up to three times before
-it may end, until there were N kills; what it then leaves is to the byte what one leaves that nobody disturbed.
+it may end, until there were N kills; what it then leaves is to the byte what one leaves that nobody disturbed. With
+--ray it is solved by two workers of Ray, one of which is killed every other time.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -48,8 +49,8 @@ CHANGING = (
 )  # fmt: skip
 """System calls that change a file or a folder, openat where it may make one."""
 FAILURES = ("kill", "EIO", "ENOSPC")
-OF_KILLS = "a build of many parts"
-"""Too long to be disturbed at each call."""
+MANY, MANY_ON_RAY = "a build of many parts", "a build of many parts on Ray"
+"""Too long to be disturbed at each call: these are killed at random."""
 
 
 class Call(NamedTuple):
@@ -65,18 +66,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="every fifth call")
     parser.add_argument("--only", help="scenarios whose names begin so")
     parser.add_argument("--kills", type=int, default=0, help="kill a build of many parts so many times")
+    parser.add_argument("--ray", action="store_true", help="of --kills: by two workers of Ray, which are killed too")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     report, every = Report(), 5 if arguments.quick else 1
-    with nursery() as start, tempfile.TemporaryDirectory() as root:
+    on_ray = ray_cluster() if arguments.ray else nullcontext()
+    with on_ray, nursery() as start, tempfile.TemporaryDirectory() as root:
         if arguments.kills:
-            kills, wrong = killed(Path(root), start, arguments.kills)
-            what = "a build of more than 50 parts: kills after which it was right"
+            name = MANY_ON_RAY if arguments.ray else MANY
+            kills, wrong = killed(Tried(Path(root), name, SCENARIOS[name], start), arguments.kills)
+            what = f"{name}, more than 50: kills after which it was right"
             report.add(what, kills - len(wrong), "", str(kills), not wrong, " | ".join(wrong[:3]))
             report.write(arguments.json, Path(__file__).parent, keep=True)
             return
         for name, scenario in SCENARIOS.items():
-            if not name.startswith(arguments.only or "") or name == OF_KILLS:
+            if not name.startswith(arguments.only or "") or name in (MANY, MANY_ON_RAY):
                 continue
             found = Tried(Path(root) / re.sub(r"\W", "-", name), name, scenario, start)
             calls = found.calls()
@@ -206,28 +210,29 @@ class Tried:
         return int(text)
 
 
-def killed(root: Path, start: Start, count: int) -> tuple[int, list[str]]:
-    """Kill builds `count` times; how many kills it were, and what was wrong after one."""
-    name, stream = OF_KILLS, random.Random(0)
-    tried = Tried(root, name, SCENARIOS[name], start)
+def killed(tried: Tried, count: int) -> tuple[int, list[str]]:
+    """Kill builds `count` times, on Ray one of their workers every other time; how many kills it were, and what was
+    wrong after one."""
+    stream = random.Random(0)
     undisturbed = tried.prepared("undisturbed")
-    process, began = start(name, undisturbed), time.monotonic()
-    os.kill(process, signal.SIGCONT)
-    assert tried.status(undisturbed) == 0
-    seconds, whole = time.monotonic() - began, fault_scenarios.snapshot(undisturbed)
+    fault_scenarios.many()
+    seconds = min(_ended(tried, undisturbed), _ended(tried, tried.prepared("again")))
+    whole = fault_scenarios.snapshot(undisturbed)
     kills, wrong = 0, []
     while kills < count:
         folder = tried.prepared(f"killed-{kills}")
         for _ in range(stream.randint(1, 3)):
-            process = start(name, folder)
+            process = tried.start(tried.name, folder)
             os.kill(process, signal.SIGCONT)
             time.sleep(stream.uniform(0, seconds))
+            others = _workers_of_ray() if tried.name == MANY_ON_RAY and stream.random() < 0.5 else []
+            victim = stream.choice(others) if others else process
             with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-            kills += tried.status(folder) == -signal.SIGKILL
+                os.kill(victim, signal.SIGKILL)
+            kills += tried.status(folder) == -signal.SIGKILL or victim != process
         try:
             tried.scenario.check(folder)
-            tried.scenario.run(folder)
+            _ended(tried, folder)
         except (PolarPriorError, AssertionError, OSError) as error:
             wrong.append(f"after kill {kills}: {type(error).__name__}: {str(error).splitlines()[0]}")
             continue
@@ -235,6 +240,35 @@ def killed(root: Path, start: Start, count: int) -> tuple[int, list[str]]:
             wrong.append(f"after kill {kills}: other bytes, or something was left")
         shutil.rmtree(folder)
     return kills, wrong
+
+
+def _ended(tried: Tried, folder: Path) -> float:
+    """Seconds of a run that nobody disturbs."""
+    process, began = tried.start(tried.name, folder), time.monotonic()
+    os.kill(process, signal.SIGCONT)
+    assert tried.status(folder) == 0, "a run that nobody disturbs fails"
+    return time.monotonic() - began
+
+
+def _workers_of_ray() -> list[int]:
+    """Processes that solve units, or wait for some."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if each.read_bytes().startswith((b"ray::_solve", b"ray::IDLE")):
+                found.append(int(each.parent.name))
+    return found
+
+
+@contextmanager
+def ray_cluster() -> Iterator[None]:
+    """A Ray of this machine that outlives the builds on it."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    yield
+    ray.shutdown()
 
 
 def unflushed_names(calls: list[Call]) -> list[str]:

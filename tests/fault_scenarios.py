@@ -103,6 +103,11 @@ def many() -> pp.Bank:
     return pp.build_bank(generator(), **MANY)
 
 
+def on_ray(folder: Path) -> None:
+    loaded = pp.load("torch:fault_scenarios:generator", "cpu")
+    pp.build_bank(loaded, **MANY, out=folder / "bank", workers=2, engine="ray")
+
+
 def of_many_parts(folder: Path) -> None:
     one_of(folder, many(), none=True)
 
@@ -165,6 +170,7 @@ SCENARIOS = {
     **{f"{before} -> {after}": replacing(before, after) for before in FORMS for after in FORMS},
     "a build": Scenario(lambda _: None, build, lambda folder: one_of(folder, built(), none=True)),
     "a build of many parts": Scenario(lambda _: None, lambda folder: build(folder, **MANY), of_many_parts),
+    "a build of many parts on Ray": Scenario(lambda _: None, on_ray, of_many_parts),
     "a build in shards": Scenario(
         lambda _: None,
         lambda folder: build(folder, max_shard_size=200),
@@ -190,6 +196,7 @@ def _in_a_child(name: str, folder: Path) -> None:
     """Fork again: this process waits for the other, which is disturbed, and writes how it ended."""
     worker = os.fork()
     if worker == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Ray says of its dead goes there
         os.kill(os.getpid(), signal.SIGSTOP)
         try:
             SCENARIOS[name].run(folder)

@@ -19,7 +19,11 @@ import polarprior as pp
 import pytest
 import torch
 from PIL import Image
+from polarprior.bank.index import Shard, index_text
+from polarprior.bank.info import BankInfo
 from polarprior.building.card import write_card
+from polarprior.building.parts import Parts
+from polarprior.building.solver import Solver
 from polarprior.errors import PolarPriorError, report, warn
 from polarprior.foreign import MOST, Foreign, foreign_json, in_html, shown
 from polarprior.plugin import default_host, png_bytes, write_atomically
@@ -28,12 +32,17 @@ from polarprior.user_functions import VARIABLE
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.flow_file import FlowFile, OfModel
 from polarprior_boltzmann.networks import KernelMLPs
+from polarprior_boltzmann.problems import problem_named
 from polarprior_ground_metric.levels import Levels
 from polarprior_ground_metric.metric import MultiLevelMetric, Tried
 from polarprior_ground_metric.metric_file import MetricFile
 from polarprior_ground_metric.signatures import Signatures
 from polarprior_pagan.generator import SHIPPED
 from polarprior_pagan.model_file import Model
+from polarprior_pagan.networks import Encoder, OfImages
+from polarprior_pagan.networks import Generator as Drawing
+from polarprior_pagan.recipe import Recipe
+from polarprior_training.augmentations import named
 from polarprior_training.described_file import KEY
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -124,6 +133,13 @@ def metric_file(generator, bank, tmp_path, space="pixel"):
     return MetricFile(metric, space).save(tmp_path / "metric")
 
 
+def pagan_file(generator, bank, tmp_path):
+    parts = (Drawing(16, 1, 2, 4), Encoder(16, 1, 2, 4, False), OfImages(16, 1, 4, False))
+    path = tmp_path / "pagan.safetensors"
+    Model(Recipe(size=16, latent_dim=2, width=4, judge_width=4), *parts, None, {"fid": 1.0}).save(path)
+    return path
+
+
 def test_no_name_in_a_bank_is_called(generator, bank, tmp_path, monkeypatch, calls):
     monkeypatch.chdir(tmp_path)
     assert len(HARMFUL) > 100
@@ -146,11 +162,45 @@ def test_no_name_in_a_flow_or_a_metric_is_called(generator, bank, tmp_path, monk
         flow = flow_file(generator, bank, tmp_path, space=space)
         with pytest.raises(PolarPriorError, match="a file names"):
             pp.latent_sampler(generator, None, -0.1, sampler=f"boltzmann:{flow}")
+        with pytest.raises(PolarPriorError, match=r"a file names|energy: got"):
+            problem_named(Foreign(space))
     assert calls == []
     monkeypatch.setattr("polarprior_ground_metric.space.MetricFile", MetricFile)
     for space in HARMFUL:
         with pytest.raises(PolarPriorError, match=r"a file names|no features of images"):
             pp.feature_map(generator, f"ground-metric:{metric_file(generator, bank, tmp_path, space)}")
+    assert calls == []
+
+
+def test_no_name_in_an_index_or_a_plan_is_called(generator, bank, tmp_path, monkeypatch, calls):
+    monkeypatch.chdir(tmp_path)
+    for space in HARMFUL:
+        named = pp.Bank.of(replace(bank.info, space=space), bank.columns()).save(tmp_path / "bank", 50 * 20)
+        assert named.name.endswith(".index.json")
+        for use in (
+            lambda named=named: pp.verify(pp.Bank.open(named), generator),
+            lambda named=named: pp.score(generator, [1, 2], bank=pp.Bank.open(named)),
+        ):
+            with pytest.raises(PolarPriorError, match="a file names"):
+                use()
+        plan = json.dumps({"request": {"n": 8, "k": 2, "space": space}, "settings": {}, "calibration": ""})
+        (tmp_path / "new.parts").mkdir()
+        (tmp_path / "new.parts/plan.json").write_text(plan)
+        with pytest.raises(PolarPriorError, match="holds a build with"):
+            pp.build_bank(generator, 8, 2, out=tmp_path / "new")
+    assert calls == []
+
+
+def test_no_name_in_a_pagan_file_is_called(generator, bank, tmp_path, monkeypatch, calls):
+    """Nor where somebody takes the augmentation that it was trained with."""
+    monkeypatch.chdir(tmp_path)
+    path = pagan_file(generator, bank, tmp_path)
+    about = about_of(path)
+    taking = [{**about, "recipe": {**about["recipe"], "augment": text}} for text in HARMFUL]
+    for each in [*taking, *changed(about, HARMFUL[0])]:
+        with_about(path, lambda _, each=each: each)
+        with suppress(PolarPriorError):
+            named(Model.open(path).recipe.augment)
     assert calls == []
 
 
@@ -224,11 +274,15 @@ def test_hostile_text_of_a_bank_is_never_shown_raw(generator, bank, tmp_path, ca
         assert not any(raw in (tmp_path / "out/samples.json").read_text() for raw in RAW)
 
 
+def about_of(path):
+    """What a described file says of itself."""
+    with safe_open(path, "pt") as opened:
+        return json.loads(opened.metadata()[KEY])
+
+
 def with_about(path, change):
     """A described file whose description says something else."""
-    with safe_open(path, "pt") as opened:
-        about = json.loads(opened.metadata()[KEY])
-    save_file(load_file(path), path, {KEY: json.dumps(change(about))})
+    save_file(load_file(path), path, {KEY: json.dumps(change(about_of(path)))})
 
 
 def changed(value, text):
@@ -245,15 +299,14 @@ def changed(value, text):
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("make", [flow_file, metric_file])
+@pytest.mark.parametrize("make", [flow_file, metric_file, pagan_file])
 def test_hostile_text_of_other_files_is_never_shown_raw(generator, bank, tmp_path, make, text):
     path = make(generator, bank, tmp_path)
-    with safe_open(path, "pt") as opened:
-        about = json.loads(opened.metadata()[KEY])
+    opening = {flow_file: FlowFile, metric_file: MetricFile, pagan_file: Model}[make].open
+    about = about_of(path)
     about.pop("tried", None)  # numbers, of which there are many
     for each in changed(about, text):
         with_about(path, lambda _, each=each: each)
-        opening = (FlowFile if make is flow_file else MetricFile).open
         if text == HOSTILE["markup"]:  # it can be printed: what takes it takes it as text
             with suppress(PolarPriorError):
                 opening(path)
@@ -261,6 +314,52 @@ def test_hostile_text_of_other_files_is_never_shown_raw(generator, bank, tmp_pat
         with pytest.raises(PolarPriorError) as refused:
             opening(path)
         assert not any(raw in f"{refused.value}" for raw in (*RAW, "one\ntwo"))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_of_an_index_is_never_shown_raw(bank, tmp_path, capsys, text):
+    """Each text of the JSON as it is, and each text of the metadata, with a digest that is right."""
+    path = bank.save(tmp_path / "bank", 50 * 20)
+    index = json.loads(path.read_text())
+    shards = [Shard(**line) for line in index["shards"]]
+    indexes = [json.dumps(each) for each in changed(index, text)]
+    for about in changed(json.loads(index["metadata"]["polarprior"]), text):
+        indexes.append(json.dumps({**index, "metadata": {**index["metadata"], "polarprior": json.dumps(about)}}))
+        with suppress(TypeError, AttributeError, KeyError):
+            settings = pp.Settings(**about["settings"])
+            indexes.append(index_text(BankInfo(**{**about, "settings": settings}), shards))
+    assert len(indexes) > 60
+    codes = [main(["bank", "info", str(path)]) for each in indexes if path.write_text(each)]
+    assert codes.count(0) == 2, "whose digest or shard, made right again, is ours"
+    assert_clean(capsys)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_of_a_plan_is_never_shown_raw(generator, tmp_path, capsys, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "users.py").write_text(
+        "import polarprior as pp\nfrom torch import nn\ndef make(): return pp.wrap(nn.Tanh(), latent_dim=4)\n"
+    )
+    monkeypatch.delitem(sys.modules, "users", raising=False)
+    build = ["bank", "build", "torch:users:make", "-n", "8", "-k", "2", "--device", "cpu", "--out", "bank"]
+    with monkeypatch.context() as ended:
+        ended.setattr(Solver, "__call__", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        ended.setattr(Parts, "remove_unless_begun", lambda _: None)
+        main(build)
+    plan = tmp_path / "bank.parts/plan.json"
+    whole = json.loads(plan.read_text())
+    for each in changed(whole, text):
+        plan.parent.mkdir(exist_ok=True)
+        plan.write_text(json.dumps(each))
+        assert main(build) == 1
+    sys.modules.pop("users", None)
+    assert_clean(capsys)
+
+
+def assert_clean(capsys):
+    said = "".join(capsys.readouterr())
+    assert not any(raw in said for raw in RAW)
+    assert "one\ntwo" not in said
 
 
 def test_hostile_names_of_tensors_and_shards(generator, bank, tmp_path, capsys):

@@ -116,7 +116,7 @@ class Host:
             names += generator.spaces
             return ["pixel", *names, *(f"{plugin}:{name}" for name in names)]
 
-        named_by_the_user(space, known_by_name)
+        named_by_the_user("space", space, known_by_name)
 
     def jacobian_fn(self, generator: Generator, space: str = "pixel", domain: str = "z") -> JacobianFn:
         """The Jacobian of the map from `domain` to `space`: the plugin's own, or its images' composed with a

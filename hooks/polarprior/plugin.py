@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from polarprior.surrogate.surrogate import surrogate_of as surrogate_of
     from polarprior.sweeps.comparing import shape_of as shape_of
     from polarprior.user_functions import made_by_the_user as made_by_the_user
+    from polarprior.user_functions import named_by_the_user as named_by_the_user
     from polarprior.volume.estimators import top_singular_values as top_singular_values
     from polarprior.wrapping import latent_prior as latent_prior
     from polarprior.wrapping import wrap as wrap

@@ -19,33 +19,34 @@ NAME = "torch"
 
 
 VARIABLE = "POLARPRIOR_CODE"
-"""Environment variable: spaces that the user trusts where a file names them, comma-separated."""
+"""Environment variable: what the user trusts where a file names it, comma-separated."""
 _named: set[str] = set()
 
 
-def named_by_the_user(space: str, by_name: Callable[[], Collection[str]]) -> None:
-    """Let the user name any space, which is remembered, and files that others made only what nobody has to vouch for.
+def named_by_the_user(what: str, name: str, by_name: Callable[[], Collection[str]]) -> None:
+    """Let the user name anything, which is remembered, and files that others made only what nobody has to vouch for.
 
-    A space may run code (``torch:MODULE:FUNCTION``) or read a file (``ground-metric:FILE``). Where a file names one,
-    it has to be in `by_name`, or to be to the letter one that the user has named: in this process, where a function
-    of polarprior was called with it, or in `VARIABLE`, which processes inherit. Spaces come by here alone.
+    A space, an energy or an augmentation may run code (``torch:MODULE:FUNCTION``) or read a file
+    (``ground-metric:FILE``). Where a file names one, it has to be in `by_name`, or to be to the letter one that the
+    user has named: in this process, where a function of polarprior was called with it, or in `VARIABLE`, which
+    processes inherit. Such names come by here alone.
 
     Args:
-        space: as it was given; `Foreign` where a file names it.
-        by_name: gives the spaces that are known by their names alone; asked where a file names one.
+        what: the argument that named it, for errors.
+        name: as it was given; `Foreign` where a file names it.
+        by_name: gives those that are known by their names alone; asked where a file names one.
 
     Raises:
         PolarPriorError: a file names another one.
     """
-    if not isinstance(space, Foreign):
-        _named.add(space)
+    if not isinstance(name, Foreign):
+        _named.add(name)
         return
     trusted = {*by_name(), *_named, *os.environ.get(VARIABLE, "").split(",")}
-    if space not in trusted or not space:
+    if name not in trusted or not name:
         raise PolarPriorError(
-            f"space: a file names {space[:80]!r}, which may run code or read another file",
-            f"if you trust it: pp.feature_map(generator, {str(space[:80])!r}) first, or type "
-            f"{VARIABLE}={shlex.quote(space[:80])} before the command",
+            f"{what}: a file names {name[:80]!r}, which may run code or read another file",
+            f"if you trust it, name it yourself, or type {VARIABLE}={shlex.quote(name[:80])} before the command",
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 import torch
-from polarprior.plugin import PolarPriorError, UsageError, made_by_the_user, nearest
+from polarprior.plugin import PolarPriorError, UsageError, made_by_the_user, named_by_the_user, nearest
 from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
@@ -74,7 +74,7 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
 
     Raises:
         UsageError: no such name.
-        PolarPriorError: the function gives something else.
+        PolarPriorError: the function gives something else, or only a file names it.
     """
     if base_std is not None and not (isfinite(base_std) and base_std > 0):
         raise UsageError(f"base_std: got {base_std}, expected a number above 0", "use such as base_std=2")
@@ -88,6 +88,7 @@ def problem_named(name: str, base_std: float | None = None) -> Between:
             base = GeneralisedGaussian(points, 4.0, 1.0) if base_std is None else _normal(points, base_std, 1.0)
             return Between(base, DoubleWell(points, mass))
     if name.startswith("torch:"):
+        named_by_the_user("energy", name, tuple)
         example = "torch:my_module:make_energy, a function in my_module.py that returns an Energy"
         target, _ = made_by_the_user("energy", name.removeprefix("torch:"), example, {})
         if not isinstance(target, Energy):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from polarprior.plugin import PolarPriorError, UsageError, made_by_the_user
+from polarprior.plugin import PolarPriorError, UsageError, made_by_the_user, named_by_the_user
 from torch import Tensor
 
 SHARE = 0.1
@@ -61,8 +61,9 @@ def named(name: str) -> Augmentation:
 
     Raises:
         UsageError: no such augmentation.
-        PolarPriorError: the user's function failed.
+        PolarPriorError: the user's function failed, or only a file names it.
     """
+    named_by_the_user("augment", name, lambda: AUGMENTATIONS)
     if name in AUGMENTATIONS:
         return AUGMENTATIONS[name]
     kind, _, source = name.partition(":")
