@@ -180,7 +180,7 @@ def surrogate(data: bytes) -> None:
 
 def _file_of(path: Path) -> BankFile:
     opened = pp.Bank.open(path, cached=False)
-    return BankFile(path, opened.info, len(opened), opened.columns())
+    return BankFile(path, opened.info, len(opened), opened.columns(), path.stat())
 
 
 def described(opening: Callable[[Path], Any], name: str) -> Callable[[bytes], None]:

@@ -43,7 +43,7 @@ class BankCache:
     """
 
     def __init__(self, files: Sequence[BankFile]):
-        stats = [file.path.stat() for file in files if file.path is not None]
+        stats = [file.found for file in files if file.found is not None]
         self.large = sum(stat.st_size for stat in stats) >= SMALL
         self._contents = {"contents": _hash([file.info.digest for file in files])}
         self._as_it_is = {**self._contents, "files": _hash([_identity(stat) for stat in stats])}

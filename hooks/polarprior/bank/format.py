@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -41,12 +42,14 @@ class BankFile:
         info: its metadata.
         rows: latents in it.
         columns: name to array, as they are stored, unchecked; of a file on a disk, to a `StoredColumn`.
+        found: what the system said of the file when it was opened; None for one in memory.
     """
 
     path: Path | None
     info: BankInfo
     rows: int
     columns: Mapping[str, np.ndarray | StoredColumn]
+    found: os.stat_result | None = None
 
     def block(self, start: int) -> Columns:
         """The columns from row `start` on, `BLOCK_ROWS` rows at most."""
@@ -104,11 +107,14 @@ def read(path: Path) -> BankFile:
         )
         raise BankError(f"bank: no file {path}", hint)
     try:
-        header, start = _header(path)
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            header, start = _header(file)
+            content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
         with safe_open(path, framework="numpy"):  # checks that what the header says fits the file
             pass
-        found = path.stat()
-        content = np.memmap(path, np.uint8, mode="c").view(np.ndarray)
+        if not os.path.samestat(path.stat(), found):
+            raise ValueError("it was replaced while it was opened")
     except (SafetensorError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise BankError(
@@ -130,16 +136,15 @@ def read(path: Path) -> BankFile:
         first, stop = (start + offset for offset in entry["data_offsets"])
         mapped = content[first:stop].view(DTYPES[name]).reshape(entry["shape"])
         columns[name] = StoredColumn(path, mapped, found)
-    return BankFile(path, info, rows, columns)
+    return BankFile(path, info, rows, columns, found)
 
 
-def _header(path: Path) -> tuple[dict[str, Any], int]:
+def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     """The header, and where the data start; ValueError where it is too large, or has a key twice."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if size > HEADER_LIMIT:
-            raise ValueError("it has no header of a bank")
-        header = json.loads(file.read(size), object_pairs_hook=without_doubles)
+    size = int.from_bytes(file.read(8), "little")
+    if size > HEADER_LIMIT:
+        raise ValueError("it has no header of a bank")
+    header = json.loads(file.read(size), object_pairs_hook=without_doubles)
     if not (isinstance(header, dict) and all(isinstance(entry, dict) for entry in header.values())):
         raise ValueError("its header is no object of objects")
     return {Foreign(name): entry for name, entry in header.items()}, 8 + size

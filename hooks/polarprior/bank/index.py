@@ -59,10 +59,31 @@ def find(path: Path) -> Path:
 def open_files(path: Path) -> tuple[BankInfo, list[BankFile]]:
     """Open a bank by its file, index or base name, without reading its columns.
 
+    Where it is replaced meanwhile, perhaps by one of another form, the new one is opened.
+
     Raises:
         BankError: anything is missing, damaged, foreign, or doesn't belong together.
     """
-    path = find(path)
+    while True:
+        found = find(path)
+        there = _entry(found)
+        try:
+            return _open(found)
+        except BankError:
+            if find(path) == found and _entry(found) == there:
+                raise
+
+
+def _entry(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from the one that replaces it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size
+
+
+def _open(path: Path) -> tuple[BankInfo, list[BankFile]]:
     if path.name.endswith(INDEX_SUFFIX):
         return _open_shards(path)
     file = bank_format.read(path)
@@ -85,16 +106,7 @@ def index_text(info: BankInfo, shards: Sequence[Shard]) -> str:
 
 
 def _open_shards(path: Path) -> tuple[BankInfo, list[BankFile]]:
-    while True:
-        info, shards = read_index(path)
-        try:
-            return info, _opened(path, info, shards)
-        except BankError:
-            if read_index(path) == (info, shards):  # else it has been replaced meanwhile, and its shards are gone
-                raise
-
-
-def _opened(path: Path, info: BankInfo, shards: Sequence[Shard]) -> list[BankFile]:
+    info, shards = read_index(path)
     files = []
     for number, shard in enumerate(shards, 1):
         file = path.with_name(shard.file)
@@ -105,7 +117,7 @@ def _opened(path: Path, info: BankInfo, shards: Sequence[Shard]) -> list[BankFil
         if opened.info != bound or opened.rows != shard.rows:
             raise BankError(f"bank: {file} is not the shard that {path.name} names", "fetch the whole bank again")
         files.append(opened)
-    return files
+    return info, files
 
 
 def read_index(path: Path) -> tuple[BankInfo, list[Shard]]:

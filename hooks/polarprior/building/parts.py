@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from polarprior.bank.format import Columns
 from polarprior.building import calibration_bytes
 from polarprior.building.plan import Plan, Unit
 from polarprior.errors import PolarPriorError
-from polarprior.files import make_folder, read_regular, write_atomically
+from polarprior.files import read_regular, write_atomically
 from polarprior.volume.calibration import Calibration
 
 FILE_LIMIT, PLAN_LIMIT = 1 << 30, 1 << 20
@@ -45,7 +46,7 @@ class Parts:
         self._plan: Plan | None = None
 
     def lock(self, name: str = "lock") -> Path:
-        """A lock file in the folder, which is made.
+        """The path of a lock file in the folder, see `polarprior.building.lock.held`.
 
         Raises:
             PolarPriorError: the folder is a link, which leads to somebody else's files, or something else.
@@ -54,7 +55,6 @@ class Parts:
             raise PolarPriorError(
                 f"out: {self.folder} is a link, or no folder", f"remove it: rm {shlex.quote(str(self.folder))}"
             )
-        make_folder(self.folder)
         return self.folder / name
 
     def calibration(self) -> Calibration | None:
@@ -76,7 +76,7 @@ class Parts:
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
             pass  # it is said below
         raise PolarPriorError(
-            f"out: the plan or the calibration in {self.folder} is damaged", f"start again: rm -r {self.folder}"
+            f"out: the plan or the calibration in {self.folder} is damaged", f"start again: {self._removal()}"
         )
 
     def check(self, plan: Plan) -> None:
@@ -85,10 +85,11 @@ class Parts:
         found = None if stored is None else plan.difference(stored)
         if found is not None:
             field, was, now = found
-            asked = f"use {field}={was}, " if field in _ARGUMENTS and was != "None" else ""
+            can_be_asked = field in _ARGUMENTS and was != "None" and re.fullmatch(r"[\w.:-]+", was)
+            asked = f"use {field}={was}, " if can_be_asked else ""
             raise PolarPriorError(
                 f"out: {self.folder} holds a build with {field} {was}, got {now}",
-                f"{asked}name another out=BANK, or start again: rm -r {self.folder}",
+                f"{asked}name another out=BANK, or start again: {self._removal()}",
             )
 
     def begin(self, plan: Plan, calibration: Calibration | None) -> None:
@@ -139,6 +140,9 @@ class Parts:
                 file.unlink(missing_ok=True)
         with suppress(OSError):
             self.folder.rmdir()
+
+    def _removal(self) -> str:
+        return f"rm -r {shlex.quote(str(self.folder))}"
 
     def _stored_plan(self) -> str | None:
         try:
