@@ -36,7 +36,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "polarprior.settings": ("from_dict", "_is_number"),
     "polarprior.bank.info": ("from_json", "_checked_fields", "_counts", "_describes_estimator", "_is_scalar"),
     "polarprior.bank.format": ("read", "_header", "_checked_rows"),
-    "polarprior.bank.index": ("open_files", "_entry", "_open", "_open_shards", "read_index", "_is_plain", "_no_index"),
+    "polarprior.bank.index": ("open_files", "_entry", "_open", "_open_shards", "read_index", "_is_plain"),
     "polarprior.bank.contents": ("checked_log_volume", "_checked_block", "_damaged"),
     "polarprior.bank.column": ("__getitem__", "_check"),
     "polarprior.bank.cache": ("get",),
