@@ -80,10 +80,11 @@ def fuzzed(target: str, corpus: Path, seconds: int) -> tuple[int, dict[str, int]
         (corpus / f"seed-{number}").write_bytes(content)
     findings = corpus.parent / f"{target}-findings"
     findings.mkdir(exist_ok=True)
+    earlier = {each.name for each in findings.iterdir()}  # of another run, which may be mended since
     tokens = corpus.parent / "tokens"
     words = set(re.findall(rb"[A-Za-z_]{3,}", b"".join(fuzz_targets.seeds().values())))
     tokens.write_text("".join(f'"{word.decode()}"\n' for word in sorted(words)[:500]))
-    began, executions, said = time.monotonic(), 0, ""
+    began, executions, said, new = time.monotonic(), 0, "", list[str]()
     while (left := seconds - (time.monotonic() - began)) > 2:  # a finding ends the process: go on
         done = subprocess.run(
             [
@@ -96,9 +97,10 @@ def fuzzed(target: str, corpus: Path, seconds: int) -> tuple[int, dict[str, int]
         runs = re.findall(r"number_of_executed_units: *(\d+)", done.stderr)
         executions += int(runs[-1]) if runs else 0
         said = (re.findall(r"^ === .*\n(?:.*\n)*?(\w+(?:Error|Exception).*)$", done.stderr, re.M) or [said])[-1]
-        if len(list(findings.iterdir())) > 20:
+        new = [each.name for each in findings.iterdir() if each.name not in earlier]
+        if len(new) > 20:
             break
-    found = {kind: len(list(findings.glob(f"{kind}-*"))) for kind in ("crash", "timeout", "oom")}
+    found = {kind: sum(name.startswith(f"{kind}-") for name in new) for kind in ("crash", "timeout", "oom")}
     return executions, found, said
 
 

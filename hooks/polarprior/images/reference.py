@@ -24,6 +24,8 @@ from polarprior.images.idx import read_idx
 from polarprior.images.pictures import as_image, from_uint8
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+"""What those are: others of Pillow's many are not read, whatever a file is called."""
 BATCH = 64
 UNREADABLE = (
     OSError,
@@ -32,6 +34,7 @@ UNREADABLE = (
     IndexError,
     RuntimeError,  # an encrypted zip
     SyntaxError,  # a broken PNG
+    TypeError,  # a number in a header that is none
     zlib.error,
     zipfile.BadZipFile,
     Image.DecompressionBombError,
@@ -229,7 +232,7 @@ def _reading(what: object, hint: str = "write it again") -> Iterator[None]:
 
 def _opened(file: object, name: object) -> Image.Image:
     with _reading(name, "remove it or write it again"):
-        image = Image.open(file)  # type: ignore[arg-type]  # a path or a binary file
+        image = Image.open(file, formats=FORMATS)  # type: ignore[arg-type]  # a path or a binary file
         if image.width * image.height > PIXELS:
             raise PolarPriorError(
                 f"images: {name} has {image.width} x {image.height} pixels, at most {PIXELS} are read", "resize it"
