@@ -77,6 +77,7 @@ def call(name, things, folder):
         "tune": {"generator": generator, "bank": bank, "options": options},
         "modes": {"generator": generator, "bank": bank},
         "score": {"generator": generator, "seeds": [0]},
+        "log_volume": {"generator": generator, "latents": things["latents"]},
         "wrap": {"module": nn.Linear(4, 6), "latent_dim": 4},
         "open_reference": {"path": folder},
         "top_singular_values": {"linear_map": things["linear_map"], "k": 2},
@@ -84,6 +85,7 @@ def call(name, things, folder):
         "Bank.save": {"self": bank, "path": folder / "bank"},
         "Bank.log_volume": {"self": bank},
         "Bank.rows_of": {"self": bank},
+        "Bank.top": {"self": bank, "n": 2},
         "Generator.__call__": {"self": generator, "latents": things["latents"]},
         "LatentPrior.draw": {"self": generator.prior, "seeds": [0]},
         "TuneOptions": {"comparison": pp.Comparison("prior")},
@@ -111,6 +113,9 @@ OF_THEIR_OWN = {
     ("LatentPrior.draw", "seeds"): r"seeds: got",
     ("LatentPrior.draw", "label"): r"label: got",
     ("Generator.__call__", "latents"): r"latents: got",
+    ("Generator.__call__", "label"): r"label: (got|given with)",
+    ("log_volume", "latents"): r"latents: got",
+    ("log_volume", "label"): r"label: (got|given with)",
 }
 """Checked where they are made into arrays."""
 
@@ -220,7 +225,6 @@ def test_labels_of_latents(label):
     [
         ({"k": 2.0}, "k: got 2.0, expected a whole number"),
         ({"bank": "bank.safetensors"}, "bank: got 'bank.safetensors', expected a Bank"),
-        ({"hold": "contrast"}, "hold: got 'contrast', expected a sequence"),
         ({"draws": -5}, "draws: got -5"),
         ({"label": "cat"}, "label: got 'cat'"),
         ({"label": 2**70}, "label: got "),

@@ -124,7 +124,15 @@ def test_sample_writes_what_python_draws(run, folder, tmp_path):
     code, out, _ = run("sample", MODEL, *BANK, "--polarity", "-0.1", "--seeds", "0-3,9", "--out", tmp_path)
     assert code == 0
     assert "ESS" in out
-    names = {"seed0000.png", "seed0001.png", "seed0002.png", "seed0003.png", "seed0009.png", "samples.json"}
+    names = {
+        "seed0000.png",
+        "seed0001.png",
+        "seed0002.png",
+        "seed0003.png",
+        "seed0009.png",
+        "samples.json",
+        "samples.png",
+    }
     assert {file.name for file in tmp_path.iterdir()} == names
     generator = pp.load(MODEL)
     sampler = pp.latent_sampler(generator, pp.Bank.open("bank.safetensors"), rho=-0.1)
@@ -235,7 +243,7 @@ def test_a_model_with_classes(run, fails, tmp_path):
     arguments = ("--bank", bank, "--class", "2", "--polarity", "0", "--seeds", "2,5,0", "--out", tmp_path / "out")
     code, out, _ = run("sample", CONDITIONAL, *arguments)
     assert code == 0
-    assert "1 of the seeds are no rows of this bank" in out
+    assert "is no row of this bank: such a seed is replaced at any rho" in out
     drawn = json.loads((tmp_path / "out/samples.json").read_text())["drawn"]
     assert (drawn["2"], drawn["5"]) == (2, 5), "at rho 0 the rows of the class stay themselves"
     assert drawn["0"] % 3 == 2, "another seed becomes a row of the class"

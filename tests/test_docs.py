@@ -51,7 +51,10 @@ def test_the_plugin_page_runs(tiny):
             assert "passed" in done.stdout
         if command == "polarprior plugins":
             assert re.search(r"tiny .*jacobian_fn, load_generator +ok", done.stdout)
-    assert sorted(path.name for path in (tiny / "modes").glob("*.png")) == [f"seed000{i}.png" for i in range(4)]
+    assert sorted(path.name for path in (tiny / "modes").glob("*.png")) == [
+        "samples.png",
+        *(f"seed000{i}.png" for i in range(4)),
+    ]
 
 
 def test_the_readme_runs(tmp_path, monkeypatch):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import polarprior as pp
 import pytest
-from polarprior.bank.extremes import extremes
 from polarprior.building.merge import merge
 from polarprior.cli.main import main
 from polarprior.errors import PolarPriorError
@@ -79,7 +78,7 @@ MISTAKES = [
     (
         f"{DRAW} --polarity 0.1 --class cat",
         lambda g, b: pp.sample(g, b, 0.1, [0], label="cat"),
-        ("label: torch has no classes", "--class: torch has no classes"),
+        ("label: your module has no classes", "--class: your module has no classes"),
         ("leave the class out", "leave the class out"),
     ),
     (
@@ -110,7 +109,7 @@ MISTAKES = [
         f"modes {MODEL} --bank bank --force",
         lambda g, b: pp.modes(g, b, pp.ModesOptions(force=True)),
         ("force: given without rho=RHO", "--force: given without --polarity RHO"),
-        ("add rho=-5", "add --polarity=-5"),
+        ("add tilt=-1", "add --tilt=-1"),
     ),
     (
         f"score {MODEL} --seeds 0 --space taste",
@@ -138,7 +137,7 @@ MISTAKES = [
     ),
     (
         "bank top bank --class 1",
-        lambda g, b: extremes(b, 16, 1),
+        lambda g, b: b.top(16, label=1),
         ("label: got 1, the bank has no classes", "--class: got 1, the bank has no classes"),
         ("leave the class out", "leave the class out"),
     ),

@@ -126,6 +126,7 @@ def test_an_unknown_plugin_names_the_known(make_host):
         ("return make(lambda z: z[:1])", "images of 2 latents"),
         ("return make(lambda z: z.int())", "images of 2 latents are torch.int32"),
         ("return make(lambda z: z @ z)", "failed in load_generator: RuntimeError"),
+        ("return replace(pp.wrap(N(lambda z: z / 0), 3), plugin='bad')", "failed in load_generator: module: for z"),
     ],
 )
 def test_what_a_plugin_returns_is_checked_and_the_plugin_blamed(make_host, body, message):
@@ -137,8 +138,9 @@ def test_what_a_plugin_returns_is_checked_and_the_plugin_blamed(make_host, body,
             def __init__(self, f=lambda z: z):
                 super().__init__()
                 self.forward = f
-        def make(f=lambda z: z, **options):
-            return replace(pp.wrap(N(f), 3, **options), plugin="bad")
+        def make(f=lambda z: z, prior=None):
+            made = replace(pp.wrap(N(), 3), plugin="bad", synthesize=lambda z, label: f(z))
+            return made if prior is None else replace(made, prior=replace(made.prior, rows=prior))
         @hookimpl
         def load_generator(source, device, settings):
             {body}
@@ -240,9 +242,11 @@ def test_a_domain_without_a_jacobian_is_blamed(make_host):
 
 def test_settings_are_checked(make_host):
     host = make_host(a=GOOD.format(name="a"))
-    for settings in ({"turnc": 0.7}, {"trunc": "x"}, {"trunc": 10**400}):
+    for settings in ({"trunc": "x"}, {"trunc": 10**400}):
         with pytest.raises(UsageError, match="settings"):
             host.load("a", **settings)
+    with pytest.raises(UsageError, match="turnc: no such option"):
+        host.load("a", turnc=0.7)
 
 
 def test_a_space_of_another_plugin_is_named_by_it(make_host):

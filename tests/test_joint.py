@@ -222,7 +222,7 @@ def test_sample_writes_the_classes(tmp_path, monkeypatch, capsys):
     options = pp.SamplerOptions(joint=True, force=True)
     samples = pp.sample(generator, bank, -0.1, range(20), options=options)
     assert samples.to_dict()["classes"] == classes
-    assert samples.outside() == 0
+    assert samples.outside == []
     images = generator(samples.latents)
     assert torch.equal(images, generator(generator.prior.draw(samples.became, samples.latents.label)))
     assert main([*draw, "--class", "all", "--out", "apart"]) == 0

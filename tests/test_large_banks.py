@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from mutants import mutate, write_valid
 from polarprior import verify
 from polarprior.bank import format as bank_format
-from polarprior.bank.extremes import extremes
 from polarprior.bank.statistics import histogram, spectrum_statistics
 from polarprior.building.card import write_card
 from polarprior.building.merge import merge
@@ -192,14 +191,14 @@ def test_banks_that_do_not_belong_together(bank, tmp_path):
 
 
 def test_the_two_ends_of_a_bank(bank):
-    low, high = extremes(bank, 5)
+    low, high = bank.top(5), bank.top(5, anti=True)
     order = bank.seeds[np.argsort(bank.log_volume())]
     assert (low.name, low.seeds) == ("modes", order[:5].tolist())
     assert (high.name, high.seeds) == ("anti-modes", order[::-1][:5].tolist())
     assert high.log_volumes[0] == bank.log_volume().max()
     for n in (0, 301):
-        with pytest.raises(UsageError, match="expected 1 to 300"):
-            extremes(bank, n)
+        with pytest.raises(UsageError, match=r"expected (1 to 300|a whole number from 1)"):
+            bank.top(n)
 
 
 def test_statistics_of_the_spectra(bank):

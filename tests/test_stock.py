@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import pickle
 import re
@@ -82,6 +83,43 @@ def draw(folder, out, *options, script="draw.py", seeds=SEEDS, **how):
 
 def polarity(rho=RHO):
     return f"--polarity={rho}", "--bank=bank.safetensors"
+
+
+def test_a_run_leaves_a_record_beside_its_pictures(stock, drawn):
+    """The pictures are the stock script's bytes; nothing is left where no polarity is, or with --no-record."""
+    found = json.loads((stock / "drawn/polarprior.json").read_text())
+    bank = Bank.open(stock / "bank.safetensors")
+    assert (found["script"], found["bank"]) == ("draw.py", bank.info.digest)
+    assert "--outdir=drawn" in found["arguments"]
+    (law,) = found["draws"]
+    assert law["diagnostics"]["rho"] == float(RHO)
+    assert law["laws"]
+    pairs = dict(map(tuple, law["drawn"]))
+    assert {*pairs} == {0, 1, 2, 3, 40, None}, "5000 is no row of the bank"
+    assert same([drawn[SEEDS.index(seed)] for seed in (0, 1, 40)], stock_pictures([pairs[0], pairs[1], pairs[40]]))
+    draw(stock, "unrecorded", *polarity(), "--no-record")
+    for folder in ("unrecorded", "plain", "zero"):
+        assert not (stock / folder / "polarprior.json").exists()
+
+
+def test_a_tilt_is_the_polarity_of_that_strength(stock, drawn):
+    std = Bank.open(stock / "bank.safetensors").log_volume().std()
+    assert same(draw(stock, "tilted", f"--tilt={float(RHO) * std:.12g}", "--bank=bank.safetensors"), drawn)
+    done = run(stock, "draw.py", "--tilt=-0.5", *polarity())
+    assert done.returncode == 2
+    assert "which say the same twice" in done.stderr
+
+
+def test_a_patched_script_without_polarity_says_what_has_the_module_that_it_lacks(stock):
+    (stock / "lacking.py").write_text(
+        "import polarprior.stock.patched\nimport sys\nsys.modules['pkg_resources'] = None\nimport pkg_resources\n"
+    )
+    done = run(stock, "lacking.py", launcher=False)
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr
+    assert done.stderr.strip().endswith(
+        "hint: type polarprior run lacking.py, which has what it needs of pkg_resources"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +211,7 @@ def test_a_patched_script_without_polarity_loads_nothing_else(stock):
     (stock / "patched.py").write_text(script)
     done = run(stock, "patched.py", launcher=False)
     loaded = {"polarprior", "polarprior.lazy", "polarprior.version", "polarprior.errors", "polarprior.flags"}
-    loaded |= {"polarprior.foreign"}
+    loaded |= {"polarprior.foreign", "polarprior.strength"}
     loaded |= {"polarprior.stock", "polarprior.stock.patched", "polarprior.stock.polarity"}
     assert set(eval(done.stdout)) == loaded
     assert "--polarity RHO" in run(stock, "patched.py", "--help", launcher=False).stdout
@@ -258,7 +296,7 @@ def test_a_polarity_that_does_nothing_says_so(stock):
         (["train.py", *polarity()], 2, "training needs the model's own prior"),
         (["broken.py", *polarity()], 2, "it is not known to draw latents"),
         (["draw.py", "--polarity=-0.1", "--bank=nowhere.safetensors"], 1, "nowhere.safetensors"),
-        (["draw.py", *polarity(), "--trunc=0.7"], 1, "settings is {'trunc': 1.0}"),
+        (["draw.py", *polarity(), "--trunc=0.7"], 1, "is for truncation 1.0, your module was opened with 0.7"),
         (["draw.py", *polarity(-50)], 1, "--polarity: got -50"),
     ],
 )
@@ -285,7 +323,7 @@ def test_another_networks_bank_is_refused(stock, tmp_path):
     torch.save(network.state_dict(), tmp_path / "other.pt")
     done = run(stock, "draw.py", f"--network={tmp_path}/other.pt", "--seeds=0", "--outdir=other", *polarity())
     assert done.returncode == 1
-    assert "fingerprint is" in done.stderr
+    assert "is a bank of a module with other weights or layers (fingerprint " in done.stderr
 
 
 def test_a_checkout_that_nobody_knows_is_refused(tmp_path):
@@ -333,7 +371,8 @@ def test_own_flags_are_taken_out_and_the_rest_keeps_its_order():
         "--force",
     ]
     options, rest = taken(words)
-    assert options == {"rho": -0.1, "bank": "b", "force": True, "joint": False, "device": None}
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    assert given == {"rho": -0.1, "bank": "b", "force": True}
     assert rest == ["--seeds", "0-3", "-o", "x", "file", "--x=1", "--force"]
 
 

@@ -420,14 +420,14 @@ def test_tune_and_modes_and_npz_as_commands(here, capsys):
     assert run("tune", *common, *measured, "--precision", 0.1) == 0
     assert "next: polarprior sample torch:blobs:make --polarity=0 --bank bank.safetensors" in capsys.readouterr().out
     assert run("modes", *common, "-n", 4, "--reference", "real", "--out", "ends") == 0
-    assert "the bank's extremes, not the law" in capsys.readouterr().out
+    assert "the ends of this bank, further out than any law" in capsys.readouterr().out
     ends = json.loads(Path("ends/modes.json").read_text())["groups"][0]
     assert len(ends["seeds"]) == 4
     assert len(ends["nearest"][0]) == 5
     assert run("modes", *common, "--polarity=-50", "-n", 3, "--out", "far") == 1
     capsys.readouterr()
     assert run("modes", *common, "--polarity=-50", "-n", 3, "--force", "--out", "far") == 0
-    assert "rho -50, k 3, beyond the limits: the bank's extremes, not the law" in capsys.readouterr().out
+    assert "rho -50, k 3, beyond the limits: the ends of this bank, further out than" in capsys.readouterr().out
     assert run("sample", *common, "--polarity=-0.1", "--seeds", "0-4", "--npz", "five.npz") == 0
     with np.load("five.npz") as arrays:
         assert arrays.files == ["arr_0"]
@@ -460,7 +460,7 @@ def test_tune_and_modes_and_npz_as_commands(here, capsys):
         (["tune", "--minimise", "fid"], "--reference: none given"),
         (["modes", "--force"], "--force: given without --polarity"),
         (["modes", "--per-class"], "--per-class: the bank has no classes"),
-        (["modes", "--polarity=-0.1", "--anti"], "--anti: not with --polarity"),
+        (["modes", "--polarity=-0.1", "--anti"], "--anti: given together with rho"),
     ],
 )
 def test_wrong_usage_is_said_in_two_lines(here, capsys, words, error):

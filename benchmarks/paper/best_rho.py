@@ -53,7 +53,7 @@ def run(quick: bool) -> dict[str, Any]:
                 "model": model,
                 "space": space,
                 "rho": best,
-                "tilt": float(found[best][0].report.tilt * np.sign(best)),
+                "tilt": float(found[best][0].report.tilt),
                 "chosen": chosen,
                 "fid": interval([each.drawn for each in judged]),
                 "at 0": interval(plain),

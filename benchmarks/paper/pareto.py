@@ -145,7 +145,7 @@ def _curve(panel: Any, rows: Sequence[Results], space: str, label: str, colour: 
         fill = colour if row.get("within_limits", 1) == 1 else "white"
         bars = {"yerr": up["half"], "xerr": across["half"], "lw": 0.6, "color": colour}
         panel.errorbar(across["mean"], up["mean"], fmt="o", ms=3, mfc=fill, **bars)
-        said = f"{row['bound']:g}" if style == "--" else f"{row['rho']:g}" if row.get("tilt", 0) > 0.7 else ""
+        said = f"{row['bound']:g}" if style == "--" else f"{row['rho']:g}" if abs(row.get("tilt", 0)) > 0.7 else ""
         place = {"xytext": (2, 2), "textcoords": "offset points", "color": colour}
         panel.annotate(said, (across["mean"], up["mean"]), fontsize=5, **place)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polarprior.api.banks import build_bank as build_bank
     from polarprior.api.banks import calibrate as calibrate
     from polarprior.api.banks import verify as verify
+    from polarprior.api.draws import log_volume as log_volume
     from polarprior.api.draws import modes as modes
     from polarprior.api.draws import sample as sample
     from polarprior.api.draws import score as score

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, Signature, isclass, isfunction, signature
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +23,7 @@ MOST_CLASSES = 2**31
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def in_short(value: Any) -> str:
         return f"{kind} of {value.dtype} {list(value.shape)}"
     if isinstance(value, str | bytes) and len(value) > 60:
         return f"a {kind} of {len(value)} characters"
+    if isfunction(value) or isclass(value):
+        return f"the {'class' if isclass(value) else 'function'} {value.__name__}"
     text = repr(value)
     return text if len(text) <= 60 else f"a {kind}"
 
@@ -167,17 +170,20 @@ def either(*domains: Domain) -> Domain:
 
 
 def checked(**domains: Domain) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a function, or a class, refuse arguments outside their domains, before anything else is done.
+    """Make a function, or a class, refuse arguments outside their domains, unknown and missing ones, before anything
+    else is done.
 
     Raises:
         UsageError: by the function, naming the argument.
     """
 
     def around(function: Callable[P, R]) -> Callable[P, R]:
-        names = list(signature(function).parameters)
+        takes = signature(function)
+        names = list(takes.parameters)
 
         @wraps(function)
         def call(*positional: P.args, **named: P.kwargs) -> R:
+            _bound(function.__name__, takes, positional, named)
             for name, value in (*zip(names, positional, strict=False), *named.items()):
                 if name in domains:
                     domains[name].check(name, value)
@@ -187,6 +193,53 @@ def checked(**domains: Domain) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return around
+
+
+def _bound(name: str, takes: Signature, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Raise UsageError unless a function can be called so."""
+    try:
+        takes.bind(*positional, **named)
+    except TypeError as error:
+        raise _not_taken(name, takes, len(positional), named) from error
+
+
+def _not_taken(function: str, takes: Signature, positional: int, named: Iterable[str]) -> UsageError:
+    """What is wrong with a call that names arguments which a function doesn't take, or too few or too many."""
+    names = [name for name in takes.parameters if name != "self"]
+    kinds = [each.kind for each in takes.parameters.values()]
+    if Parameter.VAR_KEYWORD not in kinds:
+        check_names(named, names)
+    given = {*list(takes.parameters)[:positional], *named}
+    missing = [
+        name
+        for name, each in takes.parameters.items()
+        if each.default is Parameter.empty and each.kind is not Parameter.VAR_KEYWORD and name not in given
+    ]
+    if missing:
+        needed = ", ".join(f"{name}=..." for name in missing)
+        return UsageError(f"{missing[0]}: none given, {function} needs it", f"add it: {function}(..., {needed})")
+    return UsageError(
+        f"{function}: got {positional} arguments without a name, more than it takes so, or one of them twice",
+        f"name them: {function}({', '.join(f'{name}=...' for name in names[:3])}, ...)",
+    )
+
+
+def named_fields(cls: type[Options]) -> type[Options]:
+    """Make a dataclass of options refuse names that are none of its fields, with the one that is meant, and more or
+    fewer values than it has.
+
+    Raises:
+        UsageError: by the class, naming the argument.
+    """
+    initialise, takes = cls.__init__, signature(cls)
+
+    @wraps(initialise)
+    def __init__(self: Options, *positional: Any, **named: Any) -> None:
+        _bound(cls.__name__, takes, positional, named)
+        initialise(self, *positional, **named)
+
+    cls.__init__ = __init__  # type: ignore[assignment]
+    return cls
 
 
 def check_fields(options: Any) -> None:
@@ -231,6 +284,7 @@ HOST = instance("polarprior.host:Host", "leave {name} out, for the installed plu
 K = Domain("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool), "use k=30")
 """Its range is the model's or the bank's to tell."""
 RHO = number(use="use such as rho=-0.1")
+TILT = number(use="use such as tilt=-0.5")
 LABEL = whole(0, MOST_CLASSES, "use the number of a class, such as label=0")
 SPACE = text("use space='pixel'")
 SHARD_SIZE = whole(1, 2**60, "leave {name} out, for 2 GB")

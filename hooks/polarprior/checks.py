@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from polarprior.bank.bank import Bank
-from polarprior.errors import PluginError, blaming
+from polarprior.errors import YOURS, PluginError, blaming, failure
 from polarprior.generator import Generator, Latents
 from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.jacobian.linear_map import LinearMap, Products
@@ -136,19 +136,19 @@ def check_behaves(generator: Generator) -> None:
     again, alone = _two_latents(generator).z, generator.prior.draw([1]).z
     if not (torch.equal(latents.z, again) and torch.equal(latents.z[1:], alone)):
         raise PluginError(
-            f"{generator.plugin}: its prior drew different latents for the same seed",
+            f"{generator.called}: its prior drew different latents for the same seed",
             "row i must depend on seeds[i] alone: make a random generator from each seed",
         )
     images = generator(latents)
     scale = float(images.abs().max()) or 1.0
     if float((generator(latents) - images).abs().max()) > 1e-3 * scale:
         raise PluginError(
-            f"{generator.plugin}: the same latent gave two different outputs: the model draws noise inside",
+            f"{generator.called}: the same latent gave two different outputs: the model draws noise inside",
             "fix its noise (a noise mode of const or none), and put it in eval mode",
         )
     if float((generator(latents[:1]) - images[:1]).abs().max()) > 1e-3 * scale:
         raise PluginError(
-            f"{generator.plugin}: an output depends on what else is in its batch",
+            f"{generator.called}: an output depends on what else is in its batch",
             "put the model in eval mode: batch norm must use its stored statistics",
         )
 
@@ -192,6 +192,8 @@ def _check_finite(values: Tensor, plugin: str, hook: str, what: str) -> None:
 
 
 def _broken(plugin: str, hook: str, what: str) -> PluginError:
+    if plugin == YOURS:
+        return failure(plugin, f"does not do: {what}")
     return PluginError(
         f"plugin {plugin} breaks the contract of {hook}: {what}",
         "polarprior.testing is the suite it must pass; where the plugin isn't yours, report it to its authors",

@@ -12,7 +12,14 @@ from polarprior.flags import in_flags
 from polarprior.foreign import shown
 
 OF_SCRIPTS = {"rho": "--polarity", "bank": "--bank", "force": "--force", "device": "--device"}
-OF_SCRIPTS |= {"joint": "--joint", "label": "--class", "k": "-k", "n": "-n"}
+OF_SCRIPTS |= {
+    "tilt": "--tilt",
+    "no_record": "--no-record",
+    "joint": "--joint",
+    "label": "--class",
+    "k": "-k",
+    "n": "-n",
+}
 """What a stock script takes beside its own options, and what is said there of classes and of building a bank."""
 
 
@@ -45,6 +52,10 @@ class UsageError(PolarPriorError):
     exit_code = 2
 
 
+class ModuleError(UsageError):
+    """A module that was given to `polarprior.wrap`, or what was said of it, is wrong: by the user, or by a plugin."""
+
+
 class BankError(PolarPriorError):
     """A bank that can't be read, is damaged, or belongs to another model or other settings."""
 
@@ -66,19 +77,33 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return next(iter(get_close_matches(name.lower(), known, 1, 0.5)), known[0])
 
 
+YOURS = "your module"
+"""In place of a plugin's name, where the generator is the user's own."""
+
+
+def failure(who: str, what: str) -> PluginError:
+    """The error of a plugin that has failed; of `YOURS`, of the user's own module."""
+    if who == YOURS:
+        return PluginError(f"{who} {what}", "look into its forward; polarprior --debug shows where")
+    hint = "polarprior --debug shows where; where the plugin isn't yours, report it to its authors"
+    return PluginError(f"plugin {who} {what}", hint)
+
+
 @contextmanager
 def blaming(plugin: str, hook: str) -> Iterator[None]:
-    """Turn what the plugin's code raises into a PluginError that names it; a PolarPriorError goes through."""
+    """Turn what the plugin's code raises into a PluginError that names it; a PolarPriorError goes through, unless it
+    is of a module that the plugin itself has wrapped."""
     try:
         yield
+    except ModuleError as error:
+        if plugin == YOURS:
+            raise
+        raise failure(plugin, f"failed in {hook}: {error.message}") from error
     except PolarPriorError:
         raise
     except (Exception, SystemExit) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise PluginError(
-            f"plugin {plugin} failed in {hook}: {type(error).__name__}: {reason}",
-            "polarprior --debug shows where; where the plugin isn't yours, report it to its authors",
-        ) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise failure(plugin, f"failed{'' if plugin == YOURS else f' in {hook}'}: {reason}") from error
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

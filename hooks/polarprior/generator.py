@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from polarprior.arguments import MOST_CLASSES, SEEDS_OF_A_DRAW, checked, in_short, seeds_in, whole
-from polarprior.errors import UsageError, nearest
+from polarprior.devices import torch_device
+from polarprior.errors import YOURS, UsageError, nearest
 from polarprior.settings import Settings
+from polarprior.user_functions import NAME
 
 Seeds = Iterable[int] | np.ndarray | Tensor | int
 """Stock seeds: whole numbers, 0 <= seed < 2**32, or one of them."""
@@ -38,10 +40,18 @@ class Latents:
     z: Tensor
     label: Tensor | None = None
 
+    @property
+    def shape(self) -> torch.Size:
+        """That of z: [n, *shape]."""
+        return self.z.shape
+
     def __len__(self) -> int:
         return len(self.z)
 
-    def __getitem__(self, rows: slice | Tensor) -> Latents:
+    def __getitem__(self, rows: int | slice | Tensor) -> Latents:
+        if isinstance(rows, int):
+            row = range(len(self))[rows]  # or an IndexError
+            rows = slice(row, row + 1)
         return Latents(self.z[rows], None if self.label is None else self.label[rows])
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Latents:
@@ -151,21 +161,33 @@ class Generator:
     network: nn.Module | None = field(default=None, repr=False)
 
     @property
+    def called(self) -> str:
+        """What messages call it: its plugin, or that it is the user's own."""
+        return YOURS if self.plugin == NAME else self.plugin
+
+    @property
     def rank_bound(self) -> int:
         """The largest rank that the Jacobian in z can have by its input alone."""
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
 
     @checked(batch_size=whole(1, 2**31))
-    def __call__(self, latents: Latents, batch_size: int = 16) -> Tensor:
+    def __call__(self, latents: Latents | Tensor, batch_size: int = 16, *, label: Labels = None) -> Tensor:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
+
+        Args:
+            latents: Latents, or their bare z [n, *shape].
+            batch_size: how many go through the network at once.
+            label: of a bare z: its classes, [n] or a single one, where the model has classes.
+
+        Raises:
+            UsageError: latents of another shape or dtype, or classes that the model needs or doesn't have.
 
         >>> import torch, polarprior as pp
         >>> generator = pp.wrap(torch.nn.Linear(4, 6), latent_dim=4)
         >>> generator(generator.prior.draw(range(5))).shape
         torch.Size([5, 6])
         """
-        self.check(latents)
-        latents = latents.to(self.device, self.dtype)
+        latents = self.latents(latents, label).to(self.device, self.dtype)
         with torch.no_grad():
             batches = [
                 self.synthesize(batch.z, batch.label)
@@ -173,25 +195,44 @@ class Generator:
             ]
         return torch.cat(batches)
 
-    def on(self, device: torch.device) -> Generator:
-        """The same generator on `device`; its network is moved there."""
+    def on(self, device: torch.device | str) -> Generator:
+        """The same generator on `device`; its network is moved there.
+
+        Raises:
+            UsageError: no such device here.
+        """
+        device = torch_device(device)
         if self.network is not None:
             self.network.to(device)
         return replace(self, device=device)
+
+    def latents(self, z: Latents | Tensor, label: Labels = None) -> Latents:
+        """Latents, as they are or of a bare z with its classes, if this model has such; see `check`."""
+        if not isinstance(z, Latents):
+            n = len(z) if isinstance(z, Tensor) and z.ndim else 1
+            z = Latents(z, None if label is None else torch.from_numpy(_as_labels(label, n)))
+        elif label is not None:
+            raise UsageError("label: given with Latents, which have their own", "leave it out, or give the bare z")
+        self.check(z)
+        return z
 
     def check(self, latents: Latents) -> None:
         """Raise UsageError unless `latents` may be rows of this model's prior: float32 or float64, with labels where
         it needs them."""
         if not isinstance(latents, Latents) or not isinstance(latents.z, Tensor):
             got = in_short(getattr(latents, "z", latents))
-            raise UsageError(f"latents: got {got}, expected Latents of a Tensor", _DRAW)
+            numpy = isinstance(getattr(latents, "z", latents), np.ndarray)
+            raise UsageError(
+                f"latents: got {got}, expected a Tensor [n, {', '.join(map(str, self.prior.shape))}], or Latents",
+                "give torch.from_numpy(z)" if numpy else _DRAW,
+            )
         if latents.z.dtype not in (torch.float32, torch.float64):
             raise UsageError(
                 f"latents: got {latents.z.dtype}, expected float32 or float64: a seed gives no other latents",
                 "give them as the stock script draws them, and cast the latents that come back",
             )
         self.check_label(latents.label)
-        if tuple(latents.z.shape[1:]) != tuple(self.prior.shape) or not len(latents):
+        if not latents.z.ndim or tuple(latents.z.shape[1:]) != tuple(self.prior.shape) or not len(latents):
             raise UsageError(
                 f"latents: got shape {tuple(latents.z.shape)}, expected (n, {', '.join(map(str, self.prior.shape))})",
                 _DRAW,
@@ -210,7 +251,7 @@ class Generator:
         if text.strip().isdecimal() and len(text.strip()) < 10:
             return int(text)
         if self.num_classes is None:
-            raise UsageError(f"label: {self.plugin} has no classes", "leave the class out")
+            raise UsageError(f"label: {self.called} has no classes", "leave the class out")
         names = [
             (_plain(name), str(index))
             for index, synonyms in enumerate(self.class_names)
@@ -218,7 +259,7 @@ class Generator:
         ]
         found = [index for name, index in names if name == _plain(text)]
         if not names:
-            raise UsageError(f"label: got {text!r}, {self.plugin} knows its classes by number", "use such as 0")
+            raise UsageError(f"label: got {text!r}, {self.called} knows its classes by number", "use such as 0")
         if not found:
             raise UsageError(
                 f"label: no class is called {text!r}",
@@ -234,20 +275,20 @@ class Generator:
         """Raise UsageError unless `label` is what this model needs: None, or classes in range."""
         if self.num_classes is None:
             if label is not None:
-                raise UsageError(f"label: {self.plugin} has no classes", "leave the class out")
+                raise UsageError(f"label: {self.called} has no classes", "leave the class out")
         elif label is not None and not (isinstance(label, Tensor) and label.dtype == torch.int64):
             raise UsageError(
                 f"label: got {in_short(label)}, expected an int64 Tensor", "use such as torch.tensor([0])"
             )
         elif label is None:
             raise UsageError(
-                f"label: {self.plugin} needs one of its {self.num_classes} classes, got none",
+                f"label: {self.called} needs one of its {self.num_classes} classes, got none",
                 f"name a class: 0 to {self.num_classes - 1}",
             )
         elif len(label) and not (int(label.min()) >= 0 and int(label.max()) < self.num_classes):
             raise UsageError(
                 f"label: got {int(label.min())} to {int(label.max())}, expected 0 to {self.num_classes - 1}",
-                f"{self.plugin} has {self.num_classes} classes, counted from 0",
+                f"{self.called} has {self.num_classes} classes, counted from 0",
             )
 
 

@@ -87,7 +87,8 @@ class HookSpecs:
         Args:
             generator: whose prior is reweighted.
             bank: spectra of its latents; None for samplers that need none.
-            rho: the polarity; 0 is the model's own prior.
+            rho: the polarity; 0 is the model's own prior. Of the host's samplers ``options.tilt`` may be given in its
+                place; of others it has been turned into a rho.
             options: which sampler, k, draws, the class, support, what is held, force, and whether classes are drawn
                 with the latents. A model plugin that differs from the host in one of the host's samplers looks at
                 ``options.sampler``, and declines the others.

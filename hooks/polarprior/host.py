@@ -5,22 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polarprior import builtin
 from polarprior.arguments import check_names
+from polarprior.devices import torch_device
 from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
 from polarprior.pinned import pinned
 from polarprior.plugins import Plugins
 from polarprior.samplers.contract import SAMPLERS, SamplerOptions
+from polarprior.stages import stage
+from polarprior.strength import check_strength
 from polarprior.user_functions import named_by_the_user
 
 if TYPE_CHECKING:
     import click
-    import torch
     from typing_extensions import Unpack
 
     from polarprior.bank.bank import Bank
@@ -63,11 +65,13 @@ class Host:
 
         name, _, source = model.partition(":")
         self.plugins.require(name, "load_generator", model)
+        check_names(settings, [each.name for each in fields(Settings)])
         try:
             asked = Settings.from_dict(settings)
         except ValueError as error:
             raise UsageError(str(error), "the settings are trunc, temperature, noise_mode") from error
         with ExitStack() as stack:
+            stack.enter_context(stage(f"loading {model}"))
             if sha256 is not None:
                 source = str(stack.enter_context(pinned(Path(source), sha256)))
                 stack.enter_context(warnings.catch_warnings())
@@ -75,7 +79,8 @@ class Host:
             generator = self.plugins.ask(
                 name, "load_generator", source=source or None, device=torch_device(device), settings=asked
             )
-        return replace(checked_generator(generator, name, self.plugins.describe(name)), source=model)
+            generator = checked_generator(generator, name, self.plugins.describe(name))
+        return replace(generator, source=model)
 
     def feature_map(self, generator: Generator, space: str) -> FeatureMap:
         """The map to ``SPACE``, one of the generator's own or the host's, or to ``PLUGIN:SPACE``, such as
@@ -147,7 +152,8 @@ class Host:
         if answer is None:
             feature_map = self.feature_map(generator, space)
             return through(feature_map, self.jacobian_fn(generator, "pixel", domain))
-        return checked_jacobian_fn(answer, generator, self.plugins.describe(name))
+        whose = generator.plugin if name == builtin.NAME else name  # the host differentiates what the model does
+        return checked_jacobian_fn(answer, generator, self.plugins.describe(whose))
 
     def latent_sampler(
         self, generator: Generator, bank: Bank | None = None, rho: float = 0.0, **options: Unpack[SamplerKeywords]
@@ -159,7 +165,8 @@ class Host:
             bank: spectra of its latents.
             rho: the polarity; negative towards modes, positive towards anti-modes.
             options: fields of `SamplerOptions`: sampler, which is ``bank``, ``online``, ``paper-online``, or
-                ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force, joint.
+                ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force, joint,
+                tilt.
 
         Raises:
             UsageError: no such sampler, or an argument out of range.
@@ -170,9 +177,11 @@ class Host:
 
         check_names(options, list(SamplerOptions.DOMAINS))
         asked = SamplerOptions(**options)
+        check_strength(rho or None, asked.tilt)
         plugin = asked.sampler.partition(":")[0]
         if asked.sampler not in SAMPLERS:
             self._check_sampler(plugin)
+            rho, asked = _without_tilt(bank, rho, asked)
             if asked.joint:
                 raise UsageError(
                     f"joint: {asked.sampler} draws no law of latents and classes together", "use sampler=bank"
@@ -261,6 +270,26 @@ class HostName:
         return Host(None if self.points is None else Plugins.of(self.points))
 
 
+def _without_tilt(bank: Bank | None, rho: float, asked: SamplerOptions) -> tuple[float, SamplerOptions]:
+    """What is asked for, by its rho alone: plugins that are samplers know of no tilt."""
+    if asked.tilt is None:
+        return rho, asked
+    from polarprior.law.tilt import rho_at
+
+    if bank is None:
+        raise UsageError(
+            f"tilt: {asked.sampler} was given no bank, and the standard deviation of the log-volume is a bank's",
+            "add bank=BANK, or use rho=RHO",
+        )
+    if bank.labels is not None and asked.label is None:
+        raise UsageError(
+            f"tilt: {asked.sampler} takes one rho, and each class has another standard deviation",
+            "name a class with label=NUMBER, or use rho=RHO",
+        )
+    k = bank.info.k if asked.k is None else asked.k
+    return rho_at(rho, asked.tilt, bank, k, asked.label), replace(asked, tilt=None)
+
+
 @cache
 def default_host() -> Host:
     """The host with the installed plugins; made once a process.
@@ -269,18 +298,3 @@ def default_host() -> Host:
     door is handed a host, or the function of one that it needs.
     """
     return Host()
-
-
-def torch_device(device: str | None) -> torch.device:
-    """A torch device by name, the best there is where None; UsageError where it can't be used."""
-    import torch
-
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()
-    except Exception as error:  # each backend has its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
-        raise UsageError(f"device: got {device!r}: {reason}", "use device=cpu") from error
-    return chosen

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polarprior.cli.options import k_option as k_option
     from polarprior.cli.options import loading_options as loading_options
     from polarprior.cli.options import recipe_options as recipe_options
+    from polarprior.devices import torch_device as torch_device
     from polarprior.errors import BankError as BankError
     from polarprior.errors import PluginError as PluginError
     from polarprior.errors import PolarPriorError as PolarPriorError
@@ -44,9 +45,7 @@ if TYPE_CHECKING:
     from polarprior.hookspecs import hookimpl as hookimpl
     from polarprior.host import Host as Host
     from polarprior.host import default_host as default_host
-    from polarprior.host import torch_device as torch_device
     from polarprior.images.pictures import captioned_grid as captioned_grid
-    from polarprior.images.pictures import enlarged as enlarged
     from polarprior.images.pictures import from_uint8 as from_uint8
     from polarprior.images.pictures import png_bytes as png_bytes
     from polarprior.images.pictures import to_uint8 as to_uint8

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from polarprior import builtin
-from polarprior.errors import PluginError, PolarPriorError, UsageError, blaming
+from polarprior.errors import YOURS, PluginError, PolarPriorError, UsageError, blaming
 from polarprior.hookspecs import PROJECT, HookSpecs
 
 DISABLE = "POLARPRIOR_DISABLE_PLUGINS"
@@ -136,7 +137,8 @@ class Plugins:
             return None
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name and plugin]
         # What a plugin prints must not end up in the middle of a --json document.
-        with blaming(self.describe(name), hook), redirect_stdout(sys.stderr):
+        ours = name == builtin.NAME and hook == "get_latent_sampler"  # no code of the user's fails there
+        with nullcontext() if ours else blaming(self.describe(name), hook), redirect_stdout(sys.stderr):
             answers = self._manager.subset_hook_caller(hook, others)(**arguments)
         return answers[0] if answers else None
 
@@ -149,7 +151,9 @@ class Plugins:
         return "", None
 
     def describe(self, name: str) -> str:
-        """A plugin's name with its distribution and version."""
+        """A plugin's name with its distribution and version; `polarprior.errors.YOURS` for the user's own modules."""
+        if name == builtin.NAME:
+            return YOURS
         return next((str(status) for status in self.statuses if status.name == name), name)
 
     def ask_each(self, hook: str, **arguments: Any) -> dict[str, Any]:
@@ -180,11 +184,30 @@ class Plugins:
             raise PluginError(
                 f"{got}: plugin {self.describe(name)} answers no {hook}", f"use one of: {', '.join(able)}"
             )
-        close = get_close_matches(name, able, 1)
         raise UsageError(
             f"no plugin {name!r} with {hook}, got {got!r}, expected one of: {', '.join(able)}",
-            f"use {close[0]}" if close else f"type: pip install polarprior-{name}, and see: polarprior plugins",
+            _meant(name, hook, got, able),
         )
+
+
+CHECKPOINTS = (".pkl", ".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar", ".npz")
+
+
+def _meant(name: str, hook: str, got: str, able: list[str]) -> str:
+    """What to type in place of a plugin that nobody knows."""
+    close = get_close_matches(name, able, 1)
+    if close:
+        return f"use {close[0]}"
+    if hook == "load_generator":
+        if got.lower().endswith(CHECKPOINTS) and ":" not in got:
+            return f"a checkpoint doesn't say whose it is: name its plugin as well, such as stylegan3:{got}"
+        if ":" in got and (Path(f"{name}.py").exists() or Path(name).is_dir()):
+            return f"a function of your own: use {builtin.NAME}:{got}"
+        if not name.replace("-", "").replace("_", "").isalnum():
+            return "name a plugin, such as dcgan-faces: polarprior plugins lists them"
+        own = f"; of a function in {name}.py, {builtin.NAME}:{got} from its folder" if ":" in got else ""
+        return f"type: pip install polarprior-{name}, and see: polarprior plugins{own}"
+    return f"type: pip install polarprior-{name}, and see: polarprior plugins"
 
 
 def _broken(status: PluginStatus, error: BaseException) -> PluginStatus:

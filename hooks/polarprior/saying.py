@@ -16,3 +16,14 @@ def say(text: str, err: bool = False, nl: bool = True) -> None:
         nl: end the line.
     """
     click.echo(shown(text, lines=True), err=err, nl=nl)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(41), duration(840), duration(9000)
+    ('41 s', '14 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"

@@ -15,15 +15,17 @@ from polarprior.arguments import MOST_CLASSES, Domain, checked, either, function
 from polarprior.errors import UsageError
 from polarprior.generator import Generator, LatentPrior, weights_fingerprint
 from polarprior.jacobian.of_generator import on_sphere
+from polarprior.module_trial import check_module
 from polarprior.settings import Settings
 from polarprior.user_functions import NAME
 from polarprior.version import __version__
 
 RowsFn = Callable[[np.ndarray], np.ndarray]
+MODULE_HINT = "make it one: class Mine(torch.nn.Module), whose forward takes z [n, latent_dim]"
 
 
 @checked(
-    module=Domain("a torch module", lambda value: isinstance(value, nn.Module), "make it one: class Of(nn.Module)"),
+    module=Domain("a torch module", lambda value: isinstance(value, nn.Module), MODULE_HINT),
     latent_dim=whole(1, 2**31, "use such as latent_dim=512"),
     prior=either(text("use prior='normal'"), function("seeds")),
     num_classes=whole(1, MOST_CLASSES).or_none(),
@@ -41,7 +43,7 @@ def wrap(
     Args:
         module: takes z [n, latent_dim] (and, with `num_classes`, a label int64 [n]) to [n, ...]: images
             [n, C, H, W] in [-1, 1], or points, or anything else; its output is the space ``pixel``. It is
-            put in eval mode and must treat each row on its own.
+            put in eval mode, tried on two latents, and must treat each row on its own.
         latent_dim: K.
         prior: ``"normal"``; ``"uniform"`` on [-1, 1]^K; ``"sphere"`` of radius sqrt(K), for a module that
             is only ever fed normalised latents (volume is then that of the sphere's image, k < K);
@@ -51,7 +53,8 @@ def wrap(
         settings: truncation, temperature or noise mode that the module works at; a bank holds and compares them.
 
     Raises:
-        UsageError: a prior that isn't one of these.
+        UsageError: a prior that isn't one of these, or a module that can't take its latents, or gives no batch of
+            finite floats for them.
 
     >>> import polarprior as pp
     >>> generator = pp.wrap(torch.nn.Linear(4, 6), latent_dim=4, prior="truncated-normal:2")
@@ -66,7 +69,7 @@ def wrap(
         z = on_sphere(z) if spherical else z
         return module(z) if num_classes is None else module(z, label)
 
-    return Generator(
+    generator = Generator(
         plugin=NAME,
         version=__version__,
         prior=latent_prior(prior, latent_dim),
@@ -79,6 +82,8 @@ def wrap(
         normalizes_latent=spherical,
         network=module,
     )
+    check_module(generator)
+    return generator
 
 
 def _fingerprint(module: nn.Module) -> str:

@@ -1,7 +1,7 @@
-"""Makes ``--polarity`` an option of the scripts of stock repositories: ``python SCRIPT ... --polarity=RHO``.
+"""Makes ``--polarity`` and ``--tilt`` options of the scripts of stock repositories: ``python SCRIPT ... --tilt=T``.
 
 `polarprior_flag.pth` lies beside this file. Python reads its line whenever it starts; the line imports this module
-where a word of the command line is ``--polarity``, or begins with ``--polarity=``, and does nothing else. A script
+where a word of the command line is one of them, or begins with one and ``=``, and does nothing else. A script
 that polarprior can run is then handed over to `polarprior run`; any other program goes on as if this were not here.
 """
 
@@ -27,7 +27,7 @@ def look() -> None:
     script, *words = sys.argv
     if "--" in words:
         words = words[: words.index("--")]  # what stands behind it is the script's own
-    asked = any(word.split("=")[0] == "--polarity" for word in words)
+    asked = next((name for word in words if (name := word.split("=")[0]) in ("--polarity", "--tilt")), "")
     if sys.version_info < (3, 10) or os.environ.get(SWITCH) == "0" or not asked or not os.path.isfile(script):
         return
     if os.path.samefile(script, __file__):  # this command has been handed over
@@ -41,7 +41,7 @@ def look() -> None:
     if verdict == "run":
         _hand_over(_python("run", *sys.argv))
     elif verdict:
-        print(f"warning: --polarity: {verdict}", file=sys.stderr)
+        print(f"warning: {asked}: {verdict}", file=sys.stderr)
 
 
 def _python(*words: str) -> list[str]:

@@ -25,7 +25,7 @@ class _Change(NamedTuple):
     reason: str | None = None
 
 
-@click.command()
+@click.command(short_help="Add --polarity to the scripts of a checkout.")
 @click.argument("repo", type=click.Path(path_type=Path))
 @click.option("--diff", "show", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--revert", is_flag=True, help="Take it out again, byte for byte.")

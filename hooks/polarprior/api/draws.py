@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polarprior.arguments import (
@@ -14,24 +15,31 @@ from polarprior.arguments import (
     SEEDS_OF_A_DRAW,
     SPACE,
     K,
+    check_names,
     checked,
     either,
     function,
     instance,
     text,
 )
+from polarprior.bank.bank import Bank
 from polarprior.generator import as_seeds
 from polarprior.host import Host, default_host
-from polarprior.samplers.contract import SamplerOptions
+from polarprior.samplers.contract import OF_THE_LAW, SAMPLERS, SamplerOptions
+from polarprior.strength import check_strength
 from polarprior.sweeps.modes import Modes, ModesOptions, found_modes
 from polarprior.sweeps.samples import Samples, draw_samples
-from polarprior.sweeps.scores import Score, scores
+from polarprior.sweeps.scores import Score, scores, volumes_of
 from polarprior.sweeps.sweep import Sweep, SweepOptions, swept
 from polarprior.sweeps.tuning import Tried, Tuned, TuneOptions, tuned
 
 if TYPE_CHECKING:
-    from polarprior.bank.bank import Bank
-    from polarprior.generator import Generator, Seeds
+    import numpy as np
+    from torch import Tensor
+    from typing_extensions import Unpack
+
+    from polarprior.generator import Generator, Labels, Latents, Seeds
+    from polarprior.samplers.contract import LawKeywords
 
 
 @checked(
@@ -42,30 +50,34 @@ if TYPE_CHECKING:
     label=either(LABEL, text("use the number of a class, such as label=0")).or_none(),
     options=instance("polarprior.samplers.contract:SamplerOptions", "use pp.SamplerOptions(...)").or_none(),
     host=HOST,
+    **{name: SamplerOptions.DOMAINS[name] for name in OF_THE_LAW},
 )
 def sample(
     generator: Generator,
-    bank: Bank | None,
-    rho: float | None,
-    seeds: Seeds,
+    bank: Bank | None = None,
+    rho: float | None = None,
+    seeds: Seeds = range(16),
     *,
     label: int | str | None = None,
     options: SamplerOptions | None = None,
     host: Host | None = None,
+    **law: Unpack[LawKeywords],
 ) -> Samples:
     """Draw what stock seeds become under a polarity prior, with all that `polarprior sample` writes.
 
     Args:
         generator: the model.
-        bank: spectra of its latents; None for a sampler that needs none.
-        rho: the polarity; None for the model's own prior.
+        bank: spectra of its latents; where None the one that the model's plugin brings, if it brings one.
+        rho: the polarity; None, without a tilt, for the model's own prior.
         seeds: stock seeds.
         label: a class, by number or name, or ``all`` of them in turn; None where there are none.
-        options: how latents are drawn: sampler, k, support, hold, force, joint; its label and draws are filled in.
+        options: how latents are drawn; its label and draws are filled in.
         host: the plugins to ask; the installed ones where None.
+        law: fields of `SamplerOptions` by name: tilt, which takes the place of rho and is as strong in any model,
+            sampler, k, support, hold, force, joint.
 
     Returns:
-        Samples: ``.latents``, ``.became``, ``.diagnostics``, ``.save(folder)``, and ``.to_dict()``, what
+        Samples: ``.images``, ``.latents``, ``.became``, ``.diagnostics``, ``.save(folder)``, and ``.to_dict()``, what
         ``samples.json`` holds.
 
     Raises:
@@ -73,17 +85,29 @@ def sample(
         BankError: the bank doesn't fit the generator or its settings.
         PolarPriorError: rho is outside the bank's limits.
     """
-    return draw_samples(host or default_host(), generator, bank, rho, seeds, label, options or SamplerOptions())
+    check_names(law, OF_THE_LAW)
+    options = replace(options or SamplerOptions(), **law)
+    check_strength(rho, options.tilt)
+    drawn = rho is not None or options.tilt is not None
+    if drawn and bank is None and options.sampler in SAMPLERS and generator.default_bank is not None:
+        bank = Bank.open(generator.default_bank)
+    return draw_samples(host or default_host(), generator, bank, rho, seeds, label, options)
 
 
 @checked(
     generator=GENERATOR,
     bank=BANK,
     options=instance("polarprior.sweeps.sweep:SweepOptions", "use pp.SweepOptions(...)").or_none(),
+    told=function("a Sweep"),
     host=HOST,
 )
 def sweep(
-    generator: Generator, bank: Bank, options: SweepOptions | None = None, *, host: Host | None = None
+    generator: Generator,
+    bank: Bank,
+    options: SweepOptions | None = None,
+    *,
+    told: Callable[[Sweep], None] = lambda _: None,
+    host: Host | None = None,
 ) -> Sweep:
     """Draw the same seeds at several polarities, and measure each, as `polarprior sweep` does.
 
@@ -91,6 +115,7 @@ def sweep(
         generator: the model.
         bank: spectra of its latents.
         options: which polarities and seeds, how latents are drawn, and what they are compared with.
+        told: told of what there is after each row.
         host: the plugins to ask; the installed ones where None.
 
     Returns:
@@ -101,7 +126,7 @@ def sweep(
         BankError: the bank doesn't fit the generator or its settings.
         PolarPriorError: a rho is outside the bank's limits.
     """
-    return swept(host or default_host(), generator, bank, options or SweepOptions())
+    return swept(host or default_host(), generator, bank, options or SweepOptions(), told)
 
 
 @checked(
@@ -162,6 +187,50 @@ def modes(
         UsageError: an argument out of range.
     """
     return found_modes(host or default_host(), generator, bank, options or ModesOptions())
+
+
+@checked(
+    generator=GENERATOR,
+    bank=BANK.or_none(),
+    k=K.or_none(),
+    space=SPACE,
+    host=HOST,
+)
+def log_volume(
+    generator: Generator,
+    latents: Latents | Tensor,
+    *,
+    label: Labels = None,
+    bank: Bank | None = None,
+    k: int | None = None,
+    space: str = "pixel",
+    host: Host | None = None,
+) -> np.ndarray:
+    """Take the log-volumes of given latents: l_k = log of the product of the top k singular values of the Jacobian.
+
+    Args:
+        generator: the model.
+        latents: Latents, or their bare z [n, *shape].
+        label: of a bare z: its classes, [n] or a single one, where the model has classes.
+        bank: spectra of its latents; it says where volume is measured, and its rows are not solved again.
+        k: singular values; all of the bank's, or without one 30, as far as the model has them.
+        space: where volume is measured, without a bank.
+        host: the plugins to ask; the installed ones where None.
+
+    Returns:
+        float64 [n], nats; -inf where the Jacobian has less than k singular values above 0.
+
+    Raises:
+        UsageError: an argument out of range.
+        BankError: the bank doesn't fit the generator or its settings.
+
+    >>> import torch, polarprior as pp
+    >>> generator = pp.wrap(torch.nn.Linear(4, 6), latent_dim=4)
+    >>> pp.log_volume(generator, torch.randn(3, 4), k=2).shape
+    (3,)
+    """
+    given = generator.latents(latents, label)
+    return volumes_of(generator, given, bank, k, space, jacobian_of=(host or default_host()).jacobian_fn)
 
 
 @checked(

@@ -106,8 +106,9 @@ def latent_sampler(
         bank: spectra of its latents.
         rho: the polarity; negative towards modes, positive towards anti-modes.
         host: the plugins to ask; the installed ones where None.
-        options: fields of `SamplerOptions`: sampler, which is ``bank``, ``online``, ``paper-online``, or ``PLUGIN``
-            or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold, force, joint.
+        options: fields of `SamplerOptions`: tilt, in place of rho; sampler, which is ``bank``, ``online``,
+            ``paper-online``, or ``PLUGIN`` or ``PLUGIN:NAME`` of one that gives some; k, draws, label, support, hold,
+            force, joint.
 
     Raises:
         UsageError: no such sampler, or an argument out of range.

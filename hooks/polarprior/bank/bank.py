@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from polarprior.arguments import LABEL, SHARD_SIZE, K, checked, flag, number, path
+from polarprior.arguments import LABEL, SEEDS, SHARD_SIZE, K, checked, flag, number, path, whole
 from polarprior.bank import format as bank_format
 from polarprior.bank import index, writing
 from polarprior.bank.cache import BankCache, forms
 from polarprior.bank.contents import checked_log_volume, log_volumes
+from polarprior.bank.extremes import End, end_of
 from polarprior.bank.format import BankFile, Columns
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.hashing import latent_hash
 from polarprior.settings import Settings
+from polarprior.stages import stage
+from polarprior.user_functions import NAME
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
+
+WORDS = {"trunc": "truncation", "temperature": "temperature", "noise_mode": "noise mode"}
+"""What settings are called."""
 
 
 class Bank:
@@ -81,6 +87,25 @@ class Bank:
             PolarPriorError: it can't be written; what was there before still is.
         """
         return writing.write_files(Path(path), self.info, len(self), self.columns, max_shard_size)
+
+    @checked(n=whole(1, SEEDS, "use such as n=8"), label=LABEL.or_none(), k=K.or_none(), anti=flag())
+    def top(self, n: int, *, label: int | None = None, k: int | None = None, anti: bool = False) -> End:
+        """The seeds of lowest log-volume, which are the modes, or of highest, the anti-modes.
+
+        Args:
+            n: how many, 1 to the rows of full rank.
+            label: of this class; of all where None.
+            k: singular values in the log-volume; all where None.
+            anti: the anti-modes.
+
+        Returns:
+            End: ``.seeds``, the most extreme first, and their ``.log_volumes``, nats.
+
+        Raises:
+            UsageError: n, the class or k out of range.
+        """
+        rows = self.rows_of(label)
+        return end_of(self.seeds[rows], self.log_volume(k)[rows], n, anti)
 
     def columns(self, start: int = 0, stop: int | None = None) -> dict[str, np.ndarray]:
         """The columns of rows start to stop (all by default) by name, as they are stored, unchecked."""
@@ -178,7 +203,8 @@ class Bank:
                 f"k: got {k}, expected 1 to {largest}, what this bank holds",
                 f"use k={largest}, or build a bank that holds more",
             )
-        whole = self.remember(f"log_volume-k{largest}", lambda: checked_log_volume(self._files, self._name))
+        with stage(f"checking {self._name}"):
+            whole = self.remember(f"log_volume-k{largest}", lambda: checked_log_volume(self._files, self._name))
         if (k, epsilon) == (largest, 0.0):
             return whole
         return self.remember(f"log_volume-k{k}-{epsilon!r}", lambda: log_volumes(self._files, k, epsilon))
@@ -230,27 +256,42 @@ class Bank:
         return np.argsort(np.zeros(0) if self.labels is None else self.labels, kind="stable")
 
     def check_fits(self, generator: Generator) -> None:
-        """Raise BankError, naming the field, unless the bank was built for this model and these settings."""
-        pairs = {
-            "fingerprint": (self.info.fingerprint, generator.fingerprint),
-            "prior": (self.info.prior, generator.prior.name),
-            "latent_shape": (self.info.latent_shape, tuple(generator.prior.shape)),
-            "num_classes": (self.info.num_classes, generator.num_classes),
-            "settings": (self.info.settings, generator.settings),
-        }
-        for field, (stored, actual) in pairs.items():
+        """Raise BankError, saying what differs, unless the bank was built for this model and these settings."""
+        info, called = self.info, generator.called
+        if info.fingerprint != generator.fingerprint:
+            raise self._misfit(*self._other_weights(generator))
+        for what, stored, actual in (
+            ("the prior", info.prior, generator.prior.name),
+            ("latents of shape", info.latent_shape, tuple(generator.prior.shape)),
+            ("number of classes", info.num_classes, generator.num_classes),
+        ):
             if stored != actual:
-                stated = f"{field} is {_short(stored)}, {generator.plugin} has {_short(actual)}"
-                raise self._misfit(stated, generator)
-        if self.info.domain not in generator.domains:
-            raise self._misfit(
-                f"domain is {_short(self.info.domain)}, {generator.plugin} has no such domain", generator
-            )
+                raise self._misfit(f"is for {what} {_short(stored)}, {called} has {_short(actual)}", generator)
+        for name, word in WORDS.items():
+            stored, actual = getattr(info.settings, name), getattr(generator.settings, name)
+            if stored != actual:
+                there, here = (_short(each) if each is not None else "none" for each in (stored, actual))
+                opened = f"open {called} with {name}={there}, or " if stored is not None else ""
+                raise self._misfit(f"is for {word} {there}, {called} was opened with {here}", generator, opened)
+        if info.domain not in generator.domains:
+            raise self._misfit(f"is for the domain {_short(info.domain)}, {called} has no such domain", generator)
         ends = [0, -1]
         if (latent_hash(generator.prior.draw(self.seeds[ends]).z) != self.latent_hash[ends]).any():
-            raise self._misfit(f"prior: {generator.plugin} draws other latents for the same seeds", generator)
+            raise self._misfit(f"is for other latents: {called} draws others for the same seeds", generator)
 
-    def _misfit(self, what: str, generator: Generator) -> BankError:
+    def _other_weights(self, generator: Generator) -> tuple[str, Generator, str]:
+        """What to say where the weights differ."""
+        info, called = self.info, generator.called
+        digests = f"fingerprint {info.fingerprint[:12]}, {called} has {generator.fingerprint[:12]}"
+        if info.plugin != generator.plugin:
+            of = "a user's own module" if info.plugin == NAME else info.plugin
+            return f"is a bank of {of}, not of {called} ({digests})", generator, ""
+        if info.plugin == NAME:
+            mend = "where its weights are made anew each time, seed or load them; or "
+            return f"is a bank of a module with other weights or layers ({digests})", generator, mend
+        return f"is a bank of {called} with other weights ({digests})", generator, ""
+
+    def _misfit(self, what: str, generator: Generator, instead: str = "") -> BankError:
         command = f"polarprior bank build {quote(generator.source or 'MODEL')} -n {len(self)} -k {self.info.k}"
         if self.info.space != "pixel":
             command += f" --space {quote(self.info.space)}"
@@ -263,9 +304,7 @@ class Bank:
         if generator.settings.noise_mode is not None:
             command += f" --noise-mode {quote(generator.settings.noise_mode)}"
         command += " --out BANK"
-        return BankError(
-            f"{self._name} is for another model or other settings: {what}", f"build one for it: {command}"
-        )
+        return BankError(f"bank: {self.path or 'it'} {what}", f"{instead}build one for it: {command}")
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:

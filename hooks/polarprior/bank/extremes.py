@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 
 
@@ -25,24 +24,21 @@ class End:
     log_volumes: list[float]
 
 
-def extremes(bank: Bank, n: int, label: int | None = None, k: int | None = None) -> tuple[End, End]:
-    """The modes and the anti-modes of a bank, n of each; latents without full rank are in neither.
+def end_of(seeds: np.ndarray, log_volume: np.ndarray, n: int, anti: bool) -> End:
+    """The n rows at one end; rows without full rank are at neither.
 
     Args:
-        bank: the bank.
-        n: how many, 1 to the rows.
-        label: of this class; of all where None.
-        k: singular values in the log-volume; all where None.
+        seeds: of the rows, int64 [N].
+        log_volume: l_k of them, float64 [N], -inf without full rank.
+        n: how many.
+        anti: of highest log-volume, rather than of lowest.
 
     Raises:
-        UsageError: n, the class or k out of range.
+        UsageError: n out of range.
     """
-    rows = bank.rows_of(label)
-    log_volume = bank.log_volume(k)[rows]
     finite = np.flatnonzero(np.isfinite(log_volume))
     if not 1 <= n <= finite.size:
         raise UsageError(f"n: got {n}, expected 1 to {finite.size}, the latents of full rank", "ask for fewer")
     order = finite[np.argsort(log_volume[finite], kind="stable")]
-    ends = {"modes": order[:n], "anti-modes": order[::-1][:n]}
-    low, high = (End(name, bank.seeds[rows[end]].tolist(), log_volume[end].tolist()) for name, end in ends.items())
-    return low, high
+    rows = order[::-1][:n] if anti else order[:n]
+    return End("anti-modes" if anti else "modes", seeds[rows].tolist(), log_volume[rows].tolist())

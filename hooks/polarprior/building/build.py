@@ -11,6 +11,7 @@ from polarprior.bank import writing
 from polarprior.bank.bank import Bank
 from polarprior.bank.format import row_bytes
 from polarprior.building.assembling import columns, metadata
+from polarprior.building.cost import say_cost
 from polarprior.building.deciding import decide, first_plan
 from polarprior.building.in_folder import Decide, FolderBuild, Run
 from polarprior.building.local import local
@@ -22,6 +23,7 @@ from polarprior.building.solver import Job, Solved, Solver
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
 from polarprior.host import Host
+from polarprior.user_functions import NAME
 from polarprior.volume.calibration import Calibration
 
 ENGINES = {"local": local, "ray": on_ray}
@@ -77,9 +79,26 @@ def build_in_memory(host: Host, generator: Generator, request: Request, labour: 
 
 def _decide(host: Host, generator: Generator, labour: Labour) -> Decide:
     def complete(plan: Plan, calibration: Calibration | None) -> tuple[Plan, Calibration | None]:
-        return decide(generator, plan, host.jacobian_fn, calibration, labour.progress)
+        _check_loads_alike(host, generator)
+        decided, calibration = decide(generator, plan, host.jacobian_fn, calibration, labour.progress)
+        if labour.progress:
+            say_cost(Solver(generator, decided, calibration, host.jacobian_fn), decided)
+        return decided, calibration
 
     return complete
+
+
+def _check_loads_alike(host: Host, generator: Generator) -> None:
+    """UsageError for a user's function that gives other weights each time: no bank would ever fit them."""
+    source = generator.source
+    if source is None or not source.startswith(f"{NAME}:"):
+        return
+    again = host.load(source, str(generator.device), **generator.settings.given())
+    if again.fingerprint != generator.fingerprint:
+        raise UsageError(
+            f"model: {source} gives other weights each time that it is called, and a bank is for one set of them",
+            "load them from a file there, or seed them: torch.manual_seed(0)",
+        )
 
 
 def _engine(host: Host, generator: Generator, labour: Labour) -> Run:

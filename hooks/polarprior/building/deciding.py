@@ -14,6 +14,7 @@ from polarprior.errors import UsageError
 from polarprior.generator import Generator
 from polarprior.jacobian.memory import memory_limit
 from polarprior.jacobian.of_generator import JacobianOf, rank_of
+from polarprior.stages import stage
 from polarprior.volume.arithmetic import exact_arithmetic
 from polarprior.volume.audit import AUDITED
 from polarprior.volume.calibration import Calibration
@@ -83,11 +84,12 @@ def decide(
     request = plan.request
     jacobian_fn = jacobian_of(generator, request.space, request.domain)
     rows = np.arange(min(PROBED, request.n))
-    first = jacobian_fn(generator.prior.draw(plan.seeds(rows), plan.labels(rows)))
-    rank = rank_of(generator, request.domain, first)
-    check_k(request.k, rank)
-    check_behaves(generator)
-    check_differentiates(first, generator.plugin)
+    with stage("trying the model's Jacobians"):
+        first = jacobian_fn(generator.prior.draw(plan.seeds(rows), plan.labels(rows)))
+        rank = rank_of(generator, request.domain, first)
+        check_k(request.k, rank)
+        check_behaves(generator)
+        check_differentiates(first, generator.called)
     name = request.estimator or default_estimator(first.input_dim, request.k, request.n)
     if name == AUTO and request.n <= CALIBRATED + AUDITED:
         name = "exact"  # what anything else would solve exactly, to be chosen and audited, is more than n

@@ -23,6 +23,7 @@ from polarprior.building.ranks import Share
 from polarprior.building.solver import Solved
 from polarprior.errors import BankError, PolarPriorError
 from polarprior.files import check_writable
+from polarprior.stages import stage
 from polarprior.volume.calibration import Calibration
 from polarprior.volume.estimators import default_estimator
 
@@ -139,13 +140,15 @@ class FolderBuild:
         def solved(start: int, stop: int) -> Columns:
             return columns(plan, get, start, stop)
 
-        info, n = metadata(plan, get), plan.request.n
-        written = writing.write_files(self.out, info, n, solved, self.max_shard_size, scratch=parts.folder)
+        with stage(f"putting {self.out} together"):
+            info, n = metadata(plan, get), plan.request.n
+            written = writing.write_files(self.out, info, n, solved, self.max_shard_size, scratch=parts.folder)
         return self._finished(parts, Bank.open(written))
 
     def _finished(self, parts: Parts, bank: Bank) -> Bank:
         """A bank that is whole, once its card is there and the parts are gone."""
-        write_card(Bank.open(bank.path, cached=False), self.out, scratch=parts.folder)
+        with stage(f"writing the card of {self.out}"):
+            write_card(Bank.open(bank.path, cached=False), self.out, scratch=parts.folder)
         parts.remove()
         return bank
 

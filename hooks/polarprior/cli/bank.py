@@ -22,7 +22,7 @@ from polarprior.cli.types import Bytes, ClassList
 from polarprior.saying import say
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="Banks of latents: build, look at, check, merge.")
 def bank() -> None:
     """Banks: latents' seeds with the singular values of their Jacobians."""
 
@@ -32,15 +32,24 @@ def bank() -> None:
 @click.option("--out", "out", required=True, type=click.Path(path_type=Path, readable=False), help="Bank to write.")
 @click.option("-n", "n", required=True, type=int, help="Latents in all.")
 @click.option("-k", "k", type=int, default=30, show_default=True, help="Singular values a latent.")
-@click.option("--space", default="pixel", show_default=True, help="Where volume is measured.")
-@click.option("--domain", default="z", show_default=True, help="Where latents live.")
+@click.option(
+    "--space",
+    default="pixel",
+    show_default=True,
+    help="Space where volume is measured: pixel, one of the model's own, or PLUGIN:SPACE.",
+)
+@click.option(
+    "--domain", default="z", show_default=True, help="Latents that the Jacobian is taken in: z, or w of StyleGAN."
+)
 @click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
 @click.option("--temp", "temperature", type=float, help="Temperature; the model's default if not given.")
 @click.option("--noise-mode", help="Noise mode, const or none; the model's default if not given.")
 @click.option("--class", "classes", type=ClassList(), help="Classes, by number or name, in turn; all if not given.")
 @click.option("--seeds-from", type=int, default=0, show_default=True, help="The first seed.")
 @click.option(
-    "--estimator", help="How; exact where K <= 1.5 k + 60, else block-lanczos, if not given. auto: the cheapest."
+    "--estimator",
+    help="How singular values are taken: exact or block-lanczos, whichever suits the model if not given; auto tries "
+    "several, and takes the cheapest within --tol.",
 )
 @click.option("--tol", type=float, help="Largest error of a log-volume that is accepted, in nats; 0.05 if not given.")
 @click.option("--memory", type=Bytes(), help="Working memory for Jacobian products, such as 4G.")
@@ -126,9 +135,9 @@ def info(path: Path, as_json: bool) -> None:
 def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> None:
     """Seeds of the most modal latents, of lowest log-volume, and of the most anti-modal, of highest."""
     from polarprior.bank.bank import Bank
-    from polarprior.bank.extremes import extremes
 
-    found = extremes(Bank.open(path), n, label, k)
+    opened = Bank.open(path)
+    found = [opened.top(n, label=label, k=k, anti=anti) for anti in (False, True)]
     if as_json:
         say(json.dumps([asdict(end) for end in found], indent=2))
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COLUMNS = 10
 
 
-@click.command()
+@click.command(short_help="Build a small bank, and see what polarity does.")
 @click.argument("model", default="dcgan-faces")
 @click.option(
     "--out", type=click.Path(path_type=Path, readable=False), default="demo", show_default=True, help="Folder."

@@ -17,21 +17,26 @@ from polarprior.cli.options import (
     loading_options,
     model_argument,
     sampler_options,
+    tilt_option,
     trunc_option,
 )
 from polarprior.cli.types import NumberList
 from polarprior.errors import UsageError
 from polarprior.saying import say
+from polarprior.strength import check_strength
 
 
-@click.command()
+@click.command(short_help="Stock seeds drawn from a polarity prior.")
 @bank_argument
-@click.option("--polarity", "rho", required=True, type=float, help="rho: below 0 modes, above 0 anti-modes.")
+@click.option("--polarity", "rho", type=float, help="rho: below 0 modes, above 0 anti-modes.")
+@tilt_option
 @click.option("-n", "n", required=True, type=int, help="How many.")
 @class_number_option
 @k_option
 @force_option
-def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, force: bool) -> None:
+def seeds(
+    path: Path, rho: float | None, tilt: float | None, n: int, label: int | None, k: int | None, force: bool
+) -> None:
     """Stock seeds drawn from a polarity prior, comma-separated: for a stock script with no plugin at all.
 
     They are what the bank's first N seeds become, so they agree with `polarprior sample` on those seeds.
@@ -40,23 +45,29 @@ def seeds(path: Path, rho: float, n: int, label: int | None, k: int | None, forc
     from polarprior.samplers.bank_sampler import drawn_seeds
     from polarprior.samplers.contract import SamplerOptions
 
+    check_strength(rho, tilt)
+    if rho is None and tilt is None:
+        raise UsageError("rho: got none, and no tilt either", "add such as tilt=-0.5")
     bank = Bank.open(path)
     if not bank.info.stock_seeds:
+        asked = f"--polarity={rho:g}" if tilt is None else f"--tilt={tilt:g}"
         raise UsageError(
             f"BANK: the stock scripts of {bank.info.plugin} take no seed a picture: theirs is of a whole run",
-            f"give the script --polarity itself: polarprior run SCRIPT --polarity={rho:g} --bank={path}",
+            f"give the script {asked[: asked.index('=')]} itself: polarprior run SCRIPT {asked} --bank={path}",
         )
-    drawn, diagnostics = drawn_seeds(bank, rho, n, SamplerOptions(k=k, draws=n, label=label, force=force))
+    options = SamplerOptions(k=k, draws=n, label=label, force=force, tilt=tilt)
+    drawn, diagnostics = drawn_seeds(bank, rho or 0.0, n, options)
     say(",".join(map(str, drawn)))
     say(str(diagnostics), err=True)
 
 
-@click.command()
+@click.command(short_help="Pictures drawn from a polarity prior.")
 @model_argument
 @bank_option
 @click.option(
     "--polarity", "rho", type=float, help="rho: below 0 modes, above 0 anti-modes; the model's own prior without."
 )
+@tilt_option
 @click.option("--seeds", type=NumberList(), required=True, help="Stock seeds, such as 0-15.")
 @click.option(
     "--out",
@@ -109,30 +120,33 @@ def sample(
     from polarprior.files import check_writable
     from polarprior.samplers.contract import SAMPLERS, SamplerOptions
 
+    check_strength(rho, given["tilt"])
     if npz is not None and npz.suffix != ".npz":
         raise UsageError(f"npz: got {str(npz)!r}, expected a file FILE.npz", "use such as npz=samples.npz")
     check_writable(out / "samples.json" if npz is None else npz.with_suffix(".json"))
     loading = {name: given.pop(name) for name in ("device", "sha256")}
     options = SamplerOptions(**given)
     of_plugin = options.sampler not in SAMPLERS  # its law may need neither a rho nor a bank
-    rho = 0.0 if rho is None and of_plugin else rho
-    if rho is None:
+    plain = rho is None and options.tilt is None
+    if plain and of_plugin:
+        rho, plain = 0.0, False
+    if plain:
         _refuse_what_needs_rho(bank, options)
     settings = {"trunc": trunc, "temperature": temperature}
-    generator, opened = open_model(model, bank, "none" if rho is None or of_plugin else "needed", settings, loading)
+    generator, opened = open_model(model, bank, "none" if plain or of_plugin else "needed", settings, loading)
     samples = draw(generator, opened, rho, seeds, label=label, options=options)
     if npz is None:
         samples.save(out)
     else:
         samples.save_npz(npz)
-    found, where = samples.diagnostics, npz or out
-    if found is None:
-        say(f"{where}: {len(seeds)} pictures of the model's own prior")
-        return
-    report = "" if found.rows < 2 else f"\n{found}"  # a plugin's own law has no weights
-    say(f"{where}: {len(seeds)} pictures{report}")
-    if outside := samples.outside():
-        say(f"{outside} of the seeds are no rows of this bank: they are drawn from it at any rho")
+    found = samples.diagnostics
+    say(samples.summary())
+    for line in samples.advice():
+        say(line)
+    if found is not None and found.rows > 1:  # a plugin's own law has no weights
+        say(str(found))
+    beside = ", and samples.png: stock above, drawn below" if npz is None and found is not None else ""
+    say(f"{npz or out}: {len(seeds)} pictures{beside}")
 
 
 def _refuse_what_needs_rho(bank: Path | None, options: Any) -> None:
@@ -144,4 +158,4 @@ def _refuse_what_needs_rho(bank: Path | None, options: Any) -> None:
     }
     for name, value in given.items():
         if value != getattr(plain, name, None):
-            raise UsageError(f"{name}: given without --polarity", "add such as --polarity=-0.1")
+            raise UsageError(f"{name}: given without --polarity or --tilt", "add such as --tilt=-0.5")

@@ -16,7 +16,7 @@ from polarprior.tables import table
 from polarprior.version import __version__
 
 
-@click.command()
+@click.command(short_help="Installed plugins, and what they answer.")
 @json_option
 def plugins(as_json: bool) -> None:
     """Installed plugins, the hooks they answer, and why one was skipped."""
@@ -34,7 +34,7 @@ def plugins(as_json: bool) -> None:
     say(table(rows) if statuses else "no plugins; try: pip install polarprior-dcgan-faces")
 
 
-@click.command()
+@click.command(short_help="What is installed here, and what works.")
 def doctor() -> None:
     """What is installed, which device would be used, which plugins are skipped and why."""
     import re

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from copy import copy
 
 import click
 
@@ -12,6 +13,7 @@ from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
 from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
 from polarprior.saying import say
+from polarprior.stages import heartbeat
 from polarprior.stock.launch import Launch
 from polarprior.version import __version__
 
@@ -41,14 +43,16 @@ for command in (
     *environment.COMMANDS,
 ):
     cli.add_command(command)
-cli.add_command(draw.sample, "generate")
+generate = copy(draw.sample)  # for models that have no stock script
+generate.hidden = True
+cli.add_command(generate, "generate")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
     arguments, debug = without_debug(sys.argv[1:] if arguments is None else arguments)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), heartbeat(f"polarprior {_command(arguments)}".strip()):
             warnings.showwarning = _show_warning
             code = cli.main(arguments, prog_name="polarprior", standalone_mode=False)
         if isinstance(code, Launch):  # outside, so that a stock script finds Python as it expects it
@@ -82,6 +86,16 @@ def main(arguments: list[str] | None = None) -> int:
         reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return _fail(reason, "this is a bug or a broken model: polarprior --debug COMMAND shows where", 1)
     return code if isinstance(code, int) else 0
+
+
+def _command(arguments: list[str]) -> str:
+    """The first words, which name the command.
+
+    >>> _command(["bank", "build", "dcgan-faces"])
+    'bank build'
+    """
+    named = [word for word in arguments if not word.startswith("-")]
+    return " ".join(named[: 2 if named[:1] in (["bank"], ["train"]) else 1])
 
 
 def without_debug(arguments: list[str]) -> tuple[list[str], bool]:

@@ -16,19 +16,22 @@ from polarprior.cli.options import (
     k_option,
     loading_options,
     model_argument,
+    tilt_option,
     trunc_option,
 )
 from polarprior.cli.types import NumberList
 from polarprior.saying import say
 
 
-@click.command()
+@click.command(short_help="Pictures from the ends of a bank's log-volumes.")
 @model_argument
 @bank_option
 @click.option("-n", "n", type=int, default=8, show_default=True, help="How many (a class).")
 @click.option("--anti", is_flag=True, help="Anti-modes: the highest log-volumes.")
+@click.option("--raw", is_flag=True, help="The ends of the bank alone, without those of a law that holds contrast.")
 @click.option("--per-class", is_flag=True, help="Show each class of the bank, a row each.")
 @click.option("--polarity", "rho", type=float, help="Draw at this rho instead, see --force.")
+@tilt_option
 @click.option("--seeds", type=NumberList(), help="With --polarity: stock seeds; 0 to N - 1 if not given.")
 @click.option(
     "--reference", help="Real images: the nearest are shown beside each. A folder, a zip, an idx file or an .npz."
@@ -56,9 +59,10 @@ def modes(
     sha256: str | None,
     **given: Any,
 ) -> None:
-    """The latents of lowest log-volume in the bank of MODEL as pictures: OUT/modes.png and modes.json.
+    """What MODEL's modes look like: OUT/modes.png and modes.json.
 
-    They are the extremes of this bank: the law at a rho that would draw nothing else is beyond what a bank can show.
+    Two rows: what the lower limit of rho draws most often, with brightness and contrast held as the prior has them,
+    and the latents of lowest log-volume in the bank, which lie further out than any law inside the limits draws.
     """
     from polarprior.api.draws import modes as look
     from polarprior.errors import UsageError

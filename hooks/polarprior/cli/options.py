@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from polarprior.cli.types import NameList
+from polarprior.stock.polarity import TILT_HELP
 
 model_argument = click.argument("model")
 bank_argument = click.argument("path", metavar="BANK", type=click.Path(path_type=Path, readable=False))
@@ -29,6 +30,7 @@ k_option = click.option("-k", "k", type=int, help="Use the top K singular values
 force_option = click.option(
     "--force", is_flag=True, help="Go beyond the limits of rho, where a few latents take all."
 )
+tilt_option = click.option("--tilt", type=float, metavar="T", help=TILT_HELP)
 class_number_option = click.option("--class", "label", type=int, help="Class, by number, of a conditional model.")
 class_option = click.option("--class", "label", help="Class of a conditional model: its number, or its name.")
 trunc_option = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
@@ -79,13 +81,15 @@ def sampler_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--support",
             default="prior",
             show_default=True,
-            help="prior: as it is; shell: |z| as the prior has it; clamp: log-volumes clipped, for a large rho.",
+            help="Target: prior; shell, only latents as long as those of the prior; or clamp, log-volumes cut off at "
+            "the ends of the bank. The last two are for a rho beyond the limits.",
         ),
         click.option(
             "--sampler",
             default="bank",
             show_default=True,
-            help="bank: its rows; online: fresh latents; paper-online: to compare; or a plugin.",
+            help="Where latents come from: bank, its rows; online, fresh latents, at a few Jacobians a draw; "
+            "paper-online, the paper's own algorithm, for comparison; or the name of a plugin that is a sampler.",
         ),
     ):
         command = option(command)

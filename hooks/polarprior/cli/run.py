@@ -11,7 +11,9 @@ from polarprior.stock.launch import Launch
 from polarprior.stock.polarity import asked, polarity_options, taken
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(
+    context_settings={"allow_interspersed_args": False}, short_help="A stock script, on latents of a polarity prior."
+)
 @polarity_options
 @click.argument("script", type=click.Path(path_type=Path, readable=False))
 @click.argument("arguments", metavar="[SCRIPT-ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)

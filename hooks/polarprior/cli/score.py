@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from polarprior.generator import Generator
 
 
-@click.command()
+@click.command(short_help="Log-volumes of seeds, or of real images.")
 @model_argument
 @click.argument("reference", metavar="[IMAGES]", required=False)
 @click.option("--seeds", type=NumberList(), help="Stock seeds, such as 0-99, in place of images.")

@@ -18,7 +18,7 @@ from polarprior.cli.options import (
     model_argument,
 )
 from polarprior.cli.types import NumberList, RhoList
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.saying import say
 from polarprior.tables import table
 
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from polarprior.law.diagnostics import Diagnostics
     from polarprior.sweeps.sweep import Sweep
 
-HEADS = ("rho", "|rho|·std", "ESS", "k-hat", "largest weight", "distinct", "mean log-volume")
+HEADS = ("rho", "tilt", "ESS", "k-hat", "largest weight", "distinct", "mean log-volume")
 
 
-@click.command()
+@click.command(short_help="Pictures and metrics over a range of polarities.")
 @model_argument
 @banks_option("Bank of the model's latents; several, of other truncations, give a curve each.")
 @click.option("--polarity", "polarities", type=RhoList(), help="rho values; five inside the limits if not given.")
+@click.option(
+    "--tilt", "tilts", type=RhoList(), metavar="T,T,...", help="The same as tilts, which are as strong in any model."
+)
 @click.option(
     "--truncations",
     type=RhoList(),
@@ -50,6 +53,7 @@ def sweep(
     model: str,
     banks: tuple[Path, ...],
     polarities: list[float] | None,
+    tilts: list[float] | None,
     truncations: list[float] | None,
     seeds: list[int] | None,
     out: Path,
@@ -81,20 +85,37 @@ def sweep(
     first, *others = open_models_and_banks(model, banks, trunc, {"device": device, "sha256": sha256})
     asked = SamplerOptions(label=label_of(first[0], label), **given)
     alone = [load(model, device, sha256=sha256, trunc=psi) for psi in truncations or ()]
-    write_sweep(swept(*first, SweepOptions(polarities, seeds, asked, comparison, others, alone)), out)
+    options = SweepOptions(polarities, seeds, asked, comparison, others, alone, tilts)
+    done: list[Sweep] = []
+
+    def keep(found: Sweep) -> None:
+        done.append(found)
+        _write_rows(found, out)
+
+    try:
+        write_sweep(swept(*first, options, told=keep), out)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        rows = len(done[-1].rows)
+        raise PolarPriorError(
+            f"interrupted: {rows} {'row is' if rows == 1 else 'rows are'} in {out / 'sweep.json'}",
+            "name the others with --polarity or --tilt, and another --out, to go on",
+        ) from None
 
 
 def write_sweep(found: Sweep, out: Path) -> None:
     """Write a sweep into `out`, and print its tables."""
     from polarprior.files import write_atomically
     from polarprior.images.pictures import png_bytes
-    from polarprior.reports.sweep_report import metric_table, sweep_html
+    from polarprior.reports.sweep_report import metric_table, sweep_html, verdicts
 
     write_atomically(out / "sweep.png", png_bytes(found.picture()))
-    write_atomically(out / "sweep.json", json.dumps(found.to_dict(), indent=1, sort_keys=True).encode())
+    _write_rows(found, out)
     reports = found.reports
     say(table([HEADS, *[_cells(report) for report in reports]]))
-    say(f"k {reports[0].k}, limits of rho {reports[0].limits}; distinct: expected in {reports[0].draws} draws")
+    limits = f"limits of rho {reports[0].limits}, of the tilt {reports[0].tilt_limits}"
+    say(f"k {reports[0].k}, {limits}; distinct: expected in {reports[0].draws} draws")
     for report in reports:
         for moment in report.moments:
             say(f"rho {report.rho:g}, {'held' if moment.held else 'moved'}: {moment}")
@@ -102,14 +123,23 @@ def write_sweep(found: Sweep, out: Path) -> None:
     measuring, comparison = found.measuring, found.options.comparison
     if measuring is None or comparison is None:
         return
-    lines = [json.dumps(line, sort_keys=True) for line in found.lines()]
-    write_atomically(out / "sweep.jsonl", "".join(f"{line}\n" for line in lines).encode())
     write_atomically(out / "sweep.html", sweep_html(found))
+    for line in verdicts(found):
+        say(line)
     sizes = f"{measuring.judge.count} images, {measuring.sets} sets of {measuring.samples} draws"
     for space in found.rows[0].metrics:
         say(f"\nagainst {comparison.reference}, {space}, {sizes}:")
         say(table(metric_table(found.rows, space, measuring)))
     say(f"{out / 'sweep.html'}: open it in a browser; {out / 'sweep.jsonl'}: a row a line")
+
+
+def _write_rows(found: Sweep, out: Path) -> None:
+    from polarprior.files import write_atomically
+
+    write_atomically(out / "sweep.json", json.dumps(found.to_dict(), indent=1, sort_keys=True).encode())
+    lines = [json.dumps(line, sort_keys=True) for line in found.lines()]
+    if lines:
+        write_atomically(out / "sweep.jsonl", "".join(f"{line}\n" for line in lines).encode())
 
 
 def _cells(report: Diagnostics) -> tuple[str, ...]:

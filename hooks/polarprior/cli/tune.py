@@ -29,7 +29,7 @@ OF_THE_LAW = ("label", "sampler", "support", "hold", "trunc", "k", "device", "sh
 """Options that the command which follows must have as well."""
 
 
-@click.command()
+@click.command(short_help="Search the rho that a metric wants.")
 @model_argument
 @banks_option("Bank of the model's latents; of several, of other truncations, the best is taken.")
 @click.option(

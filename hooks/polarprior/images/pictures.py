@@ -60,10 +60,28 @@ def png_bytes(image: Image.Image, title: str | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def enlarged(images: np.ndarray, least: int = 56) -> np.ndarray:
-    """uint8 [n, H, W, C] with whole pixels repeated, so that the shorter side has `least` pixels at least."""
-    times = -(-least // min(images.shape[1:3]))
-    return images.repeat(times, 1).repeat(times, 2)
+SMALLEST, LARGEST = 96, 512
+"""Pixels of a picture's shorter side on a sheet: smaller ones are enlarged, larger ones reduced, by whole factors."""
+
+
+def for_a_sheet(images: np.ndarray) -> np.ndarray:
+    """uint8 [n, H, W, C] at a size that can be looked at, see `SMALLEST`: pixels repeated, or their means."""
+    shorter = min(images.shape[1:3])
+    times, parts = -(-SMALLEST // shorter), shorter // LARGEST
+    if parts <= 1:
+        return images.repeat(times, 1).repeat(times, 2)
+    reduced = [np.asarray(as_image(each).reduce(parts)) for each in images]
+    return np.stack(reduced).reshape(len(images), *reduced[0].shape[:2], -1)
+
+
+def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
+    """Sheets below each other, on white."""
+    whole = Image.new("RGB", (max(each.width for each in sheets), sum(each.height for each in sheets)), "white")
+    top = 0
+    for each in sheets:
+        whole.paste(each, (0, top))
+        top += each.height
+    return whole
 
 
 def captioned_grid(
@@ -76,18 +94,19 @@ def captioned_grid(
     """Rows of images with a caption each, a title above, a head over each column, a bar under some.
 
     Args:
-        rows: uint8 [columns, H, W, C] each.
+        rows: uint8 [columns, H, W, C] each; `for_a_sheet` gives them their size.
         captions: (large, small) for each row.
         title: one line.
         heads: one for each column.
         marked: bool [columns] for each row: which images get the bar.
     """
+    rows = [for_a_sheet(row) for row in rows]
     count, height, width, _ = rows[0].shape
     gap, left, top = 6, 150, 66
     large, small = ImageFont.load_default(17), ImageFont.load_default(11)
-    title_width = max(int(small.getlength(line)) for line in title.splitlines())
+    title_width = max((int(small.getlength(line)) for line in title.splitlines()), default=0)
     across = max(width, *(int(small.getlength(head)) for head in heads)) + gap  # heads and captions need their room
-    pitch = max(height, 52) + gap
+    pitch = height + gap
     size = (max(left + count * across, title_width + 20), top + len(rows) * pitch)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)

@@ -92,7 +92,7 @@ class Diagnostics:
         rows: rows of the bank (of the class).
         label: the class, or None.
         std: standard deviation of l_k under the prior, as the rows say, nats.
-        tilt: |rho| · std, what can be compared between models, spaces and k.
+        tilt: rho · std, what can be compared between models, spaces and k.
         ess: effective sample size of the weights, 1 to `rows`.
         ess_needed: what the limits ask for.
         k_hat: Pareto shape of their tail; trust below 0.7.
@@ -134,6 +134,13 @@ class Diagnostics:
         return self.rho in self.limits
 
     @property
+    def tilt_limits(self) -> Limits:
+        """The limits, as tilts."""
+        if not self.std:
+            return self.limits
+        return Limits(self.limits.lower * self.std, self.limits.upper * self.std)
+
+    @property
     def target(self) -> str:
         """The support, what is held, and whether classes are drawn as well, for titles."""
         held = [moment.name for moment in self.moments if moment.held]
@@ -153,12 +160,12 @@ class Diagnostics:
         fresh = self.spending is not None  # then no draw is a row
         idle = " (no matter: weights are bounded)" if self.support.startswith("clamp") else ""
         return (
-            f"rho {self.rho:g} (|rho|·std {self.tilt:.2f}), k {self.k}: "
+            f"rho {self.rho:g} (tilt {self.tilt:.2f}), k {self.k}: "
             f"{'on the calibration ' if fresh else ''}ESS {self.ess:.0f} of {self.rows}, "
             f"k-hat {self.k_hat:.2f}{idle}, "
             f"largest weight {self.max_weight:.2g}, "
             + ("" if fresh else f"about {self.distinct:.0f} distinct expected in {self.draws} draws, ")
-            + f"limits {self.limits}"
+            + f"limits {self.limits} (tilt {self.tilt_limits})"
             + (f", class {self.label}" if self.label is not None else "")
             + (f", {self.rank_deficient} rank-deficient rows left out" if self.rank_deficient else "")
             + (f", support {self.support}" if self.support != "prior" else "")
@@ -167,8 +174,9 @@ class Diagnostics:
             + (f"\n{self.spending}" if self.spending else "")
         )
 
-    def complaint(self) -> tuple[str, str] | None:
-        """(what is wrong, what to do) where the draws can't be trusted, else None."""
+    def complaint(self, by_tilt: bool = False) -> tuple[str, str] | None:
+        """(what is wrong, what to do) where the draws can't be trusted, else None; of a tilt where one was asked
+        for."""
         if self.rho and self.rank_deficient > DEFICIENT_SHARE * self.rows:
             return (
                 f"k: {self.rank_deficient} of {self.rows} latents have less than {self.k} nonzero singular values, "
@@ -177,17 +185,18 @@ class Diagnostics:
             )
         if self.within_limits:
             return None
-        lower, upper = floor_to(self.limits.lower), floor_to(self.limits.upper)
+        name, got, limits = ("tilt", self.tilt, self.tilt_limits) if by_tilt else ("rho", self.rho, self.limits)
+        lower, upper = floor_to(limits.lower), floor_to(limits.upper)
         reason = (
             f"ESS {self.ess:.0f} of {self.rows} ({self.ess_needed:.0f} needed), "
             f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED_K_HAT})"
         )
         where = "this bank" if self.label is None else f"class {self.label} of this bank"
-        what = f"rho: got {self.rho:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
+        what = f"{name}: got {got:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
         if lower == upper == 0:
             enough = max(2 * self.rows, ceil(self.rows * self.ess_needed / self.ess / 100) * 100)
             return what, f"build a larger bank, of about {enough} latents (n={enough}), or go on with force=True"
-        return what, f"use rho={lower if self.rho < 0 else upper:g}, or go on with force=True"
+        return what, f"use {name}={lower if self.rho < 0 else upper:g}, or go on with force=True"
 
 
 def diagnose(
@@ -217,7 +226,7 @@ def diagnose(
         rows=log_volume.size,
         label=label,
         std=std,
-        tilt=abs(rho) * std,
+        tilt=rho * std,
         ess=weights.ess,
         ess_needed=needed_ess(known.size, draws),
         k_hat=pareto_k_hat(log_w if known.size else weights.log),
@@ -238,9 +247,10 @@ def least_trusted(reports: Sequence[Diagnostics]) -> Diagnostics:
     return min(reports, key=lambda report: (report.within_limits, report.ess / report.rows))
 
 
-def refuse_or_warn(report: Diagnostics, force: bool) -> None:
-    """Where the draws can't be trusted: PolarPriorError, or with `force` a warning."""
-    complaint = report.complaint()
+def refuse_or_warn(report: Diagnostics, force: bool, by_tilt: bool = False) -> None:
+    """Where the draws can't be trusted: PolarPriorError, or with `force` a warning; of a tilt where one was asked
+    for."""
+    complaint = report.complaint(by_tilt)
     if complaint and not force:
         raise PolarPriorError(*complaint)
     if complaint:

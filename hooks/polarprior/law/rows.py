@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -127,10 +128,11 @@ def part_of(known: Rows, part: np.ndarray) -> Rows:
 
 
 def progress(batches: Sequence[T], what: str) -> Iterator[T]:
-    """A bar on a terminal, for what takes longer than two seconds."""
+    """A bar, for what takes longer than two seconds."""
     from tqdm import tqdm
 
-    return iter(tqdm(batches, what, unit="batch", disable=None, delay=2, leave=False))
+    often = 0.1 if sys.stderr.isatty() else 2.0  # in a file each time is a line
+    return iter(tqdm(batches, what, unit="batch", delay=2, mininterval=often, leave=False))
 
 
 def statistics_with_others(hold: tuple[str | Statistic, ...]) -> dict[str, Statistic]:

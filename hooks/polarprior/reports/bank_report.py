@@ -84,7 +84,7 @@ class BankReport:
             return "no table over rho: the limits are 0 or infinite"
         steps = [floor_to(limit * part) for limit in limits for part in STEPS]
         log_volume = self.bank.log_volume()[self.bank.rows_of(group.label)]
-        lines = [("rho", "|rho|·std", "ESS", "k-hat", "largest", "mean l", "ESS / rows")]
+        lines = [("rho", "tilt", "ESS", "k-hat", "largest", "mean l", "ESS / rows")]
         for rho in sorted({0.0, *steps}):
             report = diagnose(log_volume, rho, self.bank.info.k, label=group.label, limits=limits)
             bar = "█" * round(20 * report.ess / report.rows)
@@ -104,7 +104,7 @@ def _line(group: Diagnostics) -> str:
     where = "" if group.label is None else f"class {group.label}: "
     return (
         f"{where}log-volume {group.mean_log_volume:.2f} ± {group.std:.2f} (std) over {group.rows} latents, "
-        f"{group.rank_deficient} rank-deficient; limits of rho {group.limits}"
+        f"{group.rank_deficient} rank-deficient; limits of rho {group.limits}, of the tilt {group.tilt_limits}"
     )
 
 

@@ -17,7 +17,8 @@ table { border-collapse: collapse; font-size: 13px; } td, th { padding: 3px 9px;
 th { border-bottom: 1px solid #999; } tr.untrusted { color: #999; }
 td:first-child, th:first-child { text-align: left; }
 img { max-width: 100%; } .curves { display: flex; flex-wrap: wrap; gap: 1rem; }
-p.note { color: #666; font-size: 13px; }
+p.note { color: #666; font-size: 13px; } p.answer { font-size: 1.15rem; font-weight: 600; }
+details { color: #444; font-size: 14px; margin: 1rem 0; } summary { cursor: pointer; }
 """
 
 
@@ -50,6 +51,15 @@ class Report:
     def curves(self, svgs: Sequence[str]) -> None:
         """Drawings side by side."""
         self._parts.append(f"<div class=curves>{''.join(f'<div>{svg}</div>' for svg in svgs)}</div>")
+
+    def answer(self, text: str) -> None:
+        """What the page has to say, in large letters."""
+        self._parts.append(f"<p class=answer>{in_html(text)}</p>")
+
+    def folded(self, heading: str, paragraphs: Sequence[str]) -> None:
+        """Explanations that open when somebody asks for them."""
+        inside = "".join(f"<p>{in_html(each)}</p>" for each in paragraphs)
+        self._parts.append(f"<details><summary>{in_html(heading)}</summary>{inside}</details>")
 
     def picture(self, image: Image.Image, alt: str) -> None:
         """A picture, inside the page."""

@@ -39,7 +39,7 @@ def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline
             )
     if baseline is not None:
         axes.axhline(baseline, color="gray", linestyle=":", label="halves of the reference")
-    axes.legend(fontsize=7)
+    _spread_ticks(axes)
     return _svg(figure)
 
 
@@ -59,8 +59,8 @@ def pareto(rows: Sequence[SweepRow], space: str) -> str:
         for row, across, up in zip(curve, x, y, strict=True):
             axes.errorbar(across.mean, up.mean, up.std, across.std, fmt="o", **_marker(row, line.get_color()))
             said = f"{row.diagnostics.rho:g}" if row.diagnostics else f"psi {row.trunc:g}"
-            axes.annotate(said, (across.mean, up.mean), fontsize=6, xytext=(3, 3), textcoords="offset points")
-    axes.legend(fontsize=7)
+            axes.annotate(said, (across.mean, up.mean), fontsize=8, xytext=(4, 4), textcoords="offset points")
+    _spread_ticks(axes)
     return _svg(figure)
 
 
@@ -97,6 +97,16 @@ def _axes(x: str, y: str) -> tuple[Any, Any]:
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)
     return figure, axes
+
+
+def _spread_ticks(axes: Any) -> None:
+    """So few ticks that their labels don't meet, and room for the legend above the curves."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.margins(y=0.25)
+    axes.legend(fontsize=8, loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.16), frameon=False)
 
 
 def _svg(figure: Any) -> str:

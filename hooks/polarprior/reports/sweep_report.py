@@ -9,16 +9,32 @@ from polarprior.reports.plots import against_polarity, pareto
 from polarprior.sweeps.measuring import Measuring, Spread
 from polarprior.sweeps.modes import modes_picture
 from polarprior.sweeps.sweep import Sweep, SweepRow
+from polarprior.sweeps.verdict import verdict
 
 CHANGE = "  against its control"
+CHOSEN_BY = ("fid", "kid", "transport", "precision", "recall")
 READING = (
-    "How to choose: a lower fid or kid is better, a higher precision, recall, density or coverage. Each set of draws "
-    "comes from a part of the bank of its own, so that ± holds what the bank leaves open. A bank repeats latents, "
-    "which makes every metric worse: ‘against its control’ is the change against the same repetitions without "
-    "polarity. A rho is worth using where its row beats that of rho 0 by more than both ±; polarprior tune searches "
-    "for one, and says where none is better. In the last row two halves of the real images are compared; their "
-    "number is not that of the rows above, and fid falls as it grows."
+    "A lower fid, kid or transport is better, and a higher precision, recall, density or coverage. The figures are "
+    "means ± one standard deviation over the sets; each set is of a part of the bank of its own, so that ± holds "
+    "what the bank leaves open.",
+    "A bank repeats latents, which makes every metric worse. ‘Against its control’ is therefore the change against "
+    "the same repetitions without polarity, and what the answer above goes by. polarprior tune searches for a rho, "
+    "and says where none is better.",
+    "In the last row two halves of the reference are compared with each other. Their number is not that of the rows "
+    "above, and fid falls as it grows.",
+    "Hollow marks and grey rows lie beyond the limits of rho: there a few latents take most draws, and the row shows "
+    "these, not the law. rho can’t be compared between models, spaces and k; the tilt, rho times the standard "
+    "deviation of the log-volume, can.",
 )
+
+
+def verdicts(sweep: Sweep) -> list[str]:
+    """What the sweep has found, a sentence for each space and metric that a rho is chosen by; the first is enough."""
+    measuring, comparison = sweep.measuring, sweep.options.comparison
+    if measuring is None or comparison is None:
+        return []
+    space, names = next(iter(sweep.rows[0].metrics.items()))
+    return [verdict(sweep.rows, space, name, measuring) for name in names if name in CHOSEN_BY]
 
 
 def sweep_html(sweep: Sweep) -> bytes:
@@ -28,23 +44,18 @@ def sweep_html(sweep: Sweep) -> bytes:
         raise ValueError("nothing was measured")
     reference, sampler, first = str(comparison.reference), sweep.options.sampler.sampler, sweep.reports[0]
     report = Report(f"{sweep.model}: a sweep of polarity")
+    for line in verdicts(sweep):
+        report.answer(line)
+    report.picture(sweep.picture(), "one row a polarity, one column a seed")
+    real = "the model’s own pictures" if reference == "prior" else reference
     report.paragraph(
-        f"Sampler {sampler}, bank of {first.rows} latents, k {first.k}, {first.target}, "
-        f"limits of rho {first.limits}. "
-        f"Compared with {'the model’s own pictures (not real ones)' if reference == 'prior' else reference}: "
-        f"{measuring.judge.count} images. {measuring.sets} sets of {measuring.samples} draws each, means ± one "
-        "standard deviation over the sets."
+        f"{sweep.model} against {real} ({measuring.judge.count:,} images), {measuring.sets} sets of "
+        f"{measuring.samples:,} draws. Sampler {sampler}, bank of {first.rows:,} rows, k {first.k}, {first.target}, "
+        f"limits of rho {first.limits}, of the tilt {first.tilt_limits}."
     )
-    report.paragraph(READING)
-    report.paragraph(
-        "Hollow marks and grey rows lie beyond the limits of rho: there a few latents take most draws, and the row "
-        "shows these, not the law. rho is not comparable between models, spaces and k; |rho|·std is.",
-        note=True,
-    )
+    report.folded("How to read this page", READING)
     for space in rows[0].metrics:
         _metrics(report, rows, space, measuring)
-    report.heading("Pictures")
-    report.picture(sweep.picture(), "one row a polarity, one column a seed")
     for group in sweep.ends:
         report.heading(group.title)
         near = f"Nearest images of {reference} beside each, by pixels." if group.neighbours else ""
@@ -74,7 +85,7 @@ def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> 
     two halves of the real images against each other."""
     names = list(rows[0].metrics[space])
     truncations = any(row.trunc is not None for row in rows)
-    lines = [("rho", *(["trunc"] if truncations else []), "|rho|·std", "ESS", "distinct", *names)]
+    lines = [("rho", *(["trunc"] if truncations else []), "tilt", "ESS", "distinct", *names)]
     blank = ("",) * (len(lines[0]) - len(names) - 1)
     for row in rows:
         report = row.diagnostics

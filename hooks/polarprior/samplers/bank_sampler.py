@@ -16,6 +16,7 @@ from polarprior.law.joint import check_joint, shares_of
 from polarprior.law.law import Law, check_law, described_laws, resolve
 from polarprior.law.limits import limits_on
 from polarprior.law.rows import Rows, Source, check_asked_for, labels_asked_for, part_of, rows_of_bank
+from polarprior.law.tilt import rho_at
 from polarprior.samplers.contract import Redrawing, SamplerOptions
 from polarprior.samplers.coupling import MaximalCoupling
 from polarprior.samplers.leaving import warn_if_it_leaves
@@ -52,7 +53,7 @@ class WeightedBank:
     Args:
         bank: the bank.
         rho: the polarity.
-        options: k, draws, label, support, hold, force and joint.
+        options: k, draws, label, support, hold, force, joint and tilt.
         generator: what made it; needed for a shell, and to hold statistics.
         geometry: of its prior; what the generator says of itself where None.
 
@@ -79,26 +80,27 @@ class WeightedBank:
         self._bank = bank
         k = bank.info.k if options.k is None else options.k
         bank.log_volume(k)  # or an error of k
-        check_law(rho, options.support, options.hold)
-        self._rho, self._k, self._options = rho, k, options
+        check_law(rho, options.support, options.held)
+        self._k, self._options = k, options
         self._groups: dict[int | None, _Group] = {}
         self._known: dict[int | None, Rows] = {}
         self.laws: dict[int | None, Law] = {}
         source = Source(generator, geometry)
         for label in [None] if options.joint else labels_asked_for(bank, options.label):
             rows = bank.rows_of(label)
-            known = rows_of_bank(bank, k, label, rows, options.hold, source, options.joint)
+            known = rows_of_bank(bank, k, label, rows, options.held, source, options.joint)
             self._known[label] = known
             limits = partial(limits_on, bank, k, label, options.draws)
-            held, draws = len(options.hold), options.draws
-            law = resolve(rho, k, known, support=options.support, held=held, draws=draws, limits=limits)
+            held, draws = len(options.held), options.draws
+            its_rho = rho_at(rho, options.tilt, bank, k, label, options.joint)
+            law = resolve(its_rho, k, known, support=options.support, held=held, draws=draws, limits=limits)
             self.laws[label] = law
             whole = label is None and bool(law.inside.all())
             shares = None if known.labels is None else shares_of(known.labels[law.inside])
             coupling = MaximalCoupling(law.weights.values, shares)
             self._groups[label] = _Group(None if whole else rows[law.inside], coupling)
         self.diagnostics = least_trusted([law.diagnostics for law in self.laws.values()])
-        refuse_or_warn(self.diagnostics, options.force)
+        refuse_or_warn(self.diagnostics, options.force, options.tilt is not None)
 
     def rows(self, hashes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """The bank's row for each stock latent.
@@ -127,7 +129,7 @@ class WeightedBank:
         options = self._options
         within = np.searchsorted(self._bank.rows_of(options.label), rows)
         known = part_of(self._known[options.label], within)
-        law = resolve(self._rho, self._k, known, support=options.support, held=len(options.hold))
+        law = resolve(self.laws[options.label].rho, self._k, known, support=options.support, held=len(options.held))
         return rows[law.inside], law.weights.values
 
 

@@ -6,7 +6,20 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, runtime_checkable
 
-from polarprior.arguments import LABEL, Domain, K, check_fields, either, flag, function, several, text, whole
+from polarprior.arguments import (
+    LABEL,
+    TILT,
+    Domain,
+    K,
+    check_fields,
+    either,
+    flag,
+    function,
+    named_fields,
+    several,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +29,14 @@ if TYPE_CHECKING:
     from polarprior.law.diagnostics import Diagnostics
     from polarprior.law.image_statistics import Statistic
 
+    Hold = str | Statistic | tuple[str | Statistic, ...]
+
 SAMPLERS = ("bank", "online", "paper-online")
 """The host's own."""
+HELD = either(text(), function("images"))
 
 
+@named_fields
 @dataclass(frozen=True)
 class SamplerOptions:
     """How a sampler is asked to draw.
@@ -31,10 +48,11 @@ class SamplerOptions:
         label: the class that will be drawn, for the limits and diagnostics; all classes of the bank where None.
         support: the target, ``prior``, ``shell`` or ``clamp``, see `polarprior.law.support`.
         hold: statistics of the image whose distribution must not move: names of
-            `polarprior.law.image_statistics`, or functions of images [n, C, H, W] to [n].
+            `polarprior.law.image_statistics`, or functions of images [n, C, H, W] to [n]; one alone as well.
         force: go beyond the limits of rho, with a warning.
         joint: draw classes with the latents, by p(z, c) exp(rho · l) with p(c) the same for all classes of the bank;
             otherwise each latent keeps its class, and weights are within it.
+        tilt: in place of rho, which is then tilt / std(l_k) of the class, see `polarprior.law.tilt.rho_at`.
     """
 
     DOMAINS: ClassVar[dict[str, Domain]] = {
@@ -43,9 +61,10 @@ class SamplerOptions:
         "draws": whole(0, 2**40),
         "label": LABEL.or_none(),
         "support": text("use support='prior'"),
-        "hold": several(either(text(), function("images")), use="use such as hold=('brightness',)"),
+        "hold": either(several(HELD, use="use such as hold='brightness'"), HELD),
         "force": flag(),
         "joint": flag(),
+        "tilt": TILT.or_none(),
     }
 
     sampler: str = "bank"
@@ -53,25 +72,40 @@ class SamplerOptions:
     draws: int = 0
     label: int | None = None
     support: str = "prior"
-    hold: tuple[str | Statistic, ...] = ()
+    hold: Hold = ()
     force: bool = False
     joint: bool = False
+    tilt: float | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
 
+    @property
+    def held(self) -> tuple[str | Statistic, ...]:
+        """`hold`, as several."""
+        return (self.hold,) if isinstance(self.hold, str) or callable(self.hold) else tuple(self.hold)
 
-class SamplerKeywords(TypedDict, total=False):
-    """The fields of `SamplerOptions`, for functions that take them by name."""
+
+class LawKeywords(TypedDict, total=False):
+    """The fields of `SamplerOptions` that say which law is drawn, for functions that take them by name."""
 
     sampler: str
     k: int | None
-    draws: int
-    label: int | None
     support: str
-    hold: tuple[str | Statistic, ...]
+    hold: Hold
     force: bool
     joint: bool
+    tilt: float | None
+
+
+class SamplerKeywords(LawKeywords, total=False):
+    """All fields of `SamplerOptions`, for functions that take them by name."""
+
+    draws: int
+    label: int | None
+
+
+OF_THE_LAW = tuple(LawKeywords.__annotations__)
 
 
 class LatentSampler(Protocol):

@@ -173,7 +173,7 @@ class FreshSampler(Redrawing):
         drawn = _Draws(stock.clone(), None if label is None else label.cpu().clone())
         with (
             self._log_volumes.keeping(),
-            tqdm(total=len(z), unit="latent", desc="draw", disable=None, delay=2, leave=False) as bar,
+            tqdm(total=len(z), unit="latent", desc="draw", delay=2, leave=False) as bar,
         ):
             for acceptance, rows in self._groups(owned):
                 for start in range(0, len(rows), AT_ONCE):

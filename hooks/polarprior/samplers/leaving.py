@@ -14,6 +14,7 @@ from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.geometry import Geometry, geometry_of
 from polarprior.law.support import QUANTILES
 from polarprior.samplers.true_volumes import LogVolumes
+from polarprior.stages import stage
 
 LOOKED_AT = 4000
 """Rows of the bank from which the direction and the shell are taken, at most."""
@@ -86,7 +87,8 @@ def warn_if_it_leaves(
     if report.within_limits or not told or report.support != "prior":
         return
     try:
-        found, gain, _ = peaks(generator, bank, report.rho, report.k, jacobian_of, geometry, report.label)
+        with stage("looking for where the law beyond the limits peaks"):
+            found, gain, _ = peaks(generator, bank, report.rho, report.k, jacobian_of, geometry, report.label)
     except PluginError:  # so far out the model may overflow
         return
     assert geometry.lengths is not None

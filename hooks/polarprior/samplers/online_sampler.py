@@ -17,6 +17,7 @@ from polarprior.law.image_statistics import Statistic, measured, named_statistic
 from polarprior.law.joint import check_joint
 from polarprior.law.law import Law, check_law, described_laws, resolve
 from polarprior.law.rows import Rows, Source, labels_asked_for, rows_of_bank
+from polarprior.law.tilt import rho_at
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.samplers.fresh import FreshSampler, Screened
 from polarprior.samplers.leaving import warn_if_it_leaves
@@ -89,7 +90,7 @@ class OnlineSampler(FreshSampler):
         generator: the model.
         bank: of latents from its prior.
         rho: the polarity.
-        options: k, label, support, hold, force and joint; `draws` has no say, since draws are fresh.
+        options: k, label, support, hold, force, joint and tilt; `draws` has no say, since draws are fresh.
         jacobian_of: gives the model's Jacobians.
         geometry: of its prior; what the generator says of itself where None.
 
@@ -109,26 +110,28 @@ class OnlineSampler(FreshSampler):
         geometry: Geometry | None = None,
     ):
         bank.check_fits(generator)
-        check_law(rho, options.support, options.hold)
+        check_law(rho, options.support, options.held)
         if options.joint:
             check_joint(generator, bank, options.label)
         k = bank.info.k if options.k is None else options.k
         self._k = k
         self._surrogate = surrogate_of(generator, bank, k)
-        features_of, statistics = FeaturesOf(generator), named_statistics(options.hold)
+        features_of, statistics = FeaturesOf(generator), named_statistics(options.held)
         acceptances: dict[int | None, SurrogateAcceptance] = {}
         for label in [None] if options.joint else labels_asked_for(bank, options.label):
             rows = self._calibration(bank, label)
             source = Source(generator, geometry)
-            known = rows_of_bank(bank, k, label, rows, options.hold, source, options.joint)
-            law = resolve(rho, k, known, support=options.support, held=len(statistics))
+            known = rows_of_bank(bank, k, label, rows, options.held, source, options.joint)
+            its_rho = rho_at(rho, options.tilt, bank, k, label, options.joint)
+            law = resolve(its_rho, k, known, support=options.support, held=len(statistics))
             tuned = _tuned(law, known.log_volume, self._surrogate.left_out[rows], known, len(statistics))
             acceptances[label] = SurrogateAcceptance(law, self._surrogate, features_of, statistics, **tuned)
         self._laws = {label: each.law for label, each in acceptances.items()}
         self._tuned = [{"class": label, **each.to_dict()} for label, each in acceptances.items()]
         diagnostics = least_trusted([each.law.diagnostics for each in acceptances.values()])
-        refuse_or_warn(diagnostics, options.force)
-        _refuse_or_warn_of_ends(max(each.unfinished for each in acceptances.values()), rho, options.force)
+        refuse_or_warn(diagnostics, options.force, options.tilt is not None)
+        slowest = max(acceptances.values(), key=lambda each: each.unfinished)
+        _refuse_or_warn_of_ends(slowest.unfinished, slowest.law.rho, options.force)
         warn_if_it_leaves(generator, bank, diagnostics, jacobian_of, geometry)
         classes = np.unique(bank.labels) if options.joint and bank.labels is not None else None
         log_volumes = LogVolumes(generator, bank, k, jacobian_of)

@@ -16,6 +16,7 @@ from polarprior.law.diagnostics import least_trusted, refuse_or_warn
 from polarprior.law.geometry import Geometry
 from polarprior.law.law import Law, check_law, described_laws, resolve
 from polarprior.law.rows import Source, labels_asked_for, rows_of_bank
+from polarprior.law.tilt import rho_at
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.samplers.fresh import FreshSampler, Screened
 from polarprior.samplers.true_volumes import LogVolumes
@@ -66,24 +67,24 @@ class PaperOnlineSampler(FreshSampler):
         geometry: Geometry | None = None,
     ):
         bank.check_fits(generator)
-        if options.support != "prior" or options.hold:
+        if options.support != "prior" or options.held:
             raise UsageError(
                 "support, hold: the paper's online sampler has none", "leave them out, or use sampler=online"
             )
         if options.joint:
             raise UsageError("joint: the paper's online sampler draws within a class", "use sampler=online")
-        check_law(rho, options.support, options.hold)
+        check_law(rho, options.support, options.held)
         k = bank.info.k if options.k is None else options.k
         acceptances: dict[int | None, PaperAcceptance] = {}
         self._laws: dict[int | None, Law] = {}
         for label in labels_asked_for(bank, options.label):
             known = rows_of_bank(bank, k, label, bank.rows_of(label), (), Source(generator, geometry))
-            law = resolve(rho, k, known)
+            law = resolve(rho_at(rho, options.tilt, bank, k, label), k, known)
             log_sum = float(logsumexp(law.log_weight(known.log_volume)))
             acceptances[label] = PaperAcceptance(law, log_sum, LENGTHS * len(known.log_volume))
             self._laws[label] = law
         diagnostics = least_trusted([each.law.diagnostics for each in acceptances.values()])
-        refuse_or_warn(diagnostics, options.force)
+        refuse_or_warn(diagnostics, options.force, options.tilt is not None)
         log_volumes = LogVolumes(generator, bank, k, jacobian_of)
         super().__init__(generator, bank, log_volumes, acceptances, diagnostics, geometry)
 

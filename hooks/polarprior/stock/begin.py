@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polarprior.devices import torch_device
 from polarprior.errors import UsageError
-from polarprior.host import default_host, torch_device
+from polarprior.host import default_host
 from polarprior.stock.polarity import Asked
 from polarprior.stock.run import StockRun
 from polarprior.stock_repo import StockRepo, repo_of_script
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
+def begin(script: Path, asked: Asked, child: bool = False, arguments: Sequence[str] = ()) -> StockRun:
     """Get this process ready for a stock script: shims that are needed here, and the plugin's hands on the seam.
 
     Args:
         script: the script.
         asked: of it.
         child: this process was spawned by the one that runs the script, which has tried the device.
+        arguments: the script's own, for the record that it leaves.
 
     Raises:
         UsageError: no such script or device, an unknown checkout, or a script that draws no latents.
@@ -45,8 +47,10 @@ def begin(script: Path, asked: Asked, child: bool = False) -> StockRun:
     run = StockRun(repo, root, relative, polarity, device)
     if polarity is not None:
         _ = run.bank  # opened, or refused, before the script begins
-        if polarity.rho == 0:  # the stock script, bit for bit
+        if polarity.changes_nothing:  # the stock script, bit for bit
             run.polarity = None
+        elif asked.record and not child:
+            run.record_at_exit(arguments)
     connect(run)
     return run
 

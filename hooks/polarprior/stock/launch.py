@@ -38,7 +38,7 @@ class Launch:
             PolarPriorError: the script can't be given what was asked for, or a module that it imports is missing.
             SystemExit: the script's own.
         """
-        run = begin(self.script, asked(**self.options))
+        run = begin(self.script, asked(**self.options), arguments=self.arguments)
         prepare_children(self.options)
         path = str(self.script.absolute())  # as Python does for its main module
         sys.argv = [path, *self.arguments]

@@ -15,8 +15,8 @@ from typing import Any
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--polarity``, ``--bank``, ``--force``, ``--joint`` and ``--device`` to a click command that does not see
-    them."""
+    """Add ``--polarity``, ``--tilt``, ``--bank`` and the other options of a polarity to a click command that does not
+    see them."""
     from polarprior.stock.polarity import polarity_options
 
     return polarity_options(function, expose_value=False)
@@ -40,13 +40,25 @@ def _begin() -> None:
 
     with ending_the_script():
         try:
-            values = taken(sys.argv[1:])[0]
+            values, own = taken(sys.argv[1:])
         except click.UsageError as error:
             raise UsageError(error.format_message(), f"see: python {sys.argv[0]} --help") from error
-        begin(Path(sys.argv[0]), asked(**values), child=current_process().name != "MainProcess")
+        begin(Path(sys.argv[0]), asked(**values), current_process().name != "MainProcess", own)
 
 
-_NAMES = {"--polarity", "--bank", "--force", "--joint", "--device"}
+def _show(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+    """Show an error of the script as Python does, and what is missing here of which the launcher has a stand-in."""
+    sys.__excepthook__(kind, error, traceback)
+    if isinstance(error, ModuleNotFoundError):
+        from polarprior.stock.shims.modules import SUPPLIED
+
+        if error.name in SUPPLIED:
+            print(
+                f"hint: type polarprior run {sys.argv[0]}, which has what it needs of {error.name}", file=sys.stderr
+            )
+
+
+_NAMES = {"--polarity", "--tilt", "--bank", "--force", "--joint", "--device", "--no-record"}
 
 
 def _is_what_runs() -> bool:
@@ -57,5 +69,8 @@ def _is_what_runs() -> bool:
     return frame.f_globals.get("__name__") in ("__main__", "__mp_main__")
 
 
-if _NAMES & {argument.split("=")[0] for argument in sys.argv[1:]} and "--help" not in sys.argv and _is_what_runs():
-    _begin()
+if _is_what_runs():
+    if _NAMES & {argument.split("=")[0] for argument in sys.argv[1:]} and "--help" not in sys.argv:
+        _begin()
+    else:
+        sys.excepthook = _show

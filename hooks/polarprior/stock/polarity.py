@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,11 @@ from typing import Any
 import click
 
 from polarprior.errors import UsageError
+from polarprior.strength import check_strength
+
+TILT_HELP = (
+    "In place of rho: rho times the standard deviation of the log-volume, so that -0.5 is as strong in any model."
+)
 
 
 @dataclass(frozen=True)
@@ -24,27 +28,43 @@ class Polarity:
         bank: path of the bank, absolute.
         force: go beyond the bank's limits of rho.
         joint: draw classes with the latents.
+        tilt: in place of rho, see `polarprior.law.tilt.rho_at`.
     """
 
     rho: float
     bank: Path
     force: bool = False
     joint: bool = False
+    tilt: float | None = None
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the script's own latents are what is asked for."""
+        return not (self.rho or self.tilt)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the options came to: a polarity or none, and a device or, where None, the script's own."""
+    """What the options came to.
+
+    Attributes:
+        polarity: or none.
+        device: the script's own where None.
+        record: leave `polarprior.stock.record.NAME` beside the pictures.
+    """
 
     polarity: Polarity | None = None
     device: str | None = None
+    record: bool = True
 
 
 _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--polarity", "rho"), {"type": float, "metavar": "RHO", "help": "Below 0 modes, above 0 anti-modes."}),
+    (("--tilt",), {"type": float, "metavar": "T", "help": TILT_HELP}),
     (("--bank",), {"metavar": "FILE", "help": "Bank of the network's latents (polarprior bank build)."}),
     (("--force",), {"is_flag": True, "help": "Go beyond the limits of rho, where a few latents take all."}),
     (("--joint",), {"is_flag": True, "help": "Let polarity choose the class too, in a script that draws them all."}),
+    (("--no-record",), {"is_flag": True, "help": "Leave no polarprior.json beside the script's pictures."}),
     (("--device",), {"help": "In place of the script's cuda; the CPU where there is none."}),
 )
 
@@ -84,8 +104,9 @@ def taken(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
     What follows ``--`` is the script's.
 
-    >>> taken(["--seeds", "0-3", "--polarity=-0.1", "--bank", "b.safetensors"])
-    ({'rho': -0.1, 'bank': 'b.safetensors', 'force': False, 'joint': False, 'device': None}, ['--seeds', '0-3'])
+    >>> options, words = taken(["--seeds", "0-3", "--polarity=-0.1", "--bank", "b.safetensors"])
+    >>> options["rho"], options["tilt"], options["bank"], options["force"], words
+    (-0.1, None, 'b.safetensors', False, ['--seeds', '0-3'])
 
     Raises:
         click.UsageError: an option without its value, or with one of the wrong kind.
@@ -103,25 +124,34 @@ def help_text() -> str:
     return formatter.getvalue()
 
 
-def asked(rho: float | None, bank: str | None, force: bool, joint: bool, device: str | None) -> Asked:
+def asked(
+    rho: float | None,
+    bank: str | None,
+    force: bool,
+    joint: bool,
+    device: str | None,
+    tilt: float | None = None,
+    no_record: bool = False,
+) -> Asked:
     """The options' values, checked against each other.
 
     Raises:
-        UsageError: a polarity that is no finite number or has no bank, or another option of it without a polarity.
+        UsageError: a polarity or tilt that is no finite number or has no bank, both of them, or another option of
+            theirs without one.
     """
-    if rho is None:
-        for name, given in (("bank", bank), ("force", force), ("joint", joint)):
+    name, strength = ("rho", rho) if tilt is None else ("tilt", tilt)
+    if strength is None:
+        for other, given in (("bank", bank), ("force", force), ("joint", joint), ("no_record", no_record)):
             if given:
-                raise UsageError(f"{name}: given without rho=RHO", "add such as rho=-0.1")
+                raise UsageError(f"{other}: given without rho=RHO or tilt=T", "add such as tilt=-0.5")
         return Asked(None, device)
-    if not math.isfinite(rho):
-        raise UsageError(f"rho: got {rho}, expected a finite number", "use such as rho=-0.1")
+    check_strength(rho, tilt)
     if bank is None:
         raise UsageError(
-            f"bank: got none, and rho={rho:g} needs that of the network's latents",
+            f"bank: got none, and {name}={strength:g} needs that of the network's latents",
             "add bank=FILE; polarprior bank build makes one",
         )
-    return Asked(Polarity(rho, Path(bank).absolute(), force, joint), device)
+    return Asked(Polarity(rho or 0.0, Path(bank).absolute(), force, joint, tilt), device, not no_record)
 
 
 def _parser() -> click.Command:

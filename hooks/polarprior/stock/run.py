@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ from polarprior.errors import OF_SCRIPTS, UsageError, ending_the_script
 from polarprior.flags import in_flags
 from polarprior.stock.importing import after_import
 from polarprior.stock.polarity import Polarity
+from polarprior.stock.record import Folder, write_record
 from polarprior.stock.sampler import StockSampler
 from polarprior.stock_repo import StockRepo
 
@@ -45,7 +47,7 @@ class StockRun:
         self.script = script
         self.polarity = polarity
         self.device = device
-        self._sampler: StockSampler | None = None
+        self._samplers: list[StockSampler] = []
         self._namespace: dict[str, Any] = {}
         self._remember_namespaces()
         self._forked = False
@@ -94,12 +96,13 @@ class StockRun:
                 )
         with ending_the_script(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            self._sampler = StockSampler(self.polarity, generator, label, draws)
-            diagnostics = self._sampler.diagnostics
+            sampler = StockSampler(self.polarity, generator, label, draws)
+            diagnostics = sampler.diagnostics
         for warning in caught:
             print(f"warning: {in_flags(str(warning.message), OF_SCRIPTS)}", file=sys.stderr)
         print(f"polarity: {diagnostics}", file=sys.stderr)
-        return self._sampler
+        self._samplers.append(sampler)
+        return sampler
 
     def check_all_classes(self, num_classes: int) -> None:
         """Raise UsageError unless the bank has rows of each class, for a script that draws them all."""
@@ -111,9 +114,23 @@ class StockRun:
                 "build one of all classes",
             )
 
+    def record_at_exit(self, arguments: Sequence[str]) -> None:
+        """Leave `polarprior.stock.record.NAME` beside the script's pictures when this process ends.
+
+        Args:
+            arguments: the script's own.
+        """
+        folder, here = Folder(), os.getpid()
+
+        def leave() -> None:
+            if self._samplers and folder.found is not None and os.getpid() == here:
+                write_record(Path(folder.found), self.script, arguments, self.bank.info.digest, self._samplers)
+
+        atexit.register(leave)
+
     def warn_if_idle(self) -> None:
         """Say so where the polarity that was asked for has changed nothing here, nor in a process that was forked."""
-        if self.polarity is not None and self._sampler is None and not self._forked:
+        if self.polarity is not None and not self._samplers and not self._forked:
             print(
                 f"warning: no network has come by whose latents could be replaced: {OF_SCRIPTS['rho']} did nothing",
                 file=sys.stderr,

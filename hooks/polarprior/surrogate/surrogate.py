@@ -74,7 +74,7 @@ class Surrogate:
         if extra is not None:
             extra = extra[0][-MORE:], extra[1][-MORE:]
             batches += [extra[0][i : i + BATCH] for i in range(0, len(extra[0]), BATCH)]
-        shown = tqdm(batches, "surrogate", unit="batch", disable=None, delay=2, leave=False)
+        shown = tqdm(batches, "surrogate", unit="batch", delay=2, leave=False)
         parts = [each[:2] for each in map(features_of, shown)]
         activity, scalars = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
         targets = log_volume if extra is None else np.concatenate([log_volume, extra[1]])

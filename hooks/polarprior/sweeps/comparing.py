@@ -11,7 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 from tqdm import tqdm
 
-from polarprior.arguments import SEEDS, Domain, check_fields, path, several, text, whole
+from polarprior.arguments import SEEDS, Domain, check_fields, named_fields, path, several, text, whole
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
 from polarprior.host import Host
@@ -26,6 +26,7 @@ OWN_SEEDS = 1 << 31
 """The first seed of these: far from those of a bank."""
 
 
+@named_fields
 @dataclass(frozen=True)
 class Comparison:
     """How draws are compared.

@@ -10,6 +10,7 @@ import numpy as np
 
 from polarprior.generator import Generator
 from polarprior.metrics.judge import Judge
+from polarprior.stages import stage
 from polarprior.sweeps.repetitions import Repetition
 
 
@@ -102,8 +103,9 @@ class Measuring:
     def of(self, generator: Generator, sets: Iterable[Repetition]) -> Measurement:
         """Metrics of sets of draws, and of their controls."""
         found, controls, distinct = [], [], []
-        for each in sets:
-            found.append(self.judge(generator, each.drawn))
+        for number, each in enumerate(sets, 1):
+            with stage(f"comparing set {number} of {self.sets}"):
+                found.append(self.judge(generator, each.drawn))
             distinct.append(each.distinct)
             if each.control is not None:
                 controls.append(self.judge(generator, each.control))

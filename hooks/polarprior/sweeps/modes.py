@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,22 +13,45 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from polarprior.arguments import LABEL, RHO, SEEDS, SEEDS_OF_A_DRAW, Domain, K, check_fields, flag, path, whole
+from polarprior.arguments import (
+    LABEL,
+    RHO,
+    SEEDS,
+    SEEDS_OF_A_DRAW,
+    TILT,
+    Domain,
+    K,
+    check_fields,
+    flag,
+    named_fields,
+    path,
+    whole,
+)
 from polarprior.bank.bank import Bank
-from polarprior.bank.extremes import extremes
-from polarprior.errors import UsageError
+from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
 from polarprior.hashing import latent_hash
 from polarprior.host import Host
 from polarprior.images.pictures import as_image, captioned_grid, from_uint8, to_uint8
 from polarprior.images.reference import Reference, open_reference
+from polarprior.law.limits import floor_to
 from polarprior.law.rows import labels_asked_for
 from polarprior.metrics.nearest import nearest
+from polarprior.samplers.contract import Weighted
+from polarprior.saying import duration, say
+from polarprior.strength import check_strength
 from polarprior.sweeps.comparing import shape_of
 
 COMPARED = 32
 """Pixels a side at which images are compared, as in the polarity paper's Fig. 6; smaller ones as they are."""
-EXTREMES = "the bank's extremes, not the law"
+EXTREMES = "the ends of this bank, further out than any law inside the limits draws"
+HELD = ("brightness", "contrast")
+MEANS = {
+    "held": "what the limit of rho draws most often, with brightness and contrast held as the prior has them",
+    "raw": EXTREMES,
+}
+BATCH, LONG = 16, 5.0
+"""Latents that are timed; seconds that are worth a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +80,7 @@ class Pictures:
         images: uint8 [n, H, W, C].
         neighbours: where there is a reference.
         of_class: the one class of all of them, by name or number; empty where they have none.
+        law: ``held`` or ``raw``, where both are shown; else empty.
     """
 
     title: str
@@ -64,6 +89,7 @@ class Pictures:
     images: np.ndarray
     neighbours: Neighbours | None = None
     of_class: str = ""
+    law: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -74,6 +100,7 @@ class Pictures:
         return found
 
 
+@named_fields
 @dataclass(frozen=True)
 class ModesOptions:
     """The choice of the latents of a bank that are shown.
@@ -85,10 +112,12 @@ class ModesOptions:
         label: of this class alone.
         k: singular values in the log-volume; all of the bank's where None.
         rho: draw at this rho instead: what `seeds` become.
+        tilt: or at this tilt, see `polarprior.law.tilt.rho_at`.
         seeds: stock seeds, with `rho`; 0 to n - 1 where None.
         force: beyond the limits of rho.
         reference: real images: the nearest are shown beside each.
         neighbours: nearest real images.
+        raw: the bank's extremes alone, without those of a law that holds brightness and contrast.
     """
 
     DOMAINS: ClassVar[dict[str, Domain]] = {
@@ -98,10 +127,12 @@ class ModesOptions:
         "label": LABEL.or_none(),
         "k": K.or_none(),
         "rho": RHO.or_none(),
+        "tilt": TILT.or_none(),
         "seeds": SEEDS_OF_A_DRAW.or_none(),
         "force": flag(),
         "reference": path("name a folder, a zip, an idx file or an .npz").or_none(),
         "neighbours": whole(1, SEEDS, "use such as neighbours=5"),
+        "raw": flag(),
     }
 
     n: int = 8
@@ -110,20 +141,25 @@ class ModesOptions:
     label: int | None = None
     k: int | None = None
     rho: float | None = None
+    tilt: float | None = None
     seeds: Sequence[int] | None = None
     force: bool = False
     reference: str | Path | None = None
     neighbours: int = 5
+    raw: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def check(self) -> None:
         """Raise UsageError for options that don't go together."""
-        if self.rho is None and (self.force or self.seeds):
-            raise UsageError(f"{'force' if self.force else 'seeds'}: given without rho=RHO", "add rho=-5")
-        if self.rho is not None and (self.anti or self.per_class):
-            raise UsageError(f"{'anti' if self.anti else 'per_class'}: not with rho={self.rho:g}", "leave one out")
+        drawn = self.rho is not None or self.tilt is not None
+        if not drawn and (self.force or self.seeds):
+            raise UsageError(f"{'force' if self.force else 'seeds'}: given without rho=RHO or tilt=T", "add tilt=-1")
+        if drawn and (self.anti or self.per_class):
+            name = "rho" if self.tilt is None else "tilt"
+            raise UsageError(f"{'anti' if self.anti else 'per_class'}: given together with {name}", "leave one out")
+        check_strength(self.rho, self.tilt)
         if self.per_class and self.label is not None:
             raise UsageError(f"label: got {self.label}, per_class=True shows every class", "leave one out")
 
@@ -149,9 +185,11 @@ class Modes:
     @property
     def title(self) -> str:
         """What is shown."""
-        if len(self.groups) == 1:
-            return self.groups[0].title
-        return f"{'anti-modes' if self.options.anti else 'modes'}, a class a row: {EXTREMES}"
+        titles = {group.law: group.title for group in self.groups}
+        if len(self.groups) == len(titles):
+            return "\n".join(titles.values())
+        said = [f"{law}: {MEANS[law]}" for law in titles if law] or [EXTREMES]
+        return f"{'anti-modes' if self.options.anti else 'modes'}, a class a row\n" + "\n".join(said)
 
     def to_dict(self) -> dict[str, object]:
         """What ``modes.json`` holds."""
@@ -175,11 +213,21 @@ def found_modes(host: Host, generator: Generator, bank: Bank, options: ModesOpti
         raise UsageError("per_class: the bank has no classes", "leave it out")
     real = None if options.reference is None else open_reference(options.reference)
     near = None if real is None else NearestReal(real, *shape_of(generator), options.neighbours)
-    if options.rho is not None:
-        groups = [_drawn(host, generator, bank, options.rho, options, near)]
+    if options.rho is not None or options.tilt is not None:
+        groups = [_drawn(host, generator, bank, options, near)]
     else:
         labels = labels_asked_for(bank, None) if options.per_class else [options.label]
-        groups = [modes(generator, bank, replace(options, label=label), near) for label in labels]
+        asked = [replace(options, label=label) for label in labels]
+        groups = [modes(generator, bank, each, near) for each in asked]
+        held = [] if options.raw else [_held(host, generator, bank, each, near) for each in asked]
+        if held and None not in held:
+            pairs = zip(held, groups, strict=True)
+            groups = [
+                each
+                for pair in pairs
+                for each in (pair[0], replace(pair[1], law="raw", title=f"raw: {EXTREMES}"))
+                if each is not None
+            ]
     model = generator.source or generator.plugin
     return Modes(model, bank, options, groups, 0 if real is None else len(real))
 
@@ -199,28 +247,76 @@ def modes(generator: Generator, bank: Bank, options: ModesOptions, reference: Ne
         UsageError: n, the class or k out of range.
     """
     label = options.label
-    end = extremes(bank, options.n, label, options.k)[options.anti]
+    end = bank.top(options.n, label=label, k=options.k, anti=options.anti)
     images = to_uint8(generator(generator.prior.draw(end.seeds, label)))
-    of_class = "" if label is None else generator.class_names[label] if generator.class_names else str(label)
+    of_class = _name_of(generator, label)
     title = f"{end.name}{', class ' if of_class else ''}{of_class}: {EXTREMES}"
     near = reference(images) if reference else None
     return Pictures(title, end.seeds, end.log_volumes, images, near, of_class)
 
 
+def _held(
+    host: Host, generator: Generator, bank: Bank, options: ModesOptions, reference: NearestReal | None
+) -> Pictures | None:
+    """What a law inside the limits draws most often, with brightness and contrast held: the rows of greatest weight
+    at the limit of rho. None where nothing can be held, or no rho is supported."""
+    label, k = options.label, options.k
+    _say_cost(generator, bank, label)
+    try:
+        limits = host.latent_sampler(generator, bank, 0.0, label=label, k=k, hold=HELD).diagnostics.limits
+        end = floor_to(limits.upper if options.anti else limits.lower)
+        if not end or not np.isfinite(end):
+            return None
+        sampler = host.latent_sampler(generator, bank, end, label=label, k=k, hold=HELD)
+    except PolarPriorError:
+        return None
+    if not isinstance(sampler, Weighted):
+        return None
+    rows, weights = sampler.weighted(bank.rows_of(label))
+    picked = rows[np.argsort(-weights, kind="stable")[: options.n]]
+    seeds = bank.seeds[picked].tolist()
+    images = to_uint8(generator(generator.prior.draw(seeds, label)))
+    of_class = _name_of(generator, label)
+    title = f"held: what a rho of {end:g}, the limit, draws most often, with brightness and contrast held"
+    near = reference(images) if reference else None
+    return Pictures(title, seeds, bank.log_volume(k)[picked].tolist(), images, near, of_class, "held")
+
+
+def _say_cost(generator: Generator, bank: Bank, label: int | None) -> None:
+    """Say on stderr how long it takes to look at the bank's pictures, where that is long and they are not known."""
+    rows = len(bank.rows_of(label))
+    latents = generator.prior.draw(bank.seeds[bank.rows_of(label)[:BATCH]], label)
+    generator(latents)
+    began = time.perf_counter()
+    generator(latents)
+    seconds = (time.perf_counter() - began) * rows / len(latents)
+    if seconds > LONG:
+        say(
+            f"brightness and contrast of {rows:,} pictures: about {duration(seconds)} the first time; --raw leaves "
+            "that out",
+            err=True,
+        )
+
+
+def _name_of(generator: Generator, label: int | None) -> str:
+    return "" if label is None else generator.class_names[label] if generator.class_names else str(label)
+
+
 def _drawn(
-    host: Host, generator: Generator, bank: Bank, rho: float, options: ModesOptions, reference: NearestReal | None
+    host: Host, generator: Generator, bank: Bank, options: ModesOptions, reference: NearestReal | None
 ) -> Pictures:
-    """What the seeds become at rho, as `modes` shows them. The title says so where it is beyond the limits."""
+    """What the seeds become at a rho or tilt, as `modes` shows them; the title says where it is beyond the limits."""
     label, k = options.label, options.k
     seeds = range(options.n) if options.seeds is None else options.seeds
-    sampler = host.latent_sampler(generator, bank, rho, label=label, k=k, force=options.force)
+    strength, force = options.rho or 0.0, options.force
+    sampler = host.latent_sampler(generator, bank, strength, tilt=options.tilt, label=label, k=k, force=force)
     latents = sampler.sample(seeds, label)
     labels = np.zeros(len(latents), np.int64) if latents.label is None else latents.label.numpy()
     rows = bank.rows_by_hash(latent_hash(latents.z), labels)
     images = to_uint8(generator(latents))
     beyond = "" if sampler.diagnostics.within_limits else f", beyond the limits: {EXTREMES}"
     return Pictures(
-        f"rho {rho:g}, k {sampler.diagnostics.k}{beyond}",
+        f"rho {sampler.diagnostics.rho:g}, k {sampler.diagnostics.k}{beyond}",
         bank.seeds[rows].tolist(),
         bank.log_volume(k)[rows].tolist(),
         images,
@@ -271,7 +367,8 @@ def modes_picture(groups: Sequence[Pictures], title: str, columns: int = 8) -> I
                 group.images, group.neighbours.images, group.neighbours.distances, group.seeds, values, strict=True
             ):
                 rows.append(np.concatenate([image[None], near]))
-                captions.append((f"seed {seed}", f"l {value}\ndistance {distances[0]:.2f}"))
+                name = f"{group.law} {seed}".strip() if group.law else f"seed {seed}"
+                captions.append((name, f"log-volume {value}\ndistance {distances[0]:.2f}"))
         else:
             heads = [str(rank + 1) for rank in range(min(columns, len(groups[0].images)))]
             for start in range(0, len(group.images), len(heads)):
@@ -279,6 +376,8 @@ def modes_picture(groups: Sequence[Pictures], title: str, columns: int = 8) -> I
                 blank = np.full((len(heads) - len(group.images[picked]), *group.images.shape[1:]), 255, np.uint8)
                 rows.append(np.concatenate([group.images[picked], blank]))
                 rank = f"{start + 1} to {start + len(group.images[picked])}"
-                captions.append((group.of_class or rank, f"l {values[start]} on"))
+                last = min(start + len(heads), len(values)) - 1
+                name = " ".join(filter(None, (group.of_class, group.law))) or rank
+                captions.append((name, f"log-volume\n{values[start]} to {values[last]}"))
     marks = [np.zeros(len(row), bool) for row in rows]
     return captioned_grid(rows, captions, title, heads, marks)

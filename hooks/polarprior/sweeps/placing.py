@@ -12,7 +12,7 @@ from torch import Tensor
 
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator, Latents
-from polarprior.images.pictures import captioned_grid, enlarged, from_uint8, to_uint8
+from polarprior.images.pictures import captioned_grid, from_uint8, to_uint8
 from polarprior.images.reference import Reference
 from polarprior.sweeps.scores import BATCH, Ranking
 
@@ -105,7 +105,7 @@ def extremes_picture(images: Sequence[Placed], title: str, columns: int = 12) ->
         ("middle", ranked[middle : middle + columns]),
         ("anti-modes", ranked[-columns:]),
     ):
-        rows += [enlarged(np.stack([getattr(each, which) for each in part])) for which in ("image", "again")]
+        rows += [np.stack([getattr(each, which) for each in part]) for which in ("image", "again")]
         volumes = f"l {part[0].log_volume:.1f} to {part[-1].log_volume:.1f}"
         captions += [(name, volumes), ("", "G(E(x))")]
     return captioned_grid(rows, captions, title, [""] * columns, [np.zeros(columns, bool) for _ in rows])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 from tqdm import tqdm
 
 from polarprior.bank.bank import Bank
@@ -18,13 +21,19 @@ from polarprior.generator import Generator, Latents, Seeds, as_seeds
 from polarprior.hashing import latent_hash
 from polarprior.host import Host
 from polarprior.images.npz import save_npz
-from polarprior.images.pictures import save_png, to_uint8
+from polarprior.images.pictures import captioned_grid, png_bytes, save_png, stacked, to_uint8
 from polarprior.law.diagnostics import Diagnostics
+from polarprior.law.limits import floor_to
 from polarprior.samplers.contract import Explained, SamplerOptions
 
 BATCH = 16
 EVERY = "all"
 """In place of a class: all of them, in turn."""
+HARDLY, FEW, MANY, ENOUGH = 0.25, 0.05, 0.95, 4
+"""A tilt below `HARDLY` that replaces a share of `FEW` at most changes nearly nothing; one that replaces a share of
+`MANY`, of `ENOUGH` seeds at least, nearly everything."""
+COLUMNS, SHOWN, LISTED = 8, 64, 10
+EXPLAINED = "Above what each seed gives, below what it becomes; a bar marks what the polarity has replaced."
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +43,8 @@ class Samples:
     Attributes:
         generator: the model.
         seeds: the stock seeds, [n].
-        latents: what they become, n of them; ``generator(samples.latents)`` gives the pictures.
+        latents: what they become, n of them.
+        stock: what they are without polarity, n of them.
         became: the seeds of these latents, [n]; None where a latent is no seed's, or nobody knows whose.
         bank: the bank that was drawn from, or None.
         options: how it was drawn.
@@ -46,6 +56,7 @@ class Samples:
     generator: Generator
     seeds: list[int]
     latents: Latents
+    stock: Latents
     became: list[int | None]
     bank: Bank | None = None
     options: SamplerOptions = field(default_factory=SamplerOptions)
@@ -64,7 +75,8 @@ class Samples:
         found = self.diagnostics
         if found is None:
             return self.model
-        return f"{self.model}, sampler {self.options.sampler}, rho {found.rho:g}, k {found.k}, {found.target}"
+        strength = f"rho {found.rho:g}, tilt {found.tilt:.2f}"
+        return f"{self.model}, sampler {self.options.sampler}, {strength}, k {found.k}, {found.target}"
 
     def to_dict(self) -> dict[str, Any]:
         """What ``samples.json`` holds."""
@@ -85,37 +97,117 @@ class Samples:
             return {}
         return {"classes": dict(zip(map(str, self.seeds), self.latents.label.tolist(), strict=True))}
 
-    def outside(self) -> int:
-        """How many of the seeds are no rows of the bank: the bank sampler draws these from it at any rho."""
+    @cached_property
+    def moved(self) -> np.ndarray:
+        """Which seeds' own latents the polarity has replaced, bool [n]."""
+        changed: np.ndarray = (self.latents.z != self.stock.z).flatten(1).any(1).numpy()
+        return changed
+
+    @cached_property
+    def outside(self) -> list[int]:
+        """The seeds that are no rows of the bank: the bank sampler replaces these at any rho."""
         if self.options.sampler != "bank" or self.bank is None:
-            return 0
-        stock = self.generator.prior.draw(self.seeds, _labels(self.generator, self.bank, self.label, self.seeds))
-        labels = np.zeros(len(stock), np.int64) if stock.label is None else stock.label.numpy()
-        return int((self.bank.rows_by_hash(latent_hash(stock.z), labels) < 0).sum())
+            return []
+        labels = np.zeros(len(self.stock), np.int64) if self.stock.label is None else self.stock.label.numpy()
+        rows = self.bank.rows_by_hash(latent_hash(self.stock.z), labels)
+        return [seed for seed, row in zip(self.seeds, rows.tolist(), strict=True) if row < 0]
+
+    def summary(self) -> str:
+        """What happened, in a line; of the model's own prior that nothing did."""
+        n, found = len(self.seeds), self.diagnostics
+        if found is None:
+            return f"{n} pictures of the model's own prior"
+        replaced = [seed for seed, moved in zip(self.seeds, self.moved.tolist(), strict=True) if moved]
+        which = f": {_listed(replaced)}" if replaced and len(replaced) < n else ""
+        said = f"{len(replaced)} of {n} seeds replaced{which}"
+        if found.rows < 2:  # a plugin's own law has no weights
+            return said
+        trusted = "fine" if found.within_limits else "beyond what the bank can show"
+        return f"{said}; ESS {found.ess:.0f} of {found.rows}: {trusted}"
+
+    def advice(self) -> list[str]:
+        """What a user may want to know who has drawn these: a line each."""
+        found = self.diagnostics
+        said: list[str] = []
+        if found is None or found.rows < 2:
+            return said
+        if self.outside:
+            what = "is no row" if len(self.outside) == 1 else "are no rows"
+            said.append(f"warning: {_listed(self.outside)} {what} of this bank: such a seed is replaced at any rho")
+        inside = [seed not in set(self.outside) for seed in self.seeds]
+        share = float(self.moved[inside].mean()) if any(inside) else 0.5
+        lower, upper = found.tilt_limits
+        if 0 < abs(found.tilt) < HARDLY and share <= FEW:
+            end = floor_to(lower if found.tilt < 0 else upper)
+            said.append(f"nearly nothing changes at a tilt of {found.tilt:.2g}: it may be as strong as {end:g} here")
+        elif share >= MANY and sum(inside) >= ENOUGH:
+            said.append(
+                f"nearly every picture is another: a tilt nearer to 0 than {found.tilt:.2g} keeps more of them"
+            )
+        return said
+
+    def sheet(self, drawn: np.ndarray | None = None) -> Image.Image:
+        """The stock pictures above those that they become, the first `SHOWN` of them.
+
+        Args:
+            drawn: the pictures, uint8 [n, H, W, C], so many at least; drawn anew where None.
+
+        Raises:
+            UsageError: the generator makes no pictures.
+        """
+        drawn = to_uint8(self.generator(self.latents[:SHOWN])) if drawn is None else drawn[:SHOWN]
+        moved, own = self.moved[:SHOWN], drawn.copy()
+        if moved.any():
+            own[moved] = to_uint8(self.generator(self.stock[:SHOWN][torch.from_numpy(moved)]))
+        found = self.diagnostics
+        law = ("the same", "") if found is None else (f"rho {found.rho:g}", f"tilt {found.tilt:.2f}")
+        sheets = []
+        for start in range(0, len(drawn), COLUMNS):
+            picked = slice(start, min(start + COLUMNS, len(drawn)))
+            title = f"{self.title}\n{EXPLAINED}" if start == 0 else ""
+            heads = [f"seed {seed}" for seed in self.seeds[picked]]
+            marks = [np.zeros(len(heads), bool), moved[picked]]
+            rows = [own[picked], drawn[picked]]
+            sheets.append(captioned_grid(rows, [("stock", ""), law], title, heads, marks))
+        return stacked(sheets)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """The pictures, uint8 [n, H, W, C]."""
+        return np.concatenate([to_uint8(self.generator(batch)) for batch in self._batches()])
+
+    def _batches(self) -> Iterator[Latents]:
+        return (self.latents[start : start + BATCH] for start in range(0, len(self.latents), BATCH))
 
     def pictures(self) -> Iterator[np.ndarray]:
         """The pictures, uint8 [m, H, W, C] at a time, with a bar on stderr."""
         with tqdm(total=len(self.latents), unit="image", desc="sample") as bar:
-            for start in range(0, len(self.latents), BATCH):
-                images = to_uint8(self.generator(self.latents[start : start + BATCH]))
+            for batch in self._batches():
+                images = to_uint8(self.generator(batch))
                 yield images
                 bar.update(len(images))
 
     def save(self, out: Path) -> None:
-        """Write OUT/seed0000.png and on, one a seed, and, for a polarity prior, OUT/samples.json.
+        """Write OUT/seed0000.png and on, one a seed, and, for a polarity prior, OUT/samples.png, which `sheet` gives,
+        and OUT/samples.json.
 
         What OUT/samples.json said of other pictures goes first; other pictures stay, and a warning names them.
         """
-        (out / "samples.json").unlink(missing_ok=True)
+        for name in ("samples.json", "samples.png"):
+            (out / name).unlink(missing_ok=True)
         names = {f"seed{seed:04d}.png" for seed in self.seeds}
         others = sum(path.name not in names for path in out.glob("seed*.png"))
         if others:
             warn(f"out: {out} holds {others} pictures of other draws")
         numbers = iter(self.seeds)
+        first: list[np.ndarray] = []
         for images in self.pictures():
+            first += list(images[: SHOWN - len(first)])
             for pixels in images:
                 seed = next(numbers)
                 save_png(out / f"seed{seed:04d}.png", pixels, f"{self.title}, seed {seed}")
+        if self.diagnostics is not None:
+            write_atomically(out / "samples.png", png_bytes(self.sheet(np.stack(first)), self.title))
         self._say(out / "samples.json")
 
     def save_npz(self, path: Path) -> None:
@@ -145,12 +237,12 @@ def draw_samples(
         label = EVERY
     labels = _labels(generator, bank, label, numbers)
     stock = generator.prior.draw(numbers, labels)
-    if rho is None:
-        return Samples(generator, numbers, stock, [*numbers], label=label)
+    if rho is None and options.tilt is None:
+        return Samples(generator, numbers, stock, stock, [*numbers], label=label)
     one = None if isinstance(labels, list) else labels
     apart = len(set(labels)) if isinstance(labels, list) and not options.joint else 1
     options = replace(options, draws=len(numbers) // apart, label=one)
-    sampler = host.latent_sampler(generator, bank, rho, **vars(options))
+    sampler = host.latent_sampler(generator, bank, rho or 0.0, **vars(options))
     latents = sampler.redraw(stock.z, stock.label)
     known: list[int | None] = [None] * len(latents)
     described: dict[str, Any] = {}
@@ -159,7 +251,12 @@ def draw_samples(
     own = dict(zip(latent_hash(stock.z).tolist(), numbers, strict=True))
     became = [own.get(key, seed) for key, seed in zip(latent_hash(latents.z).tolist(), known, strict=True)]
     named = EVERY if label == EVERY else one
-    return Samples(generator, numbers, latents, became, bank, options, named, sampler.diagnostics, described)
+    return Samples(generator, numbers, latents, stock, became, bank, options, named, sampler.diagnostics, described)
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    more = f" and {len(seeds) - LISTED} more" if len(seeds) > LISTED else ""
+    return f"{', '.join(map(str, seeds[:LISTED]))}{more}"
 
 
 def _labels(

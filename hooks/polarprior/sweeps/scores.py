@@ -17,6 +17,40 @@ K = 30
 BATCH = 16
 
 
+def solver_of(
+    generator: Generator, bank: Bank | None, k: int | None, space: str, count: int, jacobian_of: JacobianOf
+) -> Callable[[Latents], np.ndarray]:
+    """What takes l_k of latents, nats: with a bank where it measures volume, its own rows not solved again.
+
+    Args:
+        generator, jacobian_of: the model, and what gives its Jacobians.
+        bank: of the model, or None.
+        k: singular values; all of the bank's, or without one `K`, as far as the model has them.
+        space: where volume is measured, without a bank.
+        count: latents that will be asked for, which an estimator may be worth calibrating for.
+    """
+    if bank is not None:
+        return LogVolumes(generator, bank, bank.info.k if k is None else k, jacobian_of)
+    k = min(K, generator.rank_bound) if k is None else k
+    estimator = default_estimator(generator.prior.dim, k, count)
+    return VolumeSolver(generator, jacobian_of(generator, space), k, estimator)
+
+
+def volumes_of(
+    generator: Generator,
+    latents: Latents,
+    bank: Bank | None,
+    k: int | None,
+    space: str,
+    *,
+    jacobian_of: JacobianOf,
+) -> np.ndarray:
+    """l_k of latents, float64 [n], nats, `BATCH` at a time; the arguments are those of `solver_of`."""
+    solve = solver_of(generator, bank, k, space, len(latents), jacobian_of)
+    batches = [latents[start : start + BATCH] for start in range(0, len(latents), BATCH)]
+    return np.concatenate([solve(batch) for batch in batches])
+
+
 class Ranking:
     """Log-volumes of latents, and where they lie among the prior's.
 
@@ -41,16 +75,8 @@ class Ranking:
         *,
         jacobian_of: JacobianOf,
     ):
-        self._solve: Callable[[Latents], np.ndarray]
-        self._known = np.empty(0)
-        if bank is None:
-            k = min(K, generator.rank_bound) if k is None else k
-            estimator = default_estimator(generator.prior.dim, k, count)
-            self._solve = VolumeSolver(generator, jacobian_of(generator, space), k, estimator)
-        else:
-            k = bank.info.k if k is None else k
-            self._known = np.sort(bank.log_volume(k)[bank.rows_of(label)])
-            self._solve = LogVolumes(generator, bank, k, jacobian_of)
+        self._known = np.empty(0) if bank is None else np.sort(bank.log_volume(k)[bank.rows_of(label)])
+        self._solve = solver_of(generator, bank, k, space, count, jacobian_of)
 
     def __call__(self, latents: Latents) -> list[tuple[float, float | None]]:
         """l_k of each latent, nats, and the share of the bank's rows (of the class) with a lower one; None without a

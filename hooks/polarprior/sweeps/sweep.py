@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from polarprior.arguments import GENERATOR, PAIR, RHO, SEEDS_OF_A_DRAW, Domain, check_fields, instance, several
+from polarprior.arguments import (
+    GENERATOR,
+    PAIR,
+    RHO,
+    SEEDS_OF_A_DRAW,
+    TILT,
+    Domain,
+    check_fields,
+    instance,
+    named_fields,
+    several,
+)
 from polarprior.bank.bank import Bank
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
@@ -20,14 +32,17 @@ from polarprior.images.reference import Reference
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.samplers.contract import SamplerOptions
+from polarprior.saying import duration, say
 from polarprior.sweeps.comparing import Comparison, judge_of, shape_of
 from polarprior.sweeps.measuring import Measured, Measurement, Measuring, as_dict
 from polarprior.sweeps.modes import ModesOptions, NearestReal, Pictures, modes
 from polarprior.sweeps.repetitions import check_within_classes, of_sampler, repetitions
 
 COLUMNS = 8
+BATCH = 16
 
 
+@named_fields
 @dataclass(frozen=True)
 class SweepOptions:
     """What a sweep shows.
@@ -39,6 +54,7 @@ class SweepOptions:
         comparison: how draws are compared; nothing is measured where None.
         others: further generators with their banks, such as of other truncations: a curve each.
         alone: generators whose own prior is compared, such as of other truncations.
+        tilts: in place of `polarities`, see `polarprior.law.tilt.rho_at`.
     """
 
     DOMAINS: ClassVar[dict[str, Domain]] = {
@@ -48,6 +64,7 @@ class SweepOptions:
         "comparison": instance("polarprior.sweeps.comparing:Comparison", "use pp.Comparison(...)").or_none(),
         "others": several(PAIR),
         "alone": several(GENERATOR),
+        "tilts": several(TILT, 1, "use such as tilts=(-0.5, 0, 0.5)").or_none(),
     }
 
     polarities: Sequence[float] | None = None
@@ -56,9 +73,25 @@ class SweepOptions:
     comparison: Comparison | None = None
     others: Sequence[tuple[Generator, Bank]] = ()
     alone: Sequence[Generator] = ()
+    tilts: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def check(self) -> None:
+        """Raise UsageError for options that don't go together."""
+        if self.sampler.tilt is not None:
+            raise UsageError(f"tilt: got {self.sampler.tilt:g}, a sweep has several", "use such as tilts=(-0.5, 0.5)")
+        if self.polarities is not None and self.tilts is not None:
+            raise UsageError("tilts: got polarities as well, which say the same", "leave one of them out")
+
+    def strengths(self, host: Host, generator: Generator, bank: Bank) -> list[tuple[float, SamplerOptions]]:
+        """Each row's rho, and how its latents are drawn."""
+        if self.tilts is not None:
+            return [(0.0, replace(self.sampler, tilt=tilt)) for tilt in self.tilts]
+        if self.polarities is not None:
+            return [(rho, self.sampler) for rho in self.polarities]
+        return [(rho, self.sampler) for rho in automatic_polarities(host, generator, bank, self.sampler)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +181,16 @@ class Sweep:
         return sweep_picture(self.rows, self.seeds, self.model, self.options.sampler.sampler)
 
 
-def swept(host: Host, generator: Generator, bank: Bank, options: SweepOptions) -> Sweep:
-    """Sweep; see `polarprior.sweep`."""
+def swept(
+    host: Host,
+    generator: Generator,
+    bank: Bank,
+    options: SweepOptions,
+    told: Callable[[Sweep], None] = lambda _: None,
+) -> Sweep:
+    """Sweep; see `polarprior.sweep`. `told` is told what there is after each row."""
     asked, comparison = options.sampler, options.comparison
+    options.check()
     check_within_classes(asked)
     real = None if comparison is None else comparison.opened()
     models = [(generator, bank), *options.others]
@@ -159,23 +199,40 @@ def swept(host: Host, generator: Generator, bank: Bank, options: SweepOptions) -
     if comparison is not None:
         judge = judge_of(host, generator, comparison, real, asked.label)
         measuring = Measuring(judge, comparison.samples, comparison.sets)
-    steps = [
-        (each, automatic_polarities(host, *each, asked) if options.polarities is None else options.polarities)
-        for each in models
-    ]
-    rows: list[SweepRow] = []
-    with tqdm(total=sum(len(rhos) for _, rhos in steps) + len(options.alone), unit="row", desc="sweep") as bar:
-        for (each, its_bank), rhos in steps:
-            for row in sweep_rows(host, each, its_bank, rhos, seeds, asked, measuring):
-                rows.append(row)
-                bar.update()
+    steps = [(each, options.strengths(host, *each)) for each in models]
+    model = generator.source or generator.plugin
+    total = sum(len(strengths) for _, strengths in steps) + (len(options.alone) if measuring else 0)
+    if measuring:
+        _say_cost(generator, measuring, total, label=asked.label)
+
+    def all_rows() -> Iterator[SweepRow]:
+        for (each, its_bank), strengths in steps:
+            yield from sweep_rows(host, each, its_bank, strengths, seeds, measuring)
         for each in options.alone if measuring else ():
             assert measuring is not None
-            rows.append(truncated(each, seeds, asked.label, measuring))
-            bar.update()
+            yield truncated(each, seeds, asked.label, measuring)
+
+    rows: list[SweepRow] = []
+    for row in tqdm(all_rows(), total=total, unit="row", desc="sweep"):
+        rows.append(row)
+        told(Sweep(model, bank.info.digest, [*rows], seeds, options, measuring))
     ends = _ends(generator, bank, asked, real) if measuring else ()
-    model = generator.source or generator.plugin
     return Sweep(model, bank.info.digest, rows, seeds, options, measuring, ends)
+
+
+def _say_cost(generator: Generator, measuring: Measuring, rows: int, label: int | None) -> None:
+    """Say on stderr what a sweep will take, by the pictures it draws: a control beside each set."""
+    latents = generator.prior.draw(range(BATCH), label)
+    generator(latents)
+    began = time.perf_counter()
+    generator(latents)
+    each = (time.perf_counter() - began) / BATCH
+    pictures = 2 * rows * measuring.sets * measuring.samples
+    say(
+        f"{rows} rows of {measuring.sets} sets of {measuring.samples:,} draws, and as many without polarity: "
+        f"{pictures:,} pictures at most, about {duration(pictures * each)} to draw",
+        err=True,
+    )
 
 
 def _ends(generator: Generator, bank: Bank, asked: SamplerOptions, real: Reference | None) -> list[Pictures]:
@@ -210,14 +267,13 @@ def sweep_rows(
     host: Host,
     generator: Generator,
     bank: Bank,
-    polarities: Sequence[float],
+    strengths: Sequence[tuple[float, SamplerOptions]],
     seeds: Sequence[int],
-    options: SamplerOptions,
     measuring: Measuring | None = None,
 ) -> Iterator[SweepRow]:
-    """Pictures of `seeds` at each polarity, with the diagnostics and, with `measuring`, metrics."""
-    stock = generator.prior.draw(seeds, options.label)
-    for rho in polarities:
+    """Pictures of `seeds` at each rho with its options, with the diagnostics and, with `measuring`, metrics."""
+    for rho, options in strengths:
+        stock = generator.prior.draw(seeds, options.label)
         sampler = host.latent_sampler(generator, bank, rho, **vars(options))
         drawn = sampler.redraw(stock.z, stock.label)
         moved = (drawn.z != stock.z).flatten(1).any(1).numpy()
@@ -256,4 +312,4 @@ def _caption(row: SweepRow) -> tuple[str, str]:
         return f"trunc {row.trunc:g}", "the model's own\nprior"
     report = row.diagnostics
     where = "" if report.within_limits else "\nbeyond the limits"
-    return f"rho {report.rho:g}", f"|rho|·std {report.tilt:.2f}\nmean log-volume {report.mean_log_volume:.1f}{where}"
+    return f"rho {report.rho:g}", f"tilt {report.tilt:.2f}\nmean log-volume {report.mean_log_volume:.1f}{where}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from polarprior.arguments import PAIR, Domain, check_fields, instance, several, share, text
+from polarprior.arguments import PAIR, Domain, check_fields, instance, named_fields, several, share, text
 from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
@@ -24,6 +24,7 @@ EVALUATIONS = 12
 AIMS = ("minimise", "precision", "recall")
 
 
+@named_fields
 @dataclass(frozen=True)
 class TuneOptions:
     """What a search is for; exactly one of the first three.
@@ -174,7 +175,7 @@ def tuned(
     if failed is not None and not found:
         raise failed
     if options.target is not None:
-        return min(found, key=lambda each: each.chosen.diagnostics.tilt)
+        return min(found, key=lambda each: abs(each.chosen.diagnostics.tilt))
     return min(found, key=lambda each: each.chosen.metrics[each.space][options.metric].mean)
 
 
@@ -208,7 +209,7 @@ def search(
     if attempts(0.0) < target:
         attempts.reach(target, lower, upper)
     reached = [each for each in attempts.found.values() if attempts.value(each) >= target]
-    return sorted(reached, key=lambda each: each.diagnostics.tilt) + [
+    return sorted(reached, key=lambda each: abs(each.diagnostics.tilt)) + [
         each for each in attempts.found.values() if attempts.value(each) < target
     ]
 

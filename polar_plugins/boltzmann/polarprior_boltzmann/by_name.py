@@ -40,7 +40,7 @@ def sampler(
         BankError: a bank that is of another model; none where one is needed.
         PolarPriorError: a file that holds no flow, or one of another model.
     """
-    if options.support != "prior" or options.hold:
+    if options.support != "prior" or options.held:
         raise UsageError("support, hold: a flow draws the polarity prior as it is", "use sampler=online")
     if not np.isfinite(rho):
         raise UsageError(f"rho: got {rho}, expected a number", "use such as rho=-0.05")

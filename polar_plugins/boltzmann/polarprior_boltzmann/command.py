@@ -46,7 +46,9 @@ _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, val
     help="With MODEL: how many latents the surrogate labels.",
 )
 @click.option(
-    "--base-std", type=float, help="With --energy: deviation of a normal base; the paper's own base if not given."
+    "--base-std",
+    type=float,
+    help="With --energy: standard deviation of a normal base; the paper's own base if not given.",
 )
 @_of_recipe("--loss", type=click.Choice(["continuity", "reverse-kl"]))
 @_of_recipe(
@@ -71,7 +73,7 @@ _of_recipe = recipe_options(Recipe, {name: f", of MODEL {value:g}" for name, val
     type=click.Choice(["midpoint", "runge-kutta"]),
     help="How the field is followed; runge-kutta for reverse KL.",
 )
-@_of_recipe("--thin", type=click.IntRange(1), help="Look at one in so many of these times.")
+@_of_recipe("--thin", type=click.IntRange(1), help="Take the loss at one of THIN of the steps, for speed.")
 @_of_recipe("--widen", type=click.FloatRange(0, min_open=True), help="Draw starting points so many times wider.")
 @_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))
 @k_option

@@ -47,7 +47,11 @@ _of_recipe = recipe_options(Recipe)
 @_of_recipe("--width", type=click.IntRange(4, 4096), help="The generator's channels at the bottom.")
 @_of_recipe("--judge-width", type=click.IntRange(4, 4096), help="The encoder's and the discriminators'.")
 @_of_recipe("--deep", help="3 x 3 convolutions between the strides, as in the paper.", is_flag=True)
-@_of_recipe("--pairs", type=str, help="How pairs are judged: width, channel or siamese.")
+@_of_recipe(
+    "--pairs",
+    type=str,
+    help="How the discriminator is shown two images: side by side (width), as channels, or one by one (siamese).",
+)
 @_of_recipe("--matching", type=str, help="gan, saturating, wasserstein, kl, reverse-kl, pearson, hellinger, ...")
 @_of_recipe("--reconstruction", type=str, help="pairs, judged; l1, the mean absolute difference.")
 @_of_recipe("--l1", type=click.FloatRange(0, min_open=True), help="Weight of that difference.")

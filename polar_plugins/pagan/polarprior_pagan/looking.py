@@ -12,7 +12,6 @@ from polarprior.plugin import (
     PARTS,
     Moments,
     captioned_grid,
-    enlarged,
     frechet_distance,
     from_uint8,
     inception_score,
@@ -91,7 +90,7 @@ class Looks:
         x, z = self._real[: 2 * COLUMNS], self._z[: 2 * COLUMNS]
         with torch.no_grad():
             seen = x, self._all(lambda each: generator(encoder(each)[0]), x), self._all(generator, z)
-        real, again, samples = (enlarged(to_uint8(each)) for each in seen)
+        real, again, samples = (to_uint8(each) for each in seen)
         rows = [samples[:COLUMNS], samples[COLUMNS:]]
         captions = [("samples", "of the prior"), ("", "")]
         for part in (slice(COLUMNS), slice(COLUMNS, None)):

@@ -41,7 +41,7 @@ class Rival(Redrawing):
     """
 
     def __init__(self, generator: Generator, options: SamplerOptions):
-        if options.support != "prior" or options.hold or options.k is not None:
+        if options.support != "prior" or options.held or options.k is not None:
             raise UsageError("support, hold, k: of a polarity prior, which no rival draws", "leave them out")
         self._generator = generator
 

@@ -43,6 +43,9 @@ _CONTENTS: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 
+SUPPLIED = frozenset(_CONTENTS)
+
+
 class _Supply(MetaPathFinder, Loader):
     """Finds and makes the modules of `_CONTENTS`."""
 
