@@ -42,7 +42,7 @@ class Latents:
 
     @property
     def shape(self) -> torch.Size:
-        """That of z: [n, *shape]."""
+        """The shape of z: [n, *shape]."""
         return self.z.shape
 
     def __len__(self) -> int:
