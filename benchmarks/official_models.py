@@ -116,7 +116,7 @@ REPOSITORIES = (
             "wget {url}",
             "sha256sum {file}",
             "polarprior bank build stylegan2:{file} -n 10000 -k 30 --device cuda --out ffhq.safetensors",
-            "python generate.py --network={file} --seeds=0-15 --outdir=out --polarity=-0.1 --bank=ffhq.safetensors",
+            "python generate.py --network={file} --seeds=0-15 --outdir=out --tilt=-0.5 --bank=ffhq.safetensors",
             "polarprior sweep stylegan2:{file} --bank ffhq.safetensors --reference ffhq.zip --metric-space"
             " perceptual:inception --samples 50000 --out sweep",
         ),
@@ -144,7 +144,7 @@ REPOSITORIES = (
             "wget {url}",
             "sha256sum {file}",
             "polarprior bank build stylegan3:{file} -n 10000 -k 30 --device cuda --out ffhq.safetensors",
-            "python gen_images.py --network={file} --seeds=0-15 --outdir=out --polarity=-0.1 --bank=ffhq.safetensors",
+            "python gen_images.py --network={file} --seeds=0-15 --outdir=out --tilt=-0.5 --bank=ffhq.safetensors",
             "polarprior sweep stylegan3:{file} --bank ffhq.safetensors --reference ffhq.zip --metric-space"
             " perceptual:inception --samples 50000 --out sweep",
         ),
@@ -168,7 +168,7 @@ REPOSITORIES = (
             "sha256sum biggan-deep-256/pytorch_model.bin",
             "polarprior bank build biggan-deep:biggan-deep-256 -n 2000 -k 30 --trunc 0.4 --class golden_retriever"
             " --device cuda --out golden.safetensors",
-            "polarprior generate biggan-deep:biggan-deep-256 --class golden_retriever --trunc 0.4 --polarity=-0.1"
+            "polarprior generate biggan-deep:biggan-deep-256 --class golden_retriever --trunc 0.4 --tilt=-0.5"
             " --bank golden.safetensors --seeds 0-15 --out modes",
             "polarprior sweep biggan-deep:biggan-deep-256 --bank golden.safetensors --reference golden.zip"
             " --metric-space perceptual:inception --class golden_retriever --out sweep",
@@ -185,7 +185,7 @@ REPOSITORIES = (
             "polarprior bank build biggan-deep:weights/NAME -n 20000 -k 30 --trunc 0.5 --class all --device cuda"
             " --out bank.safetensors",
             "python sample.py --experiment_name NAME --use_ema --ema --G_eval_mode --z_var 0.5 --sample_npz"
-            " --polarity=-0.1 --bank=bank.safetensors",
+            " --tilt=-0.5 --bank=bank.safetensors",
         ),
         "Its README links to an archive on the author's drive. `sample.py` needs the words of the training "
         "script beside these.",
@@ -204,7 +204,7 @@ REPOSITORIES = (
             "sha256sum checkpoints/pggan_celebahq1024.pth",
             "polarprior bank build progan:checkpoints/pggan_celebahq1024.pth -n 10000 -k 30 --device cuda"
             " --out bank.safetensors",
-            "python synthesize.py pggan_celebahq1024 --num 100 --polarity=-0.1 --bank=bank.safetensors",
+            "python synthesize.py pggan_celebahq1024 --num 100 --tilt=-0.5 --bank=bank.safetensors",
             "polarprior sweep progan:checkpoints/pggan_celebahq1024.pth --bank bank.safetensors --reference"
             " celebahq.zip --metric-space perceptual:inception --samples 50000 --out sweep",
         ),
@@ -222,7 +222,7 @@ REPOSITORIES = (
             "wget {url}",
             "sha256sum {file}",
             "polarprior bank build progan:{file} -n 10000 -k 30 --device cuda --out bank.safetensors",
-            "polarprior generate progan:{file} --polarity=-0.1 --bank bank.safetensors --seeds 0-15 --out modes",
+            "polarprior generate progan:{file} --tilt=-0.5 --bank bank.safetensors --seeds 0-15 --out modes",
         ),
         "The hub's files hold no training run, which `eval.py` looks for: `polarprior generate` draws from "
         "them. A file that was trained with labels is refused.",
@@ -239,7 +239,7 @@ REPOSITORIES = (
         (
             "sha256sum checkpoint.pt",
             "polarprior bank build nvae:checkpoint.pt -n 20000 -k 30 --temp 0.7 --device cuda --out bank.safetensors",
-            "python evaluate.py --checkpoint checkpoint.pt --eval_mode sample --temp 0.7 --save out --polarity=-0.05"
+            "python evaluate.py --checkpoint checkpoint.pt --eval_mode sample --temp 0.7 --save out --tilt=-0.3"
             " --bank=bank.safetensors",
         ),
         f"The files are on [the authors' drive]({NVAE_DRIVE}).",

@@ -129,7 +129,7 @@ def test_truncation_is_part_of_the_prior_and_of_the_bank(folder, generator, bank
     z = generator.prior.draw(range(50)).z
     assert z.abs().max() <= 2 * TRUNC
     assert torch.allclose(other.prior.draw(range(50)).z, 2 * z)
-    with pytest.raises(BankError, match="prior is"):
+    with pytest.raises(BankError, match="is for the prior"):
         pp.latent_sampler(other, bank, rho=-0.1)
     for trunc in (0.0, 1.5, -1.0):
         with pytest.raises(UsageError, match=r"^trunc: got"):

@@ -246,12 +246,12 @@ def test_every_sample_is_that_of_a_bank_row(checkout, stock, check_patch):
 def test_what_cannot_be_is_refused(checkout, run_python):
     assert "error: --polarity: --readjust_bn changes the network" in checkout.drawn("--readjust_bn", polarity=RHO)
     printed = checkout.drawn(polarity=RHO, temperature=1)
-    assert "settings is {'temperature': 0.7}" in printed
+    assert "is for temperature 0.7" in printed
     assert "--temp 1 --out BANK" in printed
     words = ["-m", "polarprior.cli", "seeds", checkout.bank, "--polarity=-0.1", "-n", 3]
     assert "take no seed a picture" in run_python(*words, cwd=checkout.work, code=2).stderr
     source = f"nvae:{checkout.checkpoint('mnist')}"
-    with pytest.raises(BankError, match="settings is"):
+    with pytest.raises(BankError, match="is for temperature"):
         Bank.open(checkout.bank).check_fits(pp.load(source, "cpu", temperature=0.5))
     with pytest.raises(UsageError, match="expected a positive temperature"):
         pp.load(source, "cpu", temperature=0.0)

@@ -290,7 +290,7 @@ def test_the_truncation_of_the_paper_s_control(checkout, generator):
     z = control.prior.draw(range(200)).z
     assert z.abs().max() <= 0.5
     assert not torch.equal(control(control.prior.draw([3])), generator(generator.prior.draw([3])))
-    with pytest.raises(BankError, match="prior is normal"):
+    with pytest.raises(BankError, match="is for the prior normal"):
         pp.latent_sampler(control, Bank.open(checkout.bank), rho=-0.01)
     for trunc in (0.0, -1.0):
         with pytest.raises(UsageError, match="expected a positive support"):

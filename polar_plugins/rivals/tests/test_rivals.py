@@ -164,6 +164,6 @@ def test_the_command_line_asks_for_no_bank_and_no_polarity(tmp_path, monkeypatch
     words = ["sample", "torch:pixels:make", "--sampler", "rivals:truncation:0.5", "--seeds", "0-3"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     assert "ESS" not in capsys.readouterr().out, "there is no bank that could be trusted or not"
-    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+    assert len(list((tmp_path / "out").glob("seed*.png"))) == 4
     assert main([*words, "--polarity=0.1", "--out", str(tmp_path / "out")]) == 2
     assert "a rival draws no polarity prior" in capsys.readouterr().err

@@ -68,7 +68,9 @@ def run(python, *words, cwd, code=0, **environ):
 
 
 def digests(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    """Of a script's pictures; the record beside them names their folder."""
+    pictures = (path for path in sorted(folder.iterdir()) if path.name != "polarprior.json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures}
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +139,11 @@ def test_at_polarity_zero_and_switched_off_nothing_is_drawn(python, checkout, st
     ("words", "code", "message"),
     [
         (["draw.py", "--polarity=-1"], 2, "error: --bank: got none"),
+        (["draw.py", "--tilt=-1"], 2, "error: --bank: got none"),
+        (["draw.py", "--tilt", "-1", *POLARITY], 2, "error: --tilt: got --tilt=-1 and --polarity"),
         (["draw.py", *WORDS, "--outdir=out", "--polarity=-1.5", "--bank=none"], 1, "error: --bank"),
         (["draw.py", *WORDS, "--outdir=out", "--polarity=-90", "--bank=bank.safetensors"], 1, "error: --polarity"),
-        (["draw.py", *WORDS, "--trunc=0.3", "--outdir=out", *POLARITY], 1, "is for another model or other settings"),
+        (["draw.py", *WORDS, "--trunc=0.3", "--outdir=out", *POLARITY], 1, "is for truncation "),
         (["train.py", *POLARITY], 2, "error: --polarity: train.py of somebody/model takes none"),
     ],
 )
