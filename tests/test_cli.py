@@ -258,7 +258,10 @@ def test_a_model_with_classes(run, fails, tmp_path):
         "--per-class shows every class"
         in fails("modes", CONDITIONAL, "--bank", bank, "--class", "1", "--per-class", code=2)[0]
     )
-    assert run("modes", CONDITIONAL, "--bank", bank, "--per-class", "-n", "2", "--out", tmp_path / "modes")[0] == 0
+    assert (
+        run("modes", CONDITIONAL, "--bank", bank, "--per-class", "--raw", "-n", "2", "--out", tmp_path / "modes")[0]
+        == 0
+    )
     groups = json.loads((tmp_path / "modes/modes.json").read_text())["groups"]
     assert [[seed % 3 for seed in group["seeds"]] for group in groups] == [[0, 0], [1, 1], [2, 2]]
     code, out, _ = run("demo", CONDITIONAL, "--class", "1", "-n", "300", "-k", "3", "--out", tmp_path / "demo")

@@ -181,3 +181,52 @@ def test_a_user_may_ask_for_both_only_once(there):
             pp.latent_sampler(generator, bank, -0.1, tilt=-0.5, sampler=sampler)
     with pytest.raises(UsageError, match="the standard deviation of the log-volume is a bank's"):
         default_host().latent_sampler(generator, None, tilt=-0.5, sampler="rivals:discriminator")
+
+
+def test_modes_say_which_are_held(there, capsys):
+    """9. Five black squares."""
+    code, out, _ = typed(capsys, "modes", MODEL, "--bank", "bank", "-n", "4", "--out", "modes")
+    assert code == 0
+    assert "held: what a rho of -" in out
+    assert "raw: the ends of this bank, further out than any law inside the limits draws" in out
+    assert len(json.loads((there / "modes/modes.json").read_text())["groups"]) == 2
+    assert typed(capsys, "modes", MODEL, "--bank", "bank", "-n", "4", "--raw", "--out", "raw")[0] == 0
+    assert len(json.loads((there / "raw/modes.json").read_text())["groups"]) == 1
+
+
+def test_help_says_what_an_option_is_for(capsys):
+    """13."""
+    for command, words in (
+        ("sample", ("for a rho beyond the limits", "comparison")),
+        ("bank build", ("PLUGIN:SPACE",)),
+    ):
+        assert main([*command.split(), "--help"]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert all(each in shown for each in words)
+        assert not any(each in shown for each in ("to compare; or", "Where latents live", "1.5 k + 60"))
+
+
+def test_a_report_begins_with_its_answer():
+    """14."""
+    from types import SimpleNamespace
+
+    from polarprior.sweeps.measuring import Measuring, Spread
+    from polarprior.sweeps.verdict import verdict
+
+    def row(rho, *effects):
+        diagnostics = SimpleNamespace(rho=rho, tilt=5 * rho, within_limits=True)
+        return SimpleNamespace(diagnostics=diagnostics, effect={"pixel": {"fid": Spread(effects)}})
+
+    judge = SimpleNamespace(count=10_000, halves={"pixel": {"fid": 0.2}})
+    measuring = Measuring(judge, 1000, 3)
+    rows = [row(-0.1, -1.2, -1.21, -1.19), row(0.1, 0.5, 0.6, 0.4)]
+    said = verdict(rows, "pixel", "fid", measuring)
+    assert said.startswith("rho -0.1 (tilt -0.50) lowers fid by 1.2 ± 0.0")
+    assert "too high" not in said
+    noisy = [row(-0.1, -1.2, 1.1, -0.4), row(0.1, 0.5, 0.6, 0.4)]
+    assert verdict(noisy, "pixel", "fid", measuring).startswith(
+        "No rho of the 2 tried beats 0 here (fid in pixel, 3 sets"
+    )
+    few = Measuring(judge, 100, 3)
+    assert "every fid is too high by about 5" in verdict(rows, "pixel", "fid", few)
+    assert verdict([row(-0.1, -1.2)], "pixel", "fid", Measuring(judge, 100, 1)).startswith("One set of draws")

@@ -345,6 +345,7 @@ def test_hostile_text_of_a_plan_is_never_shown_raw(generator, tmp_path, capsys, 
     with monkeypatch.context() as ended:
         ended.setattr(Solver, "__call__", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         ended.setattr(Parts, "remove_unless_begun", lambda _: None)
+        ended.setattr("polarprior.building.build.say_cost", lambda *_: None)
         main(build)
     plan = tmp_path / "bank.parts/plan.json"
     whole = json.loads(plan.read_text())

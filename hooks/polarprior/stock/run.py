@@ -17,6 +17,7 @@ import click
 
 from polarprior.errors import OF_SCRIPTS, UsageError, ending_the_script
 from polarprior.flags import in_flags
+from polarprior.stages import heartbeat
 from polarprior.stock.importing import after_import
 from polarprior.stock.polarity import Polarity
 from polarprior.stock.record import Folder, write_record
@@ -94,7 +95,7 @@ class StockRun:
                     f"joint: {self.script} gives its latents classes that can't be replaced here, or none",
                     "leave it out",
                 )
-        with ending_the_script(), warnings.catch_warnings(record=True) as caught:
+        with ending_the_script(), heartbeat("polarity"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             sampler = StockSampler(self.polarity, generator, label, draws)
             diagnostics = sampler.diagnostics

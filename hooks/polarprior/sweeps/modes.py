@@ -292,8 +292,7 @@ def _say_cost(generator: Generator, bank: Bank, label: int | None) -> None:
     seconds = (time.perf_counter() - began) * rows / len(latents)
     if seconds > LONG:
         say(
-            f"brightness and contrast of {rows:,} pictures: about {duration(seconds)} the first time; --raw leaves "
-            "that out",
+            f"looking at the brightness and contrast of {rows:,} pictures: about {duration(seconds)} the first time",
             err=True,
         )
 

@@ -95,7 +95,7 @@ def test_modes_of_each_class(tmp_path, capsys):
         rows = bank.rows_of(label)
         highest = rows[np.argsort(bank.log_volume()[rows])[::-1][:3]]
         assert group["seeds"] == bank.seeds[highest].tolist()
-    assert "the bank's extremes, not the law" in capsys.readouterr().out
+    assert "further out than any law inside the limits draws" in capsys.readouterr().out
 
 
 def test_what_it_has_not_is_refused():
