@@ -70,7 +70,7 @@ POINTS = (
 
 
 def environ(checkout: Path) -> dict[str, str]:
-    """That a version of polarprior is imported in, with those plugins that the points need."""
+    """The environment that a version of polarprior is imported in, with those plugins that the points need."""
     places = [checkout / "hooks", checkout / "vendor_patches", *(checkout / "polar_plugins").iterdir()]
     others = {point.name for point in entry_points(group="polarprior")} - set(PLUGINS)
     path = os.pathsep.join(map(str, places))
