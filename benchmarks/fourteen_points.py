@@ -1,6 +1,6 @@
 """What a new user met once, and meets now: fourteen commands and first calls, in two versions of polarprior.
 
-    python benchmarks/fourteen_points.py --before CHECKOUT [--page docs/first-minutes.md]
+    python benchmarks/fourteen_points.py --before CHECKOUT [--page benchmarks/results/fourteen_points.md]
 
 CHECKOUT is a checkout of an older commit (the page is about 686a659). Each point is typed in a folder with a user's
 own module and a bank of it, in both versions; what is printed last is shown. 10 minutes on two cores.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -92,7 +93,10 @@ def said(folder: Path, checkout: Path, typed: str) -> str:
         cwd=folder, env=environ(checkout), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     lines = [line.split("\r")[-1] for line in f"{done.stdout}\n{done.stderr}".splitlines()]
-    kept = [line[:180] for line in lines if line.strip() and "%|" not in line and "it/s" not in line]
+    kept = [line[:180] for line in lines if line.strip() and not re.search(r"%\||it/s|: \d+ s$", line)]
+    if typed.startswith(">"):  # of a traceback what it ends with
+        said_last = [index for index, line in enumerate(kept) if re.match(r"[\w.]+(Error|Exception): ", line)]
+        kept = kept[said_last[-1] :] if said_last else kept
     if "--help" in typed:
         start = next((index for index, line in enumerate(kept) if "--support" in line), 0)
         kept = kept[start : start + 4]
@@ -106,7 +110,7 @@ def main() -> None:
     arguments = parser.parse_args()
     parts = [
         "# The first ten minutes, before and after\n\n"
-        "What a new user typed and was told at the end of the first round of work, and is told now. Written by "
+        "What a new user types, and is told by an older version and by this one. Written by "
         "`python benchmarks/fourteen_points.py --before CHECKOUT`.\n"
     ]
     with tempfile.TemporaryDirectory() as root:

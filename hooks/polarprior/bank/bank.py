@@ -258,6 +258,7 @@ class Bank:
     def check_fits(self, generator: Generator) -> None:
         """Raise BankError, saying what differs, unless the bank was built for this model and these settings."""
         info, called = self.info, generator.called
+        self.check_made_by(generator.plugin, generator.source or "MODEL")
         if info.fingerprint != generator.fingerprint:
             raise self._misfit(*self._other_weights(generator))
         for what, stored, actual in (
@@ -279,13 +280,19 @@ class Bank:
         if (latent_hash(generator.prior.draw(self.seeds[ends]).z) != self.latent_hash[ends]).any():
             raise self._misfit(f"is for other latents: {called} draws others for the same seeds", generator)
 
+    def check_made_by(self, plugin: str, model: str) -> None:
+        """Raise BankError unless the bank is of a model of that plugin; `model` is what the command line calls it."""
+        if self.info.plugin != plugin:
+            of, other = ("a user's own module" if name == NAME else name for name in (self.info.plugin, plugin))
+            raise BankError(
+                f"bank: {self.path or 'it'} is a bank of {of}, not of {other}",
+                f"build one for it: polarprior bank build {quote(model)} -n {len(self)} -k {self.info.k} --out BANK",
+            )
+
     def _other_weights(self, generator: Generator) -> tuple[str, Generator, str]:
         """What to say where the weights differ."""
         info, called = self.info, generator.called
         digests = f"fingerprint {info.fingerprint[:12]}, {called} has {generator.fingerprint[:12]}"
-        if info.plugin != generator.plugin:
-            of = "a user's own module" if info.plugin == NAME else info.plugin
-            return f"is a bank of {of}, not of {called} ({digests})", generator, ""
         if info.plugin == NAME:
             mend = "where its weights are made anew each time, seed or load them; or "
             return f"is a bank of a module with other weights or layers ({digests})", generator, mend

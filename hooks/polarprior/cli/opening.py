@@ -32,19 +32,12 @@ def open_model(
     """
     from polarprior.api.models import load
     from polarprior.bank.bank import Bank
-    from polarprior.errors import BankError, UsageError
+    from polarprior.errors import UsageError
     from polarprior.settings import Settings
-    from polarprior.user_functions import NAME
 
     if bank is not None:
         opened = Bank.open(bank)
-        plugin = model.partition(":")[0]
-        if opened.info.plugin != plugin:  # its settings may be none of that model
-            named = [name if name != NAME else "a user's own module" for name in (opened.info.plugin, plugin)]
-            raise BankError(
-                f"bank: {bank} is a bank of {named[0]}, not of {named[1]}",
-                f"build one for it: polarprior bank build {model} -n {len(opened)} --out BANK",
-            )
+        opened.check_made_by(model.partition(":")[0], model)  # else its settings may be none of that model
         known = opened.info.settings.given() | Settings(**settings).given()
         generator = load(model, **loading, **known)
     else:
