@@ -100,7 +100,12 @@ def said(folder: Path, checkout: Path, typed: str) -> str:
     if "--help" in typed:
         start = next((index for index, line in enumerate(kept) if "--support" in line), 0)
         kept = kept[start : start + 4]
-    return "\n".join(kept[-LINES:] or ["(nothing)"]).replace(str(folder), ".").replace(str(checkout), ".")
+    return (
+        "\n".join(kept[-LINES:] or ["(nothing)"])
+        .replace(str(folder), ".")
+        .replace(str(checkout), ".")
+        .replace(sys.executable, "python")
+    )
 
 
 def main() -> None:
