@@ -375,8 +375,8 @@ def modes_picture(groups: Sequence[Pictures], title: str, columns: int = 8) -> I
                 blank = np.full((len(heads) - len(group.images[picked]), *group.images.shape[1:]), 255, np.uint8)
                 rows.append(np.concatenate([group.images[picked], blank]))
                 rank = f"{start + 1} to {start + len(group.images[picked])}"
-                last = min(start + len(heads), len(values)) - 1
+                shown = group.log_volumes[picked]
                 name = " ".join(filter(None, (group.of_class, group.law))) or rank
-                captions.append((name, f"log-volume\n{values[start]} to {values[last]}"))
+                captions.append((name, f"log-volume\n{min(shown):.1f} to {max(shown):.1f}"))
     marks = [np.zeros(len(row), bool) for row in rows]
     return captioned_grid(rows, captions, title, heads, marks)

@@ -75,7 +75,7 @@ class Samples:
         found = self.diagnostics
         if found is None:
             return self.model
-        strength = f"rho {found.rho:g}, tilt {found.tilt:.2f}"
+        strength = f"rho {found.rho:.3g}, tilt {found.tilt:.2f}"
         return f"{self.model}, sampler {self.options.sampler}, {strength}, k {found.k}, {found.target}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Samples:
         if moved.any():
             own[moved] = to_uint8(self.generator(self.stock[:SHOWN][torch.from_numpy(moved)]))
         found = self.diagnostics
-        law = ("the same", "") if found is None else (f"rho {found.rho:g}", f"tilt {found.tilt:.2f}")
+        law = ("the same", "") if found is None else (f"rho {found.rho:.3g}", f"tilt {found.tilt:.2f}")
         sheets = []
         for start in range(0, len(drawn), COLUMNS):
             picked = slice(start, min(start + COLUMNS, len(drawn)))
