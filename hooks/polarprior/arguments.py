@@ -183,11 +183,14 @@ def checked(**domains: Domain) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(function)
         def call(*positional: P.args, **named: P.kwargs) -> R:
-            _bound(function.__name__, takes, positional, named)
             for name, value in (*zip(names, positional, strict=False), *named.items()):
                 if name in domains:
                     domains[name].check(name, value)
-            return function(*positional, **named)
+            try:
+                return function(*positional, **named)
+            except TypeError:
+                _check_call(function.__name__, takes, positional, named)  # it can't be called so
+                raise
 
         call.domains = domains  # type: ignore[attr-defined]
         return call
@@ -195,7 +198,7 @@ def checked(**domains: Domain) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return around
 
 
-def _bound(name: str, takes: Signature, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+def _check_call(name: str, takes: Signature, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
     """Raise UsageError unless a function can be called so."""
     try:
         takes.bind(*positional, **named)
@@ -235,8 +238,11 @@ def named_fields(cls: type[Options]) -> type[Options]:
 
     @wraps(initialise)
     def __init__(self: Options, *positional: Any, **named: Any) -> None:
-        _bound(cls.__name__, takes, positional, named)
-        initialise(self, *positional, **named)
+        try:
+            initialise(self, *positional, **named)
+        except TypeError:
+            _check_call(cls.__name__, takes, positional, named)
+            raise
 
     cls.__init__ = __init__  # type: ignore[assignment]
     return cls

@@ -230,6 +230,8 @@ def log_volume(
     (3,)
     """
     given = generator.latents(latents, label)
+    if bank is not None:
+        bank.check_fits(generator)
     return volumes_of(generator, given, bank, k, space, jacobian_of=(host or default_host()).jacobian_fn)
 
 

@@ -203,15 +203,18 @@ class Bank:
                 f"k: got {k}, expected 1 to {largest}, what this bank holds",
                 f"use k={largest}, or build a bank that holds more",
             )
-        with stage(f"checking {self._name}"):
-            whole = self.remember(f"log_volume-k{largest}", lambda: checked_log_volume(self._files, self._name))
+        whole = self.remember(f"log_volume-k{largest}", self._checked_log_volume)
         if (k, epsilon) == (largest, 0.0):
             return whole
         return self.remember(f"log_volume-k{k}-{epsilon!r}", lambda: log_volumes(self._files, k, epsilon))
 
     def check(self) -> None:
         """Read and check all contents now, whatever is remembered; BankError where they are damaged."""
-        checked_log_volume(self._files, self._name)
+        self._checked_log_volume()
+
+    def _checked_log_volume(self) -> np.ndarray:
+        with stage(f"checking {self._name}"):
+            return checked_log_volume(self._files, self._name)
 
     def by_hash(self) -> np.ndarray:
         """int64 [N]: the rows in the order of their `latent_hash`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from polarprior.metrics.judge import SCORE, Judge, check_metrics
 SPACE = "perceptual:efficientnet-lite0"
 OWN = "prior"
 """In place of real images: pictures of the model's own prior, where there are no real ones."""
+TIMED = 16
+"""Pictures that are timed, to say what many will cost."""
 OWN_SEEDS = 1 << 31
 """The first seed of these: far from those of a bank."""
 
@@ -115,6 +118,15 @@ def own_pictures(generator: Generator, count: int, label: int | None) -> Iterato
     for start in range(0, count, BATCH):
         seeds = range(OWN_SEEDS + start, OWN_SEEDS + min(start + BATCH, count))
         yield from_uint8(to_uint8(generator(generator.prior.draw(seeds, label))))
+
+
+def seconds_a_picture(generator: Generator, label: int | None) -> float:
+    """Draw some pictures twice, the second time by the clock: seconds of one."""
+    latents = generator.prior.draw(range(TIMED), label)
+    generator(latents)
+    began = time.perf_counter()
+    generator(latents)
+    return (time.perf_counter() - began) / len(latents)
 
 
 def shape_of(generator: Generator) -> tuple[int, tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +39,7 @@ from polarprior.metrics.nearest import nearest
 from polarprior.samplers.contract import Weighted
 from polarprior.saying import duration, say
 from polarprior.strength import check_strength
-from polarprior.sweeps.comparing import shape_of
+from polarprior.sweeps.comparing import seconds_a_picture, shape_of
 
 COMPARED = 32
 """Pixels a side at which images are compared, as in the polarity paper's Fig. 6; smaller ones as they are."""
@@ -50,8 +49,8 @@ MEANS = {
     "held": "what the limit of rho draws most often, with brightness and contrast held as the prior has them",
     "raw": EXTREMES,
 }
-BATCH, LONG = 16, 5.0
-"""Latents that are timed; seconds that are worth a word."""
+LONG = 5.0
+"""Seconds that are worth a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,11 +284,7 @@ def _held(
 def _say_cost(generator: Generator, bank: Bank, label: int | None) -> None:
     """Say on stderr how long it takes to look at the bank's pictures, where that is long and they are not known."""
     rows = len(bank.rows_of(label))
-    latents = generator.prior.draw(bank.seeds[bank.rows_of(label)[:BATCH]], label)
-    generator(latents)
-    began = time.perf_counter()
-    generator(latents)
-    seconds = (time.perf_counter() - began) * rows / len(latents)
+    seconds = rows * seconds_a_picture(generator, label)
     if seconds > LONG:
         say(
             f"looking at the brightness and contrast of {rows:,} pictures: about {duration(seconds)} the first time",

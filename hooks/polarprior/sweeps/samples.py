@@ -99,7 +99,7 @@ class Samples:
 
     @cached_property
     def moved(self) -> np.ndarray:
-        """Which seeds' own latents the polarity has replaced, bool [n]."""
+        """Whether the polarity has replaced the latent of a seed, bool [n]."""
         changed: np.ndarray = (self.latents.z != self.stock.z).flatten(1).any(1).numpy()
         return changed
 

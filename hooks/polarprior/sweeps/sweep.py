@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -33,13 +32,12 @@ from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.samplers.contract import SamplerOptions
 from polarprior.saying import duration, say
-from polarprior.sweeps.comparing import Comparison, judge_of, shape_of
+from polarprior.sweeps.comparing import Comparison, judge_of, seconds_a_picture, shape_of
 from polarprior.sweeps.measuring import Measured, Measurement, Measuring, as_dict
 from polarprior.sweeps.modes import ModesOptions, NearestReal, Pictures, modes
 from polarprior.sweeps.repetitions import check_within_classes, of_sampler, repetitions
 
 COLUMNS = 8
-BATCH = 16
 
 
 @named_fields
@@ -222,11 +220,7 @@ def swept(
 
 def _say_cost(generator: Generator, measuring: Measuring, rows: int, label: int | None) -> None:
     """Say on stderr what a sweep will take, by the pictures it draws: a control beside each set."""
-    latents = generator.prior.draw(range(BATCH), label)
-    generator(latents)
-    began = time.perf_counter()
-    generator(latents)
-    each = (time.perf_counter() - began) / BATCH
+    each = seconds_a_picture(generator, label)
     pictures = 2 * rows * measuring.sets * measuring.samples
     say(
         f"{rows} rows of {measuring.sets} sets of {measuring.samples:,} draws, and as many without polarity: "

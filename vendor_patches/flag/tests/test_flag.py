@@ -68,7 +68,7 @@ def run(python, *words, cwd, code=0, **environ):
 
 
 def digests(folder):
-    """Of a script's pictures; the record beside them names their folder."""
+    """Take digests of a script's pictures; the record beside them names their folder."""
     pictures = (path for path in sorted(folder.iterdir()) if path.name != "polarprior.json")
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures}
 
