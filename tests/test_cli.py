@@ -516,5 +516,5 @@ def test_a_command_of_a_plugin_that_is_not_installed_names_it(tmp_path):
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: patch: a command of polarprior-patches, which is not installed",
-        "hint: type: pip install polarprior-patches",
+        "hint: type: pip install --find-links dist polarprior-patches",
     ]

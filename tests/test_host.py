@@ -109,7 +109,7 @@ def test_what_a_plugin_prints_goes_to_stderr(make_host, capsys):
 def test_an_unknown_plugin_names_the_known(make_host):
     with pytest.raises(UsageError, match=r"no plugin 'nope'.* good, torch") as error:
         make_host(good=GOOD.format(name="good")).load("nope:file")
-    assert "pip install polarprior-nope" in error.value.hint
+    assert "pip install --find-links dist polarprior-nope" in error.value.hint
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ OF_SCRIPTS |= {
 }
 """What a stock script takes beside its own options, and what is said there of classes and of building a bank."""
 
+PIP = "pip install --find-links dist"
+"""Installs a distribution of polarprior from the folder that ``make wheels`` writes: they are on no index yet."""
+
 
 class PolarPriorError(Exception):
     """Something that the user can put right.

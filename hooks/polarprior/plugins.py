@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from polarprior import builtin
-from polarprior.errors import YOURS, PluginError, PolarPriorError, UsageError, blaming
+from polarprior.errors import PIP, YOURS, PluginError, PolarPriorError, UsageError, blaming
 from polarprior.hookspecs import PROJECT, HookSpecs
 
 DISABLE = "POLARPRIOR_DISABLE_PLUGINS"
@@ -206,8 +206,13 @@ def _meant(name: str, hook: str, got: str, able: list[str]) -> str:
         if not name.replace("-", "").replace("_", "").isalnum():
             return "name a plugin, such as dcgan-faces: polarprior plugins lists them"
         own = f"; of a function in {name}.py, {builtin.NAME}:{got} from its folder" if ":" in got else ""
-        return f"type: pip install polarprior-{name}, and see: polarprior plugins{own}"
-    return f"type: pip install polarprior-{name}, and see: polarprior plugins"
+        return f"{_installing(name)}{own}"
+    return _installing(name)
+
+
+def _installing(name: str) -> str:
+    """What to type for a plugin that is not here."""
+    return f"type: {PIP} polarprior-{name}, and see: polarprior plugins"
 
 
 def _broken(status: PluginStatus, error: BaseException) -> PluginStatus:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polarprior.errors import UsageError
+from polarprior.errors import PIP, UsageError
 
 
 @dataclass(frozen=True)
@@ -142,5 +142,5 @@ def repo_of(folder: Path, repos: Iterable[StockRepo]) -> tuple[StockRepo, Path]:
     plugin = found[0].distribution if found else "polarprior-stylegan3"
     raise UsageError(
         f"{folder} is no checkout of a stock repository that an installed plugin knows; known: {known}",
-        f"install the model's plugin, {'' if found else 'such as: '}pip install {plugin}; see: polarprior plugins",
+        f"install the model's plugin, {'' if found else 'such as: '}{PIP} {plugin}; see: polarprior plugins",
     )

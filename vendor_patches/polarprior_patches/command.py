@@ -25,15 +25,15 @@ class _Change(NamedTuple):
     reason: str | None = None
 
 
-@click.command(short_help="Add --polarity to the scripts of a checkout.")
+@click.command(short_help="Add --tilt and --polarity to the scripts of a checkout.")
 @click.argument("repo", type=click.Path(path_type=Path))
 @click.option("--diff", "show", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--revert", is_flag=True, help="Take it out again, byte for byte.")
 def patch(repo: Path, show: bool, revert: bool) -> None:
-    """Add --polarity, --bank, --force and --device to the scripts of the stock checkout REPO.
+    """Add --tilt, --polarity, --bank, --force and --device to the scripts of the stock checkout REPO.
 
-    Afterwards they take latents from a polarity prior with no launcher: python gen_images.py ... --polarity=-0.1
-    --bank=FILE. Without --polarity they do what they did. A script that doesn't look as expected is left untouched.
+    Afterwards they take latents from a polarity prior with no launcher: python gen_images.py ... --tilt=-0.5
+    --bank=FILE. Without either they do what they did. A script that doesn't look as expected is left untouched.
     """
     changes = list(_changes(repo, revert))
     for change in changes:

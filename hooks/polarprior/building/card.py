@@ -96,7 +96,7 @@ def _body(bank: Bank, name: str) -> str:
 A bank of [polarprior](https://pypi.org/project/polarprior): seeds of a generator's latents, with the largest
 singular values of its Jacobian there.
 
-    polarprior sample MODEL --bank {name} --polarity RHO --seeds 0-15 --out DIR
+    polarprior sample MODEL --bank {name} --tilt=-0.5 --seeds 0-15 --out DIR
 
 | | |
 |---|---|

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from polarprior.building.plan import Unit
 from polarprior.building.solver import Job, Solved, Solver
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.errors import PIP, PolarPriorError, UsageError
 
 RETRIES = 5
 """Times that a unit is tried again, on another node where there is one, after its worker has died."""
@@ -29,7 +29,7 @@ def on_ray(job: Job, units: Sequence[Unit], workers: int) -> Iterator[Solved]:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("engine: got ray, which is not installed", "pip install 'polarprior[ray]'") from error
+        raise UsageError("engine: got ray, which is not installed", f"type: {PIP} 'polarprior[ray]'") from error
     own = "RAY_ADDRESS" not in os.environ
     ray.init(
         num_cpus=workers if own else None,

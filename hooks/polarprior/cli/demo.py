@@ -44,9 +44,9 @@ def demo(model: str, out: Path, n: int, k: int, label: str | None) -> None:
     seeds = first_seeds(bank, of_class, COLUMNS)
     found = sweep(generator, bank, SweepOptions(seeds=seeds, sampler=SamplerOptions(label=of_class)))
     write_sweep(found, out)
-    polarities = [report.rho for report in found.reports]
-    gentle = polarities[min(1, len(polarities) - 1)]  # half of the lower limit
-    command = f"polarprior sample {model} --polarity={gentle:g} --bank {path} --seeds 0-15 --out {out}/modes"
+    tilts = [report.tilt for report in found.reports]
+    gentle = tilts[min(1, len(tilts) - 1)]  # half of the lower limit
+    command = f"polarprior sample {model} --tilt={gentle:.2g} --bank {path} --seeds 0-15 --out {out}/modes"
     say(f"next: {command}" + ("" if label is None else f" --class {label}"))
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import click
 
 from polarprior.cli.options import json_option
-from polarprior.errors import PolarPriorError
+from polarprior.errors import PIP, PolarPriorError
 from polarprior.saying import say
 from polarprior.tables import table
 from polarprior.version import __version__
@@ -31,7 +31,7 @@ def plugins(as_json: bool) -> None:
         state = "ok" if status.problem is None else f"skipped: {status.problem}; {status.hint}"
         hooks = ", ".join(status.hooks) or "-"
         rows.append((status.name, status.distribution, status.version, hooks, state))
-    say(table(rows) if statuses else "no plugins; try: pip install polarprior-dcgan-faces")
+    say(table(rows) if statuses else f"no plugins; try: {PIP} polarprior-dcgan-faces")
 
 
 @click.command(short_help="What is installed here, and what works.")
@@ -75,10 +75,10 @@ def _flag() -> str:
 
     folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
     if not any(Path(folder, "polarprior_flag.pth").is_file() for folder in folders):
-        return "no option of stock scripts here; type: pip install polarprior-flag"
+        return f"no option of stock scripts here; type: {PIP} polarprior-flag"
     if os.environ.get("POLARPRIOR_FLAG") == "0":
         return "no option of stock scripts: POLARPRIOR_FLAG=0 switches it off"
-    return "ok, an option of stock scripts: python SCRIPT ... --polarity=RHO --bank=FILE"
+    return "ok, an option of stock scripts: python SCRIPT ... --tilt=T --bank=FILE"
 
 
 COMMANDS = (plugins, doctor)

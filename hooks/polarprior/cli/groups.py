@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.errors import PIP, PolarPriorError, UsageError
 from polarprior.flags import in_flags
 
 SYNONYMS = {"classes": "label", "polarities": "rho", "banks": "bank", "path": "bank"}
@@ -70,7 +70,7 @@ class PluginGroup(Group):
         if own is None and cmd_name in PUBLISHED:
             raise UsageError(
                 f"{cmd_name}: a command of {PUBLISHED[cmd_name]}, which is not installed",
-                f"type: pip install {PUBLISHED[cmd_name]}",
+                f"type: {PIP} {PUBLISHED[cmd_name]}",
             )
         return own
 

@@ -20,9 +20,9 @@ from polarprior.stock.polarity import asked, polarity_options, taken
 def run(script: Path, arguments: tuple[str, ...], **options: Any) -> Launch:
     """Run a stock repository's own script, unmodified, with latents from a polarity prior.
 
-    polarprior run gen_images.py --network=ffhq.pkl --seeds=0-3 --outdir=out --polarity=-0.1 --bank=ffhq.safetensors
+    polarprior run gen_images.py --network=ffhq.pkl --seeds=0-3 --outdir=out --tilt=-0.5 --bank=ffhq.safetensors
 
-    The options may stand before or behind SCRIPT; what follows -- is the script's. Without --polarity it is the
+    The options may stand before or behind SCRIPT; what follows -- is the script's. Without a polarity it is the
     script as it is, where necessary on the CPU. SCRIPT --help shows the script's own help.
     """
     behind, own = taken(arguments)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from polarprior.errors import PolarPriorError
+from polarprior.errors import PIP, PolarPriorError
 from polarprior.sweeps.sweep import SweepRow
 
 _LABELS = {"fid": "Fréchet distance", "kid": "kernel distance"}
@@ -19,7 +19,7 @@ def check_matplotlib() -> None:
     except ImportError as error:
         raise PolarPriorError(
             "reference: the report needs matplotlib, which is not installed",
-            'type: pip install "polarprior[report]"',
+            f'type: {PIP} "polarprior[report]"',
         ) from error
 
 

@@ -9,7 +9,7 @@ import io
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from polarprior.errors import UsageError
+from polarprior.errors import PIP, UsageError
 from polarprior.host import Host, default_host
 from polarprior.stock_repo import published_at, repo_of_script
 
@@ -45,7 +45,7 @@ def _missing(script: Path, host: Host) -> str:
     for status in host.plugins.statuses:
         if status.distribution == distribution:
             return str(status) if status.problem else ""
-    return f"{script} is of {repo.name}, whose plugin is not installed; type: pip install {distribution}"
+    return f"{script} is of {repo.name}, whose plugin is not installed; type: {PIP} {distribution}"
 
 
 def _in_an_environment(script: Path, root: Path) -> bool:

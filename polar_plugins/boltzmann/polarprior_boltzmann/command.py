@@ -93,7 +93,7 @@ def boltzmann(
     --largest, or the energy that --energy names.
 
     OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
-    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --polarity=RHO`.
+    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --tilt=T`.
     """
     from polarprior.plugin import UsageError
     from polarprior_training.described_file import file_to_write
@@ -175,7 +175,7 @@ def _of_model(
     FlowFile(problem.base, training.field, asdict(recipe), of_model=of_model, metrics=metrics).save(out)
     checkpoint.drop()
     say(f"{out}: {json.dumps(metrics)}")
-    say(f"next: polarprior sample {model} --sampler boltzmann:{out} --polarity={largest / 2:g} --seeds 0-15")
+    say(f"next: polarprior sample {model} --sampler boltzmann:{out} --tilt={largest * std / 2:.2g} --seeds 0-15")
 
 
 def _opened(model: str, bank_path: Path | None, loading: dict[str, Any]) -> tuple[Generator, Bank]:

@@ -93,7 +93,7 @@ def labelled(
     fresh = torch.randn(count, rows.shape[1], generator=noise) + shifts
     features_of, guesses = FeaturesOf(generator), []
     parts = fresh.split(BATCH)
-    for part in tqdm(parts, "label", unit="batch", disable=None, delay=2, leave=False):
+    for part in tqdm(parts, "label", unit="batch", delay=2, leave=False):
         latents = Latents(part.reshape(-1, *generator.prior.shape))
         guesses.append(surrogate(features_of(latents.to(generator.device, generator.dtype))))
     every = np.concatenate([volumes[finite], *guesses])
@@ -119,7 +119,7 @@ def fit(data: Labelled, noise: torch.Generator) -> tuple[Emulator, float]:
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=EPOCHS * -(-len(learnt) // AT_ONCE))
     best, error = copy.deepcopy(network.state_dict()), float("inf")
     zero = torch.zeros(1)
-    for _ in tqdm(range(EPOCHS), "emulator", unit="epoch", disable=None, delay=2, leave=False):
+    for _ in tqdm(range(EPOCHS), "emulator", unit="epoch", delay=2, leave=False):
         for rows in learnt[torch.randperm(len(learnt), generator=noise)].split(AT_ONCE):
             loss = (network(data.z[rows], zero)[:, 0] - targets[rows]).square().mean()
             adam.zero_grad(set_to_none=True)

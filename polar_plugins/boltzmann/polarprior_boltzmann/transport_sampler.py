@@ -260,7 +260,7 @@ class TransportSampler(Redrawing):
         with self._log_volumes.keeping():
             state = self.draws(z)
             seen = [state.log_weight]
-            for step in tqdm(range(self._steps), "chains", unit="step", disable=None, delay=2, leave=False):
+            for step in tqdm(range(self._steps), "chains", unit="step", delay=2, leave=False):
                 found = [stream_numbers(key, step, 1) for key in keys.tolist()]
                 fresh = self._generator.prior.draw(np.concatenate([each.seeds for each in found]))
                 proposed = self.draws(fresh.z)

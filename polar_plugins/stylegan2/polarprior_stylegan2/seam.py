@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import wraps
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -25,12 +26,23 @@ def connect(run: StockRun) -> None:
         @wraps(original)
         def load_network_pkl(*args: Any, **kwargs: Any) -> Any:
             data = original(*args, **kwargs)
+            with ending_the_script():
+                _check_video_writer(run.script)
             _hook_network(data[NETWORK], run)
             return data
 
         legacy.load_network_pkl = load_network_pkl
 
     run.after_import("legacy", hook_loader)
+
+
+def _check_video_writer(script: str) -> None:
+    """Raise PolarPriorError where gen_video.py lacks what it writes with, which imageio looks for at the end only."""
+    if script == "gen_video.py" and find_spec("imageio_ffmpeg") is None:
+        raise PolarPriorError(
+            f"script: {script} writes with imageio-ffmpeg, which is not installed",
+            "type: pip install imageio imageio-ffmpeg",
+        )
 
 
 def _hook_network(network: Any, run: StockRun) -> None:

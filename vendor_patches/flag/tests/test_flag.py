@@ -206,7 +206,8 @@ def test_a_checkout_whose_plugin_is_missing_or_broken(python, tmp_path_factory, 
     assert done.stdout == "as it is\n"
     assert done.stderr.count("\n") == 1
     assert re.match(
-        "warning: --polarity: .*(pip install polarprior-nvae|unset POLARPRIOR_DISABLE_PLUGINS)", done.stderr
+        "warning: --polarity: .*(pip install --find-links dist polarprior-nvae|unset POLARPRIOR_DISABLE_PLUGINS)",
+        done.stderr,
     )
 
 
