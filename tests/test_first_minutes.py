@@ -143,6 +143,15 @@ def test_rows_of_a_sweep_are_kept_when_it_is_interrupted(there, capsys, monkeypa
     assert len(json.loads((there / "ended/sweep.json").read_text())["rows"]) == 2
 
 
+def test_a_sweep_says_its_cost_before_it_starts(there, capsys):
+    """11."""
+    words = ["--reference", "prior", "--metric-space", "pixel", "--samples", "20", "--sets", "2", "--tilt=-0.4,0"]
+    code, _, err = typed(capsys, "sweep", MODEL, "--bank", "bank", *words, "--out", "judged")
+    assert code == 0
+    assert "2 rows, and as many without polarity, 2 sets of 20 draws each, and 40 images to compare with: " in err
+    assert err.index("200 pictures at most, about") < err.index("reference:")
+
+
 def test_the_command_line_is_a_module_too(monkeypatch):
     """12."""
     import runpy

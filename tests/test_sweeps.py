@@ -303,7 +303,11 @@ def test_tune_says_where_nothing_can_be_told_apart_and_repeats_the_options_of_th
     ]
     few = ["--samples", 20, "--sets", 2, "-k", 2, "--support", "clamp", "--hold", "brightness"]
     assert run(*words, *few, "--minimise", "kid") == 0
-    told = capsys.readouterr().out
+    told, err = capsys.readouterr()
+    assert re.search(
+        r"12 tries, 2 sets of 20 draws each, and \d+ images to compare with: \d+ pictures at most, about", err
+    )
+    assert "(tilt " in err
     assert "can't be told from that at 0 in 2 sets of 20: stay with 0" in told
     assert "--polarity=0 --bank bank.safetensors --support clamp --hold brightness -k 2 --seeds 0-15" in told
     assert "(95%)" in told

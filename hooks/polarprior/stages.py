@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-QUIET = 2.5
+QUIET = 2.0
 """Seconds without a word, after which one is said."""
 LOOK = 0.25
 _stages: list[tuple[str, float]] = []

@@ -35,8 +35,16 @@ OF_THE_LAW = ("label", "sampler", "support", "hold", "trunc", "k", "device", "sh
 @click.option(
     "--minimise", type=click.Choice(["fid", "kid", "transport"]), help="Look for the lowest value of this metric."
 )
-@click.option("--precision", type=float, help="Look for the smallest |rho| of at least this precision.")
-@click.option("--recall", type=float, help="Look for the smallest |rho| of at least this recall.")
+@click.option(
+    "--precision",
+    type=float,
+    help="Look for the gentlest rho, the nearest to 0, of at least this precision, between 0 and 1.",
+)
+@click.option(
+    "--recall",
+    type=float,
+    help="Look for the gentlest rho, the nearest to 0, of at least this recall, between 0 and 1.",
+)
 @reference_option
 @metric_options
 @json_option
@@ -84,9 +92,9 @@ def _print(found: Tuned) -> None:
     space, comparison, metric = found.space, found.options.comparison, found.options.metric
     pair, change = (found.plain, found.chosen), found.chosen.change[space]
     lines = [
-        ("rho", *found.chosen.metrics[space]),
-        *((f"{each.rho:g}", *map(str, each.metrics[space].values())) for each in pair),
-        ("change", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values())),
+        ("rho", "tilt", *found.chosen.metrics[space]),
+        *((f"{each.rho:g}", f"{each.tilt:.2f}", *map(str, each.metrics[space].values())) for each in pair),
+        ("change", "", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values())),
     ]
     say(table(lines))
     if found.chosen.rho and not found.told_apart:
@@ -111,4 +119,4 @@ def _following(model: str, rho: float, bank: Path | None) -> list[str]:
 def _line(each: Tried, space: str) -> str:
     trunc = "" if each.trunc is None else f"trunc {each.trunc:g}, "
     values = ", ".join(f"{name} {spread.mean:.4g}" for name, spread in each.metrics[space].items())
-    return f"{trunc}rho {each.rho:g}: {values}"
+    return f"{trunc}rho {each.rho:g} (tilt {each.tilt:.2f}): {values}"

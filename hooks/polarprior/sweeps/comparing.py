@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -18,7 +19,9 @@ from polarprior.generator import Generator
 from polarprior.host import Host
 from polarprior.images.pictures import from_uint8, to_uint8
 from polarprior.images.reference import BATCH, Reference, open_reference
+from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.metrics.judge import SCORE, Judge, check_metrics
+from polarprior.saying import duration, say
 
 SPACE = "perceptual:efficientnet-lite0"
 OWN = "prior"
@@ -64,6 +67,10 @@ class Comparison:
         """The real images; None for the model's own pictures."""
         return None if str(self.reference) == OWN else open_reference(self.reference)
 
+    def of_reference(self, real: Reference | None) -> int:
+        """How many images draws are compared with: of the model's own as many as are drawn."""
+        return self.samples * self.sets if real is None else len(real)
+
     def check(self) -> None:
         """Raise UsageError for a metric that there is not, or too few or too many samples."""
         check_metrics(self.metrics)
@@ -76,31 +83,42 @@ class Comparison:
             )
 
 
-def judge_of(
-    host: Host, generator: Generator, comparison: Comparison, real: Reference | None, label: int | None
-) -> Judge:
-    """The Judge of a generator's draws.
+class Spaces(NamedTuple):
+    """Where images are compared: the maps to those spaces, and the logits of the classifiers that metrics need."""
 
-    Args:
-        host: gives the maps to the spaces.
-        generator: whose draws are compared.
-        comparison: how.
-        real: real images; the model's own pictures where None, as many as are drawn, at the settings of `generator`.
-        label: the class of these.
+    maps: dict[str, FeatureMap]
+    logits: dict[str, FeatureMap]
 
-    Raises:
-        UsageError: no such metric or space, or too few samples.
-    """
+
+def spaces_of(host: Host, generator: Generator, comparison: Comparison) -> Spaces:
+    """The spaces of a comparison; UsageError where there is no such metric or space, or too few samples."""
     comparison.check()
     try:
         maps = {space: host.feature_map(generator, space) for space in comparison.metric_space}
         scored = comparison.metric_space if SCORE in comparison.metrics else ()
-        logits = {space: host.feature_map(generator, f"{space}-logits") for space in scored}
+        return Spaces(maps, {space: host.feature_map(generator, f"{space}-logits") for space in scored})
     except PolarPriorError as error:  # it speaks of where volume is measured
         error.message = re.sub("^space: ", "metric_space: ", error.message)
         error.hint = error.hint.replace("use space=", "use metric_space=")
         raise
-    count = comparison.samples * comparison.sets if real is None else len(real)
+
+
+def judge_of(
+    generator: Generator, comparison: Comparison, spaces: Spaces, real: Reference | None, label: int | None
+) -> Judge:
+    """The Judge of a generator's draws.
+
+    Args:
+        generator: whose draws are compared.
+        comparison: how.
+        spaces: where.
+        real: real images; the model's own pictures where None, as many as are drawn, at the settings of `generator`.
+        label: the class of these.
+
+    Raises:
+        UsageError: too few images.
+    """
+    count = comparison.of_reference(real)
 
     def batches() -> Iterator[Tensor]:
         shape = shape_of(generator)
@@ -110,7 +128,7 @@ def judge_of(
                 yield images
                 bar.update(len(images))
 
-    return Judge(comparison.metrics, maps, batches(), logits, generator.device)
+    return Judge(comparison.metrics, spaces.maps, batches(), spaces.logits, generator.device)
 
 
 def own_pictures(generator: Generator, count: int, label: int | None) -> Iterator[Tensor]:
@@ -120,12 +138,35 @@ def own_pictures(generator: Generator, count: int, label: int | None) -> Iterato
         yield from_uint8(to_uint8(generator(generator.prior.draw(seeds, label))))
 
 
-def seconds_a_picture(generator: Generator, label: int | None) -> float:
-    """Draw some pictures twice, the second time by the clock: seconds of one."""
-    latents = generator.prior.draw(range(TIMED), label)
-    generator(latents)
-    began = time.perf_counter()
-    generator(latents)
+def say_cost(
+    generator: Generator,
+    comparison: Comparison,
+    spaces: Spaces,
+    real: Reference | None,
+    label: int | None,
+    rows: int,
+    what: str,
+) -> None:
+    """Say on stderr how long it takes to draw and to compare so many rows, which are `what`."""
+    count = comparison.of_reference(real)
+    pictures = rows * comparison.sets * comparison.samples + count
+    seconds = pictures * seconds_a_picture(generator, label, (*spaces.maps.values(), *spaces.logits.values()))
+    say(
+        f"{what}, {comparison.sets} sets of {comparison.samples:,} draws each, and {count:,} images to compare with: "
+        f"{pictures:,} pictures at most, about {duration(seconds)}",
+        err=True,
+    )
+
+
+@torch.no_grad()
+def seconds_a_picture(generator: Generator, label: int | None, maps: Iterable[FeatureMap] = ()) -> float:
+    """Draw some pictures twice and take their features, the second time by the clock: seconds of one."""
+    maps, latents = list(maps), generator.prior.draw(range(TIMED), label)
+    for _ in range(2):
+        began = time.perf_counter()
+        images = generator(latents)
+        for phi in maps:
+            phi(images)
     return (time.perf_counter() - began) / len(latents)
 
 

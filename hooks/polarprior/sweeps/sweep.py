@@ -31,8 +31,7 @@ from polarprior.images.reference import Reference
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.samplers.contract import SamplerOptions
-from polarprior.saying import duration, say
-from polarprior.sweeps.comparing import Comparison, judge_of, seconds_a_picture, shape_of
+from polarprior.sweeps.comparing import Comparison, judge_of, say_cost, shape_of, spaces_of
 from polarprior.sweeps.measuring import Measured, Measurement, Measuring, as_dict
 from polarprior.sweeps.modes import ModesOptions, NearestReal, Pictures, modes
 from polarprior.sweeps.repetitions import check_within_classes, of_sampler, repetitions
@@ -193,15 +192,16 @@ def swept(
     real = None if comparison is None else comparison.opened()
     models = [(generator, bank), *options.others]
     seeds = first_seeds(bank, asked.label, COLUMNS) if options.seeds is None else list(options.seeds)
-    measuring = None
-    if comparison is not None:
-        judge = judge_of(host, generator, comparison, real, asked.label)
-        measuring = Measuring(judge, comparison.samples, comparison.sets)
     steps = [(each, options.strengths(host, *each)) for each in models]
     model = generator.source or generator.plugin
-    total = sum(len(strengths) for _, strengths in steps) + (len(options.alone) if measuring else 0)
-    if measuring:
-        _say_cost(generator, measuring, total, label=asked.label)
+    total = sum(len(strengths) for _, strengths in steps) + (len(options.alone) if comparison else 0)
+    measuring = None
+    if comparison is not None:
+        spaces = spaces_of(host, generator, comparison)
+        what = f"{total} rows, and as many without polarity"
+        say_cost(generator, comparison, spaces, real, asked.label, 2 * total, what)
+        judge = judge_of(generator, comparison, spaces, real, asked.label)
+        measuring = Measuring(judge, comparison.samples, comparison.sets)
 
     def all_rows() -> Iterator[SweepRow]:
         for (each, its_bank), strengths in steps:
@@ -216,17 +216,6 @@ def swept(
         told(Sweep(model, bank.info.digest, [*rows], seeds, options, measuring))
     ends = _ends(generator, bank, asked, real) if measuring else ()
     return Sweep(model, bank.info.digest, rows, seeds, options, measuring, ends)
-
-
-def _say_cost(generator: Generator, measuring: Measuring, rows: int, label: int | None) -> None:
-    """Say on stderr what a sweep will take, by the pictures it draws: a control beside each set."""
-    each = seconds_a_picture(generator, label)
-    pictures = 2 * rows * measuring.sets * measuring.samples
-    say(
-        f"{rows} rows of {measuring.sets} sets of {measuring.samples:,} draws, and as many without polarity: "
-        f"{pictures:,} pictures at most, about {duration(pictures * each)} to draw",
-        err=True,
-    )
 
 
 def _ends(generator: Generator, bank: Bank, asked: SamplerOptions, real: Reference | None) -> list[Pictures]:

@@ -14,7 +14,7 @@ from polarprior.host import Host
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.law.limits import floor_to
 from polarprior.samplers.contract import SamplerOptions
-from polarprior.sweeps.comparing import Comparison, judge_of
+from polarprior.sweeps.comparing import Comparison, judge_of, say_cost, spaces_of
 from polarprior.sweeps.measuring import Measured, Measuring, as_dict, change
 from polarprior.sweeps.repetitions import check_within_classes, repetitions
 from polarprior.sweeps.sweep import automatic_polarities
@@ -101,6 +101,11 @@ class Tried:
         """The polarity."""
         return self.diagnostics.rho
 
+    @property
+    def tilt(self) -> float:
+        """rho times the standard deviation of the log-volume."""
+        return self.diagnostics.tilt
+
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
@@ -161,7 +166,10 @@ def tuned(
     check_within_classes(options.sampler)
     comparison, label = options.comparison, options.sampler.label
     wanted = Comparison(**{**vars(comparison), "metrics": options.metrics()})
-    judge = judge_of(host, generator, wanted, comparison.opened(), label)
+    real, spaces = comparison.opened(), spaces_of(host, generator, wanted)
+    tries = EVALUATIONS * (1 + len(options.others))
+    say_cost(generator, wanted, spaces, real, label, tries, f"{tries} tries")
+    judge = judge_of(generator, wanted, spaces, real, label)
     measuring = Measuring(judge, comparison.samples, comparison.sets)
     found: list[Tuned] = []
     failed: PolarPriorError | None = None
@@ -175,7 +183,7 @@ def tuned(
     if failed is not None and not found:
         raise failed
     if options.target is not None:
-        return min(found, key=lambda each: abs(each.chosen.diagnostics.tilt))
+        return min(found, key=lambda each: abs(each.chosen.tilt))
     return min(found, key=lambda each: each.chosen.metrics[each.space][options.metric].mean)
 
 
@@ -209,7 +217,7 @@ def search(
     if attempts(0.0) < target:
         attempts.reach(target, lower, upper)
     reached = [each for each in attempts.found.values() if attempts.value(each) >= target]
-    return sorted(reached, key=lambda each: abs(each.diagnostics.tilt)) + [
+    return sorted(reached, key=lambda each: abs(each.tilt)) + [
         each for each in attempts.found.values() if attempts.value(each) < target
     ]
 

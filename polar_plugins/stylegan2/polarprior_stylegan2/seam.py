@@ -27,7 +27,7 @@ def connect(run: StockRun) -> None:
         def load_network_pkl(*args: Any, **kwargs: Any) -> Any:
             data = original(*args, **kwargs)
             with ending_the_script():
-                _check_video_writer(run.script)
+                check_video_writer(run.script)
             _hook_network(data[NETWORK], run)
             return data
 
@@ -36,7 +36,7 @@ def connect(run: StockRun) -> None:
     run.after_import("legacy", hook_loader)
 
 
-def _check_video_writer(script: str) -> None:
+def check_video_writer(script: str) -> None:
     """Raise PolarPriorError where gen_video.py lacks what it writes with, which imageio looks for at the end only."""
     if script == "gen_video.py" and find_spec("imageio_ffmpeg") is None:
         raise PolarPriorError(

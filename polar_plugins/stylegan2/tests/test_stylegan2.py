@@ -16,7 +16,7 @@ from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha2
 from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_stylegan2.operators import unfused_operators
 from polarprior_stylegan2.repos import STYLEGAN2_ADA
-from polarprior_stylegan2.seam import Redraw
+from polarprior_stylegan2.seam import Redraw, check_video_writer
 from polarprior_stylegan2.testing import StyleGeneratorTests
 
 
@@ -78,6 +78,14 @@ def test_the_seam_replaces_the_class_that_a_joint_law_draws(generator, by_name):
     given = {"z": z, "c": c, "truncation_psi": 0.5} if by_name else {"truncation_psi": 0.5}
     found = network.mapping(**given) if by_name else network.mapping(z, c, **given)
     assert torch.equal(found, expected)
+
+
+def test_what_a_video_is_written_with_is_looked_for_before_it_is_drawn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    check_video_writer("gen_images.py")
+    with pytest.raises(PolarPriorError, match=r"gen_video\.py writes with imageio-ffmpeg.*not installed") as error:
+        check_video_writer("gen_video.py")
+    assert error.value.hint == "type: pip install imageio imageio-ffmpeg"
 
 
 def test_a_pickle_without_a_discriminator_says_so(small_pickle, tmp_path):
