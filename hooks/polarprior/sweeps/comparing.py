@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from polarprior.arguments import SEEDS, Domain, check_fields, named_fields, path, several, text, whole
+from polarprior.bank.bank import Bank
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.generator import Generator
 from polarprior.host import Host
@@ -21,6 +22,7 @@ from polarprior.images.pictures import from_uint8, to_uint8
 from polarprior.images.reference import BATCH, Reference, open_reference
 from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.metrics.judge import SCORE, Judge, check_metrics
+from polarprior.samplers.contract import SAMPLERS, SamplerOptions
 from polarprior.saying import duration, say
 
 SPACE = "perceptual:efficientnet-lite0"
@@ -66,6 +68,12 @@ class Comparison:
     def opened(self) -> Reference | None:
         """The real images; None for the model's own pictures."""
         return None if str(self.reference) == OWN else open_reference(self.reference)
+
+    def most_pictures(self, bank: Bank, sampler: SamplerOptions, rows: int) -> int:
+        """How many pictures of a bank's model so many rows of draws need at most: a latent is looked at once, and
+        the host's own sampler has no more of them than the bank."""
+        draws = rows * self.sets * self.samples
+        return min(draws, len(bank.rows_of(sampler.label))) if sampler.sampler == SAMPLERS[0] else draws
 
     def of_reference(self, real: Reference | None) -> int:
         """How many images draws are compared with: of the model's own as many as are drawn."""
@@ -144,12 +152,12 @@ def say_cost(
     spaces: Spaces,
     real: Reference | None,
     label: int | None,
-    rows: int,
+    drawn: int,
     what: str,
 ) -> None:
-    """Say on stderr how long it takes to draw and to compare so many rows, which are `what`."""
+    """Say on stderr how long it takes to draw so many pictures, which are for `what`, and to compare them."""
     count = comparison.of_reference(real)
-    pictures = rows * comparison.sets * comparison.samples + count
+    pictures = drawn + count
     seconds = pictures * seconds_a_picture(generator, label, (*spaces.maps.values(), *spaces.logits.values()))
     say(
         f"{what}, {comparison.sets} sets of {comparison.samples:,} draws each, and {count:,} images to compare with: "

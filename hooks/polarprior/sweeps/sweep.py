@@ -199,7 +199,9 @@ def swept(
     if comparison is not None:
         spaces = spaces_of(host, generator, comparison)
         what = f"{total} rows, and as many without polarity"
-        say_cost(generator, comparison, spaces, real, asked.label, 2 * total, what)
+        drawn = sum(comparison.most_pictures(each, asked, 2 * len(rhos)) for (_, each), rhos in steps)
+        drawn += len(options.alone) * comparison.sets * comparison.samples
+        say_cost(generator, comparison, spaces, real, asked.label, drawn, what)
         judge = judge_of(generator, comparison, spaces, real, asked.label)
         measuring = Measuring(judge, comparison.samples, comparison.sets)
 

@@ -167,8 +167,9 @@ def tuned(
     comparison, label = options.comparison, options.sampler.label
     wanted = Comparison(**{**vars(comparison), "metrics": options.metrics()})
     real, spaces = comparison.opened(), spaces_of(host, generator, wanted)
-    tries = EVALUATIONS * (1 + len(options.others))
-    say_cost(generator, wanted, spaces, real, label, tries, f"{tries} tries")
+    banks = [bank, *(each for _, each in options.others)]
+    drawn = sum(wanted.most_pictures(each, options.sampler, EVALUATIONS) for each in banks)
+    say_cost(generator, wanted, spaces, real, label, drawn, f"{EVALUATIONS * len(banks)} tries")
     judge = judge_of(generator, wanted, spaces, real, label)
     measuring = Measuring(judge, comparison.samples, comparison.sets)
     found: list[Tuned] = []
