@@ -222,9 +222,12 @@ def test_a_report_begins_with_its_answer():
     from polarprior.sweeps.measuring import Measuring, Spread
     from polarprior.sweeps.verdict import verdict
 
-    def row(rho, *effects):
+    def row(rho, *effects, fid=8.0):
         diagnostics = SimpleNamespace(rho=rho, tilt=5 * rho, within_limits=True)
-        return SimpleNamespace(diagnostics=diagnostics, effect={"pixel": {"fid": Spread(effects)}})
+        effect = {"pixel": {"fid": Spread(effects)}} if effects else None
+        return SimpleNamespace(
+            diagnostics=diagnostics, trunc=None, effect=effect, metrics={"pixel": {"fid": Spread((fid,))}}
+        )
 
     judge = SimpleNamespace(count=10_000, halves={"pixel": {"fid": 0.2}})
     measuring = Measuring(judge, 1000, 3)
@@ -238,4 +241,9 @@ def test_a_report_begins_with_its_answer():
     )
     few = Measuring(judge, 100, 3)
     assert "every fid is too high by about 5" in verdict(rows, "pixel", "fid", few)
+    repeated = [row(-0.1, -1.2, -1.21, -1.19, fid=9.1), row(0, fid=9.0)]
+    assert "from this bank it is 9.1, and at rho 0, which repeats fewer latents, 9." in verdict(
+        repeated, "pixel", "fid", measuring
+    )
+    assert "A larger bank" not in verdict([*rows, row(0, fid=9.0)], "pixel", "fid", measuring)
     assert verdict([row(-0.1, -1.2)], "pixel", "fid", Measuring(judge, 100, 1)).startswith("One set of draws")

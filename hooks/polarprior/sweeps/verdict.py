@@ -41,7 +41,22 @@ def verdict(rows: Sequence[SweepRow], space: str, metric: str, measuring: Measur
         )
     verb = "lowers" if sign < 0 else "raises"
     found = f"rho {report.rho:.3g} (tilt {report.tilt:.2f}) {verb} {metric} by {abs(effect.mean):.3g} ± {half:.2g}"
-    return f"{found} ({about}).{_of_bias(metric, space, abs(effect.mean), measuring)}"
+    cost = _of_repetitions(best, rows, space, metric, sign)
+    return f"{found} ({about}).{cost}{_of_bias(metric, space, abs(effect.mean), measuring)}"
+
+
+def _of_repetitions(best: SweepRow, rows: Sequence[SweepRow], space: str, metric: str, sign: int) -> str:
+    """A sentence where a row is better than its control and yet no better than rho 0, which repeats fewer latents."""
+    plain = [row for row in rows if row.diagnostics and row.diagnostics.rho == 0 and row.trunc == best.trunc]
+    if not plain:
+        return ""
+    found, at_0 = (row.metrics[space][metric].mean for row in (best, plain[0]))
+    if sign * (found - at_0) > 0:
+        return ""
+    return (
+        f" That is against the same repetitions without polarity: from this bank it is {found:.3g}, and at rho 0, "
+        f"which repeats fewer latents, {at_0:.3g}. A larger bank repeats less."
+    )
 
 
 def _half(effect: Spread, judged: int) -> float:

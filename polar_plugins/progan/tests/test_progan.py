@@ -159,7 +159,7 @@ def test_what_cannot_be_is_refused(checkout, run_python):
     run_python("-m", "polarprior.cli", *build, cwd=checkout.folder)
     done, _ = checkout.drawn(words=["--polarity=-0.1", f"--bank={path}", "--force"])
     assert done.returncode == 1
-    assert "prior is truncated-normal:2, progan has normal" in done.stderr
+    assert "is for the prior truncated-normal:2, progan has normal" in done.stderr
     done, _ = checkout.drawn(words=["--polarity=-5", f"--bank={checkout.bank}"])
     assert done.returncode == 1
     assert "error: --polarity: got -5" in done.stderr
