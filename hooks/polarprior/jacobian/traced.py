@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import functionalize, jvp, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from polarprior.jacobian.forward_graph import forward_graph
 from polarprior.jacobian.linear_map import LinearMap, plain_attention
 from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last, to_dtype
 from polarprior.jacobian.memory import rows_at_once
@@ -72,6 +73,7 @@ class TracedJacobian:
                 programs.second.finish()
                 self._check(programs, torch.cat([point, 0.9 * point]), [torch.cat([c, c]) for c in context])
         except Exception as error:  # whatever a foreign model raises under a tracer, plain differentiation may not
+            if __import__("os").environ.get("TB"): __import__("traceback").print_exc()
             log.warning("the model can't be traced, so that its Jacobians cost several times more: %s", error)
             return None
         return programs
@@ -101,10 +103,7 @@ def _differences(found: list[Tensor], expected: list[Tensor]) -> float:
 
 
 def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]) -> _Programs:
-    # Its own operations first: what remains is plain, whatever custom autograd functions it was made of. Then what it
-    # writes in place: tangents can't follow that everywhere.
-    forward = make_fx(lambda z, *rest: function(z.clone(), *rest).flatten(1))(point, *context)
-    forward = make_fx(functionalize(forward), {torch.ops.aten.copy.default: _copy})(point, *context)
+    forward = forward_graph(function, point, *context)
     z = point.flatten(1)
     shape = point.shape
 
@@ -129,11 +128,6 @@ def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]
     except NotImplementedError:  # no forward-mode formula
         first = LinearProgram(make_fx(functionalize(pull))(z, *context, cotangent))
         return _Programs(first, _transposed(first, (z, *context), cotangent, z), False, output_shape)
-
-
-def _copy(into: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
-    """aten::copy, which has no derivative, by operations that do."""
-    return source.to(into.device, into.dtype).expand(into.shape)
 
 
 def _transposed(program: LinearProgram, point: tuple[Tensor, ...], into: Tensor, out: Tensor) -> LinearProgram:
