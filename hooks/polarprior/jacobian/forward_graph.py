@@ -12,7 +12,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 
 from polarprior.jacobian.attention import normalise_last
-from polarprior.jacobian.nodes import aten
+from polarprior.jacobian.module_names import ModuleNames, line_of, operation_of
+from polarprior.jacobian.nodes import Untraceable, aten
 
 VIEWS = (aten.view.default, aten._unsafe_view.default)
 
@@ -27,9 +28,13 @@ def forward_graph(function: Callable[..., Tensor], point: Tensor, *context: Tens
         function: points [1, ...] and context tensors to [1, ...].
         point, context: where it is traced; nothing may depend on their values.
     """
-    with _WithoutChecks():
-        graph = make_fx(lambda z, *rest: function(z.clone(), *rest).flatten(1))(point, *context)
-    graph = make_fx(functionalize(graph), DECOMPOSED)(point, *context)
+    with ModuleNames() as names:
+        try:
+            with _WithoutChecks():
+                graph = make_fx(lambda z, *rest: function(z.clone(), *rest).flatten(1))(point, *context)
+        except Exception as error:
+            raise Untraceable(f"{names.failed or 'the model'}, {line_of(error)}: {first_sentence(error)}") from error
+        graph = make_fx(functionalize(Running(graph)), DECOMPOSED)(point, *context)
     normalise_last(graph.graph)
     for node in graph.graph.nodes:
         if node.target in VIEWS:  # where a derivative's numbers lie in another order, a view is a copy
@@ -45,6 +50,47 @@ def _in_full(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     x, weight, *others = arguments
     rank = weight.meta["val"].dim() - 2
     return (x, weight, *(each * rank if isinstance(each, list) and len(each) == 1 else each for each in others))
+
+
+class Running:
+    """Runs a graph, and knows the node that an error came from."""
+
+    def __init__(self, graph: fx.GraphModule):
+        self._graph = graph
+        self._node: fx.Node | None = None
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """What the graph makes of the inputs. Nodes of a graph that is traced meanwhile have the modules of these."""
+        found = _Noting(self._graph, self).run(*inputs)
+        self._node = None
+        return found
+
+    def reason(self, error: Exception) -> str:
+        """The operation that an error came from, and what it said."""
+        said = first_sentence(error)
+        return f"{operation_of(self._node)}: {said}" if self._node else said
+
+    def at(self, node: fx.Node) -> None:
+        """Note that this node comes next."""
+        self._node = node
+
+
+class _Noting(fx.Interpreter):
+    def __init__(self, graph: fx.GraphModule, running: Running):
+        super().__init__(graph)
+        self._running = running
+
+    def run_node(self, n: fx.Node) -> Any:
+        self._running.at(n)
+        return super().run_node(n)
+
+
+def first_sentence(error: BaseException) -> str:
+    """What an error says, without the advice that torch adds."""
+    text = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+    if "_local_scalar_dense" in text:
+        return "it needs the value of a tensor, so that its path depends on its numbers"
+    return text.split(". ")[0].removesuffix(".")
 
 
 class _WithoutChecks(TorchFunctionMode):

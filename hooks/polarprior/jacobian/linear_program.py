@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, fx
 
 from polarprior.jacobian.memory import Halving
-from polarprior.jacobian.nodes import Node, Stage, aten, same_kind
+from polarprior.jacobian.module_names import operation_of
+from polarprior.jacobian.nodes import Node, Stage, Untraceable, aten, same_kind
 from polarprior.jacobian.rewriting import simplify
 from polarprior.jacobian.sub_pixel import sub_pixel_arguments, sub_pixel_convolution, sub_pixel_weight
 
@@ -23,10 +24,6 @@ FRESH = {
     aten.mm.default,
 }
 """Their result is new memory."""
-
-
-class Untraceable(RuntimeError):
-    """The graph is no function of its inputs alone."""
 
 
 class LinearProgram:
@@ -183,12 +180,12 @@ def _make_pure(graph: fx.Graph) -> None:
         if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
             continue
         if torch.Tag.nondeterministic_seeded in node.target.tags:
-            raise Untraceable(f"{node.target} draws random numbers")
+            raise Untraceable(f"{operation_of(node)} draws random numbers")
         if node.target._schema.is_mutable:
             name, overload = node.target._schema.name.removeprefix("aten::"), node.target._overloadname
             plain = getattr(getattr(aten, name.removesuffix("_"), None), overload, None)
             if not name.endswith("_") or plain is None or not _is_fresh(node.args[0]):
-                raise Untraceable(f"{node.target} writes into a tensor")
+                raise Untraceable(f"{operation_of(node)} writes into a tensor")
             node.target = plain
 
 

@@ -14,6 +14,10 @@ Node = Any
 """An fx.Node. As such its arguments would be a union of twenty types, which helps nobody."""
 
 
+class Untraceable(RuntimeError):
+    """A function is no graph of its inputs alone."""
+
+
 class Stage(IntEnum):
     """How often a node must be computed: once a network, once a latent, once a direction."""
 

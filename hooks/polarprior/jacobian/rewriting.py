@@ -55,7 +55,7 @@ def simplify(graph: fx.Graph) -> None:
         graph.eliminate_dead_code()
         annotate(graph)
         changed = _sweep(graph, RULES)
-    _sweep(graph, [_fused_product])
+    _sweep(graph, [_joined_products, _fused_product])
     graph.eliminate_dead_code()
     annotate(graph)
 
@@ -242,6 +242,19 @@ RULES = (
     _scaled_terms,
     _broadcast_factor,
 )
+
+
+def _joined_products(node: Node) -> Node | None:
+    """a b + c d, matrices: (a c) (b d)', where that is less to write than both products, as with scores of attention."""
+    if node.target is not aten.add.Tensor or node.kwargs or not are_tensors(node.args):
+        return None
+    if any(each.target is not aten.bmm.default or len(each.users) > 1 or not depends(each) for each in node.args):
+        return None
+    (a, b), (c, d) = (each.args for each in node.args)
+    if sum(value_of(each).numel() for each in (a, b, c, d)) >= value_of(node).numel():
+        return None
+    rows, columns = insert(node, aten.cat.default, [a, c], 2), insert(node, aten.cat.default, [b, d], 1)
+    return insert(node, aten.bmm.default, rows, columns)
 
 
 def _fused_product(node: Node) -> Node | None:

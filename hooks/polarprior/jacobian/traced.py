@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 from torch.func import functionalize, jvp, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.traceback import preserve_node_meta
 
-from polarprior.jacobian.forward_graph import forward_graph
+from polarprior.jacobian.forward_graph import Running, forward_graph
 from polarprior.jacobian.linear_map import LinearMap, plain_attention
-from polarprior.jacobian.linear_program import LinearProgram, Untraceable, channels_last, to_dtype
+from polarprior.jacobian.linear_program import LinearProgram, channels_last, to_dtype
 from polarprior.jacobian.memory import rows_at_once
+from polarprior.jacobian.nodes import Untraceable
 
 log = logging.getLogger(__name__)
 AGREEMENT = 1e-3
@@ -73,7 +75,6 @@ class TracedJacobian:
                 programs.second.finish()
                 self._check(programs, torch.cat([point, 0.9 * point]), [torch.cat([c, c]) for c in context])
         except Exception as error:  # whatever a foreign model raises under a tracer, plain differentiation may not
-            if __import__("os").environ.get("TB"): __import__("traceback").print_exc()
             log.warning("the model can't be traced, so that its Jacobians cost several times more: %s", error)
             return None
         return programs
@@ -103,12 +104,25 @@ def _differences(found: list[Tensor], expected: list[Tensor]) -> float:
 
 
 def _trace(function: Callable[..., Tensor], point: Tensor, context: list[Tensor]) -> _Programs:
-    forward = forward_graph(function, point, *context)
+    forward = Running(forward_graph(function, point, *context))
+    try:
+        with preserve_node_meta():
+            return _differentiated(forward, function, point, context)
+    except Untraceable:
+        raise
+    except Exception as error:
+        raise Untraceable(forward.reason(error)) from error
+
+
+def _differentiated(
+    forward: Running, function: Callable[..., Tensor], point: Tensor, context: list[Tensor]
+) -> _Programs:
     z = point.flatten(1)
     shape = point.shape
 
     def flat(z: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
-        return forward(z.reshape(shape), *rest)
+        found: Tensor = forward(z.reshape(shape), *rest)
+        return found
 
     def push(z: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
         *others, tangent = rest
