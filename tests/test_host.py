@@ -43,6 +43,33 @@ def make_host(tmp_path, monkeypatch):
     return make
 
 
+def test_a_plugin_has_settings_of_its_own(make_host):
+    source = """
+    import polarprior as pp, torch
+    from dataclasses import replace
+    from polarprior import hookimpl
+    from polarprior.plugin import OwnSetting, whole
+    @hookimpl
+    def own_settings(source):
+        return {"steps": OwnSetting(int, whole(1, 100, "use such as {name}=18"), "steps, 18 if not given")}
+    @hookimpl
+    def load_generator(source, device, settings):
+        settings = pp.Settings(own={"steps": 18, **dict(settings.own)})
+        return replace(pp.wrap(torch.nn.Linear(3, 5), latent_dim=3, settings=settings), plugin="own")
+    """
+    host = make_host(own=source, good=GOOD.format(name="good"))
+    assert host.load("own").settings.given() == {"steps": 18}
+    assert host.load("own", steps="7").settings.get("steps") == 7
+    for asked, said in (
+        ({"steps": 0}, "steps: got 0, expected a whole number from 1 to 100"),
+        ({"stps": 3}, "stps: no"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            host.load("own", **asked)
+    with pytest.raises(UsageError, match=r"steps: no such option, expected some of trunc, temperature, noise_mode\n"):
+        host.load("good", steps=3)
+
+
 def test_one_plugin_is_asked_by_name(make_host):
     host = make_host(a=GOOD.format(name="a"), b=GOOD.format(name="b"))
     assert host.load("a").plugin == "a"
@@ -243,7 +270,7 @@ def test_a_domain_without_a_jacobian_is_blamed(make_host):
 def test_settings_are_checked(make_host):
     host = make_host(a=GOOD.format(name="a"))
     for settings in ({"trunc": "x"}, {"trunc": 10**400}):
-        with pytest.raises(UsageError, match="settings"):
+        with pytest.raises(UsageError, match="trunc: got"):
             host.load("a", **settings)
     with pytest.raises(UsageError, match="turnc: no such option"):
         host.load("a", turnc=0.7)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.hookspecs import AskingHost, hookimpl
-from polarprior.user_functions import NAME, made_by_the_user
+from polarprior.user_functions import NAME, made_by_the_user, parameters_of
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polarprior.jacobian.feature_map import FeatureMap
     from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.samplers.contract import LatentSampler, SamplerOptions
-    from polarprior.settings import Settings
+    from polarprior.settings import OwnSetting, Settings
 
 _EXAMPLE = "torch:my_module:make_generator, a function in my_module.py that returns pp.wrap(...)"
 _SPACE_EXAMPLE = "torch:my_module:make_features, a function in my_module.py that returns a torch module"
@@ -37,13 +37,19 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
             "return pp.wrap(module, latent_dim=..., prior='normal')",
         )
     for name, value in settings.given().items():
-        own = getattr(generator.settings, name)
+        own = generator.settings.get(name)
         if own != value:
             raise UsageError(
                 f"settings: got {name} {value}, torch:{source} gave a generator with {own}",
                 f"let {function_name} take it, {function_name}({name}=...), and say so: pp.wrap(..., settings=...)",
             )
     return generator.on(device)
+
+
+@hookimpl
+def own_settings(source: str | None) -> dict[str, OwnSetting]:
+    """The parameters of a user's function that have a default: numbers, texts, and what is True or False."""
+    return parameters_of("model", source or "", _EXAMPLE)
 
 
 @hookimpl

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polarprior.jacobian.feature_map import FeatureMap
     from polarprior.jacobian.of_generator import JacobianFn
     from polarprior.samplers.contract import LatentSampler, SamplerKeywords, SamplerOptions
-    from polarprior.settings import Settings
+    from polarprior.settings import OwnSetting, Settings
     from polarprior.stock_repo import StockRepo
 
 PROJECT = "polarprior"
@@ -62,13 +62,29 @@ class HookSpecs:
         Args:
             source: what stands behind the colon of ``PLUGIN:SOURCE`` (a file, a folder, a name), or None.
             device: where to put it.
-            settings: truncation, temperature, noise mode asked for; None fields mean the model's default.
+            settings: what is asked for; None fields, and own settings that are not there, mean the model's default.
 
         Returns:
             A Generator whose `settings` are those in force, in eval mode, on `device`.
 
         Raises:
             PolarPriorError: the source can't be loaded, or a setting is one that the model doesn't have.
+        """
+
+    @hookspec
+    def own_settings(self, source: str | None) -> Mapping[str, OwnSetting] | None:
+        """The settings that the plugin's models have besides truncation, temperature and noise mode.
+
+        Such as the steps of a sampler, or the strength of guidance: what changes a Jacobian. They are typed as
+        ``--set NAME=VALUE``, given as keywords in Python, stored in banks and compared. `load_generator` finds those
+        that are asked for in ``settings.own``, and says in the generator's ``settings`` which are in force, defaults
+        among them.
+
+        Args:
+            source: what stands behind the colon of ``PLUGIN:SOURCE``, or None.
+
+        Returns:
+            By name, a `polarprior.plugin.OwnSetting` for each.
         """
 
     @hookspec

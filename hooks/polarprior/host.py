@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Host:
             device: a torch device; CUDA where there is one, else the CPU, where None.
             sha256: of the file ``SOURCE``, as hex: another file is not opened, and this one, from a private copy,
                 without a warning that it runs code.
-            settings: fields of `Settings`: trunc, temperature, noise_mode.
+            settings: trunc, temperature, noise_mode, and those of the plugin's own, such as the steps of a sampler.
 
         Raises:
             UsageError: no such plugin, device or setting.
@@ -61,15 +61,11 @@ class Host:
             PluginError: the plugin failed, or what it returned breaks its contract.
         """
         from polarprior.checks import checked_generator
-        from polarprior.settings import Settings
+        from polarprior.settings import asked_settings
 
         name, _, source = model.partition(":")
         self.plugins.require(name, "load_generator", model)
-        check_names(settings, [each.name for each in fields(Settings)])
-        try:
-            asked = Settings.from_dict(settings)
-        except ValueError as error:
-            raise UsageError(str(error), "the settings are trunc, temperature, noise_mode") from error
+        asked = asked_settings(settings, self.plugins.ask(name, "own_settings", source=source or None) or {})
         with ExitStack() as stack:
             stack.enter_context(stage(f"loading {model}"))
             if sha256 is not None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from polarprior.arguments import flag as flag
+    from polarprior.arguments import number as number
+    from polarprior.arguments import text as text
+    from polarprior.arguments import whole as whole
     from polarprior.bank.bank import Bank as Bank
     from polarprior.building.journal import Journal as Journal
     from polarprior.cli.opening import open_model_and_bank as open_model_and_bank
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from polarprior.samplers.true_volumes import LogVolumes as LogVolumes
     from polarprior.samplers.true_volumes import VolumeSolver as VolumeSolver
     from polarprior.saying import say as say
+    from polarprior.settings import OwnSetting as OwnSetting
     from polarprior.settings import Settings as Settings
     from polarprior.stock.checkout import use_checkout as use_checkout
     from polarprior.stock.known import flag_verdict as flag_verdict

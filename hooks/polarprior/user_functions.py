@@ -8,11 +8,16 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from polarprior.arguments import K, flag, number, text
 from polarprior.errors import PolarPriorError, UsageError
 from polarprior.foreign import Foreign
+
+if TYPE_CHECKING:
+    from polarprior.settings import OwnSetting
 
 NAME = "torch"
 """The plugin of that name is the host's own: its models and spaces are functions of the user's."""
@@ -63,6 +68,39 @@ def made_by_the_user(what: str, source: str, example: str, given: dict[str, Any]
         UsageError: another form.
         PolarPriorError: no such function, or it failed.
     """
+    function, function_name = _function(what, source, example)
+    try:
+        taken = inspect.signature(function).parameters
+        return function(**{name: value for name, value in given.items() if name in taken}), function_name
+    except PolarPriorError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _failed(what, source, example, error) from error
+
+
+def parameters_of(what: str, source: str, example: str) -> dict[str, OwnSetting]:
+    """The parameters of a user's function that settings can be given to, see `made_by_the_user`."""
+    from polarprior.settings import NAMES, OwnSetting
+
+    function, name = _function(what, source, example)
+    found = {}
+    for each in inspect.signature(function).parameters.values():
+        kind = type(each.default)
+        if each.name not in NAMES and kind in _DOMAINS:
+            found[each.name] = OwnSetting(kind, _DOMAINS[kind], f"of {name}, {each.default!r} if not given")
+    return found
+
+
+_DOMAINS = {
+    bool: flag(),
+    int: replace(K, use="use such as {name}=18"),
+    float: number(),
+    str: text("use such as {name}=small"),
+}
+
+
+def _function(what: str, source: str, example: str) -> tuple[Any, str]:
+    """A user's function, and its name."""
     module_name, _, function_name = source.partition(":")
     if not module_name or not function_name:
         raise UsageError(f"{what}: got torch:{source}, expected torch:MODULE:FUNCTION", f"use {example}")
@@ -73,13 +111,16 @@ def made_by_the_user(what: str, source: str, example: str, given: dict[str, Any]
         module = importlib.import_module(module_name)
         if not hasattr(module, function_name):
             raise PolarPriorError(f"{what}: {module_name} has no {function_name}", f"use {example}")
-        function = getattr(module, function_name)
-        taken = inspect.signature(function).parameters
-        return function(**{name: value for name, value in given.items() if name in taken}), function_name
+        return getattr(module, function_name), function_name
     except PolarPriorError:
         raise
     except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise PolarPriorError(
-            f"{what}: torch:{source} raised {reason}", f"polarprior --debug shows where; use {example}"
-        ) from error
+        raise _failed(what, source, example, error) from error
+
+
+def _failed(what: str, source: str, example: str, error: BaseException) -> PolarPriorError:
+    """What to say of a user's module or function that raised an error."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return PolarPriorError(
+        f"{what}: torch:{source} raised {reason}", f"polarprior --debug shows where; use {example}"
+    )

@@ -42,7 +42,7 @@ def load(
         sha256: digest of the file ``SOURCE``, as hex: another file is not opened, and this one, from a private copy,
             without a warning that it runs code.
         host: the plugins to ask; the installed ones where None.
-        settings: fields of `Settings`: trunc, temperature, noise_mode.
+        settings: trunc, temperature, noise_mode, and those of the plugin's own, such as the steps of a sampler.
 
     Raises:
         UsageError: no such plugin, device or setting.

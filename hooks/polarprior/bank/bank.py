@@ -271,12 +271,12 @@ class Bank:
         ):
             if stored != actual:
                 raise self._misfit(f"is for {what} {_short(stored)}, {called} has {_short(actual)}", generator)
-        for name, word in WORDS.items():
-            stored, actual = getattr(info.settings, name), getattr(generator.settings, name)
-            if stored != actual:
-                there, here = (_short(each) if each is not None else "none" for each in (stored, actual))
-                opened = f"open {called} with {name}={there}, or " if stored is not None else ""
-                raise self._misfit(f"is for {word} {there}, {called} was opened with {here}", generator, opened)
+        for name in info.settings.differences(generator.settings):
+            stored, actual = info.settings.get(name), generator.settings.get(name)
+            there, here = (_short(each) if each is not None else "none" for each in (stored, actual))
+            opened = f"open {called} with {name}={there}, or " if stored is not None else ""
+            word = WORDS.get(name, name)
+            raise self._misfit(f"is for {word} {there}, {called} was opened with {here}", generator, opened)
         if info.domain not in generator.domains:
             raise self._misfit(f"is for the domain {_short(info.domain)}, {called} has no such domain", generator)
         ends = [0, -1]
@@ -313,6 +313,9 @@ class Bank:
             command += f" --temp {generator.settings.temperature:g}"
         if generator.settings.noise_mode is not None:
             command += f" --noise-mode {quote(generator.settings.noise_mode)}"
+        command += "".join(
+            f" --set {quote(f'{name}={value}')}" for name, value in dict(generator.settings.own).items()
+        )
         command += " --out BANK"
         return BankError(f"bank: {self.path or 'it'} {what}", f"{instead}build one for it: {command}")
 

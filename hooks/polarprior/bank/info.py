@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from polarprior.errors import BankError
@@ -27,7 +27,7 @@ class BankInfo:
         latent_shape: shape of a latent.
         num_classes: of a class-conditional model, else None.
         domain, space: where the Jacobian was taken.
-        settings: truncation, temperature, noise mode.
+        settings: truncation, temperature, noise mode, and what the plugin has of its own.
         k: singular values a row.
         estimator: its name, tolerance and error of the log-volume (both nats), and the rest of its audit, see
             `polarprior.volume.audit.Audit`.
@@ -61,7 +61,7 @@ class BankInfo:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
-        values = {**vars(self), "settings": asdict(self.settings)}
+        values = {**vars(self), "settings": self.settings.to_dict()}
         return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def accuracy(self) -> str:

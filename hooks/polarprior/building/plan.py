@@ -107,7 +107,12 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(
+            {**asdict(self), "settings": self.settings.to_dict()},
+            sort_keys=True,
+            separators=(",", ":"),
+            allow_nan=False,
+        )
 
     @property
     def digest(self) -> str:
@@ -167,4 +172,5 @@ def _spans(total: int, size: int) -> Iterator[tuple[int, int]]:
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of the request and of the settings beside the others, under the names that a user knows them by."""
     values = dict(values)
-    return {**values.pop("request"), **values.pop("settings"), **values}
+    settings = dict(values.pop("settings"))
+    return {**values.pop("request"), **settings.pop("own", {}), **settings, **values}

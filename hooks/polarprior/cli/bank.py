@@ -17,6 +17,7 @@ from polarprior.cli.options import (
     k_option,
     loading_options,
     model_argument,
+    set_option,
 )
 from polarprior.cli.types import Bytes, ClassList
 from polarprior.saying import say
@@ -44,6 +45,7 @@ def bank() -> None:
 @click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
 @click.option("--temp", "temperature", type=float, help="Temperature; the model's default if not given.")
 @click.option("--noise-mode", help="Noise mode, const or none; the model's default if not given.")
+@set_option("the model's default")
 @click.option("--class", "classes", type=ClassList(), help="Classes, by number or name, in turn; all if not given.")
 @click.option("--seeds-from", type=int, default=0, show_default=True, help="The first seed.")
 @click.option(
@@ -67,6 +69,7 @@ def build(
     trunc: float | None,
     temperature: float | None,
     noise_mode: str | None,
+    own: tuple[tuple[str, str], ...],
     classes: list[str] | None,
     seeds_from: int,
     estimator: str | None,
@@ -92,7 +95,8 @@ def build(
     if share is not None:
         loading["device"] = share.device(loading["device"])
     host = default_host()
-    generator = host.load(model, trunc=trunc, temperature=temperature, noise_mode=noise_mode, **loading)
+    settings: dict[str, Any] = {"trunc": trunc, "temperature": temperature, "noise_mode": noise_mode, **dict(own)}
+    generator = host.load(model, **settings, **loading)
     request = Request(
         n=n,
         k=k,

@@ -17,8 +17,8 @@ from polarprior.cli.options import (
     loading_options,
     model_argument,
     sampler_options,
+    settings_options,
     tilt_option,
-    trunc_option,
 )
 from polarprior.cli.types import NumberList
 from polarprior.errors import UsageError
@@ -93,7 +93,7 @@ def seeds(
     "without it every seed keeps its class.",
 )
 @sampler_options
-@trunc_option
+@settings_options
 @click.option("--temp", "temperature", type=float, help="Temperature; that of the bank if not given.")
 @k_option
 @force_option
@@ -107,6 +107,7 @@ def sample(
     npz: Path | None,
     label: str | None,
     trunc: float | None,
+    own: tuple[tuple[str, str], ...],
     temperature: float | None,
     **given: Any,
 ) -> None:
@@ -132,7 +133,7 @@ def sample(
         rho, plain = 0.0, False
     if plain:
         _refuse_what_needs_rho(bank, options)
-    settings = {"trunc": trunc, "temperature": temperature}
+    settings = {"trunc": trunc, "temperature": temperature, **dict(own)}
     generator, opened = open_model(model, bank, "none" if plain or of_plugin else "needed", settings, loading)
     samples = draw(generator, opened, rho, seeds, label=label, options=options)
     if npz is None:

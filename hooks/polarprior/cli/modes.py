@@ -16,8 +16,8 @@ from polarprior.cli.options import (
     k_option,
     loading_options,
     model_argument,
+    settings_options,
     tilt_option,
-    trunc_option,
 )
 from polarprior.cli.types import NumberList
 from polarprior.saying import say
@@ -45,7 +45,7 @@ from polarprior.saying import say
     help="Folder for modes.png and modes.json.",
 )
 @class_option
-@trunc_option
+@settings_options
 @k_option
 @force_option
 @loading_options
@@ -55,6 +55,7 @@ def modes(
     out: Path,
     label: str | None,
     trunc: float | None,
+    own: tuple[tuple[str, str], ...],
     device: str | None,
     sha256: str | None,
     **given: Any,
@@ -77,7 +78,7 @@ def modes(
         raise UsageError(f"label: got {label!r}, --per-class shows every class", "leave one out")
     if given["reference"] is not None:
         open_reference(given["reference"])  # or an error, before the model is loaded
-    generator, opened = open_model_and_bank(model, bank, trunc, device=device, sha256=sha256)
+    generator, opened = open_model_and_bank(model, bank, {"trunc": trunc, **dict(own)}, device=device, sha256=sha256)
     of_class = None if given["per_class"] else label_of(generator, label)
     found = look(generator, opened, ModesOptions(**given, label=of_class))
     write_atomically(out / "modes.png", png_bytes(found.picture()))

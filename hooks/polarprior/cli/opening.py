@@ -23,7 +23,7 @@ def open_model(
         model: ``PLUGIN`` or ``PLUGIN:SOURCE``.
         bank: the bank that is named.
         want: what to do where none is.
-        settings: trunc, temperature; those of the bank where they are None.
+        settings: trunc, temperature, and the plugin's own; those of the bank where they are None.
         loading: device and sha256.
 
     Raises:
@@ -33,12 +33,11 @@ def open_model(
     from polarprior.api.models import load
     from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
-    from polarprior.settings import Settings
 
     if bank is not None:
         opened = Bank.open(bank)
         opened.check_made_by(model.partition(":")[0], model)  # else its settings may be none of that model
-        known = opened.info.settings.given() | Settings(**settings).given()
+        known = opened.info.settings.given() | {name: value for name, value in settings.items() if value is not None}
         generator = load(model, **loading, **known)
     else:
         generator = load(model, **loading, **settings)
@@ -57,21 +56,20 @@ def open_model(
 def open_model_and_bank(
     model: str,
     bank: Path | None,
-    trunc: float | None = None,
-    temperature: float | None = None,
+    settings: dict[str, Any] | None = None,
     **loading: Any,
 ) -> tuple[Generator, Bank]:
     """`open_model`, for a command that needs a bank."""
-    generator, opened = open_model(model, bank, "needed", {"trunc": trunc, "temperature": temperature}, loading)
+    generator, opened = open_model(model, bank, "needed", settings or {}, loading)
     assert opened is not None
     return generator, opened
 
 
 def open_models_and_banks(
-    model: str, banks: Sequence[Path], trunc: float | None, loading: dict[str, Any]
+    model: str, banks: Sequence[Path], settings: dict[str, Any], loading: dict[str, Any]
 ) -> list[tuple[Generator, Bank]]:
     """The model with each bank that is named, or with the plugin's own where none is."""
-    return [open_model_and_bank(model, bank, trunc, **loading) for bank in banks or (None,)]
+    return [open_model_and_bank(model, bank, settings, **loading) for bank in banks or (None,)]
 
 
 def label_of(generator: Generator, name: str | None) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from polarprior.cli.types import NameList
+from polarprior.cli.types import Assignment, NameList
 from polarprior.stock.polarity import TILT_HELP
 
 model_argument = click.argument("model")
@@ -33,13 +33,24 @@ force_option = click.option(
 tilt_option = click.option("--tilt", type=float, metavar="T", help=TILT_HELP)
 class_number_option = click.option("--class", "label", type=int, help="Class, by number, of a conditional model.")
 class_option = click.option("--class", "label", help="Class of a conditional model: its number, or its name.")
-trunc_option = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--trunc`` and ``--set``: the settings that a model is opened with, those of its bank if not given."""
+    trunc = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
+    return trunc(set_option("that of the bank")(command))
+
+
+def set_option(default: str) -> Callable[..., Any]:
+    """``--set``, several times."""
+    about = f"A setting that the model's plugin has of its own, such as steps=18; {default} if not given."
+    return click.option("--set", "own", type=Assignment(), multiple=True, help=about)
+
+
 def law_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--class``, ``--sampler``, ``--support``, ``--hold``, ``--trunc`` and ``-k``: which law is drawn."""
-    for option in (k_option, trunc_option, sampler_options, class_option):
+    """``--class``, ``--sampler``, ``--support``, ``--hold``, ``-k`` and the settings: which law is drawn."""
+    for option in (k_option, settings_options, sampler_options, class_option):
         command = option(command)
     return command
 

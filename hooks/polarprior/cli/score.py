@@ -16,7 +16,7 @@ from polarprior.cli.options import (
     k_option,
     loading_options,
     model_argument,
-    trunc_option,
+    settings_options,
 )
 from polarprior.cli.types import NumberList
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=NumberList(), help="Stock seeds, such as 0-99, in place of images.")
 @bank_option
 @class_option
-@trunc_option
+@settings_options
 @k_option
 @click.option("--space", help="Where volume is measured, without a bank; pixel if not given.")
 @click.option("--most", type=click.IntRange(1), help="Score so many of the images, the first ones; all if not given.")
@@ -47,6 +47,7 @@ def score(
     bank: Path | None,
     label: str | None,
     trunc: float | None,
+    own: tuple[tuple[str, str], ...],
     k: int | None,
     space: str | None,
     most: int | None,
@@ -73,7 +74,7 @@ def score(
     if space is not None and bank is not None:
         raise UsageError(f"space: got {space!r}, the bank says where volume is measured", "leave one of them out")
     want: Want = "welcome" if space is None else "none"
-    generator, opened = open_model(model, bank, want, {"trunc": trunc}, loading)
+    generator, opened = open_model(model, bank, want, {"trunc": trunc, **dict(own)}, loading)
     host, of_class = default_host(), label_of(generator, label)
     ranked_by = (of_class, opened, k, space or "pixel")
     if reference is not None:

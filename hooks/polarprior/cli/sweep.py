@@ -59,6 +59,7 @@ def sweep(
     out: Path,
     label: str | None,
     trunc: float | None,
+    own: tuple[tuple[str, str], ...],
     device: str | None,
     sha256: str | None,
     **given: Any,
@@ -82,9 +83,12 @@ def sweep(
     if comparison:
         check_matplotlib()
         comparison.opened()  # or an error, before the model is loaded
-    first, *others = open_models_and_banks(model, banks, trunc, {"device": device, "sha256": sha256})
+    first, *others = open_models_and_banks(
+        model, banks, {"trunc": trunc, **dict(own)}, {"device": device, "sha256": sha256}
+    )
     asked = SamplerOptions(label=label_of(first[0], label), **given)
-    alone = [load(model, device, sha256=sha256, trunc=psi) for psi in truncations or ()]
+    settings: dict[str, Any] = dict(own)
+    alone = [load(model, device, sha256=sha256, **{**settings, "trunc": psi}) for psi in truncations or ()]
     options = SweepOptions(polarities, seeds, asked, comparison, others, alone, tilts)
     done: list[Sweep] = []
 

@@ -59,6 +59,7 @@ def tune(
     as_json: bool,
     label: str | None,
     trunc: float | None,
+    own: tuple[tuple[str, str], ...],
     device: str | None,
     sha256: str | None,
     **given: Any,
@@ -77,7 +78,9 @@ def tune(
     assert comparison is not None
     options = TuneOptions(comparison, minimise, precision, recall)
     options.check()
-    first, *others = open_models_and_banks(model, banks, trunc, {"device": device, "sha256": sha256})
+    first, *others = open_models_and_banks(
+        model, banks, {"trunc": trunc, **dict(own)}, {"device": device, "sha256": sha256}
+    )
     asked = SamplerOptions(label=label_of(first[0], label), **given)
     options = TuneOptions(comparison, minimise, precision, recall, asked, others)
     found = search(*first, options, tried=lambda each: say(_line(each, comparison.metric_space[0]), err=True))
@@ -111,7 +114,9 @@ def _following(model: str, rho: float, bank: Path | None) -> list[str]:
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
         given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
-        if parameter.name in OF_THE_LAW and given and value not in (None, ()):
+        if parameter.name == "own" and value:
+            words += [word for name, each in value for word in ("--set", f"{name}={each}")]
+        elif parameter.name in OF_THE_LAW and given and value not in (None, ()):
             words += [parameter.opts[0], ",".join(value) if isinstance(value, tuple) else str(value)]
     return [*words, "--seeds", "0-15", "--out", "tuned"]
 

@@ -57,6 +57,21 @@ class RhoList(click.ParamType):
             self.fail(f"got {str(value)[:60]!r}, expected numbers such as -0.1,0,0.1", param, ctx)
 
 
+class Assignment(click.ParamType):
+    """``steps=18`` to ("steps", "18")."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Parse; a usage error where there is no name or no value."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, given = str(value).partition("=")
+        if not (name.strip().isidentifier() and equals and given):
+            self.fail(f"got {str(value)[:60]!r}, expected NAME=VALUE such as steps=18", param, ctx)
+        return name.strip(), given
+
+
 class NameList(click.ParamType):
     """``contrast,brightness`` to ("contrast", "brightness")."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import fx
@@ -30,8 +31,8 @@ def normalise_last(graph: fx.Graph) -> None:
     """Rewrite softmax(s) v as (e v) / (e 1) with e = exp(s - max s), wherever a forward graph has it.
 
     Both are the same numbers. But the tangent of a softmax is three more passes over a matrix as large as the number
-    of places squared, while that of the quotient is taken where it is small: de is e times ds, and the rest is as large
-    as v.
+    of places squared, while that of the quotient is taken where it is small: de is e times ds, and the rest has the
+    size of v.
     """
     for node in list(graph.nodes):
         if node.target in SOFTMAX:
@@ -44,7 +45,8 @@ def normalise_last(graph: fx.Graph) -> None:
 def _followed(softmax: Node) -> tuple[list[Node], Node | None]:
     """What moves the numbers of a softmax until a matrix product takes them, and that product; None where something
     else does, or somebody else wants them too."""
-    moves, node = [], softmax
+    moves: list[Node] = []
+    node = softmax
     while len(node.users) == 1:
         last, node = node, next(iter(node.users))
         if node.target is aten.bmm.default:
@@ -75,9 +77,9 @@ def _rewrite(softmax: Node, moves: Sequence[Node], product: Node) -> None:
     graph, (scores, dim, *_) = softmax.graph, softmax.args
     axis = _axis(moves, softmax, product)
 
-    def new(target: object, *args: object, **kwargs: object) -> Node:
+    def new(target: Any, *args: Any, **kwargs: Any) -> Node:
         with graph.inserting_before(product):
-            return graph.call_function(target, args, kwargs)  # type: ignore[arg-type]
+            return graph.call_function(target, args, kwargs)
 
     largest = new(aten.amax.default, new(aten.detach.default, scores), [dim], True)
     moved = new(aten.exp.default, new(aten.sub.Tensor, scores, largest))
@@ -86,5 +88,3 @@ def _rewrite(softmax: Node, moves: Sequence[Node], product: Node) -> None:
     pair = (moved, product.args[1]) if axis == -1 else (product.args[0], moved)
     total = new(aten.sum.dim_IntList, moved, [axis], True)
     product.replace_all_uses_with(new(aten.div.Tensor, new(aten.bmm.default, *pair), total))
-
-

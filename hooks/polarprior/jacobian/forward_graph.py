@@ -129,4 +129,7 @@ def _group_norm(
     return found.reshape(x.shape), mean.reshape(n, groups), rstd.reshape(n, groups)
 
 
-DECOMPOSED = {aten.copy.default: _copy, aten.native_group_norm.default: _group_norm}
+DECOMPOSED: dict[torch._ops.OpOverload[..., Any], Callable[..., Any]] = {
+    aten.copy.default: _copy,
+    aten.native_group_norm.default: _group_norm,
+}

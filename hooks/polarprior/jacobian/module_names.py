@@ -41,7 +41,9 @@ class ModuleNames:
             self._entered.callback(handle.remove)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self._entered.close()
 
     def _before(self, module: nn.Module, _: Any) -> None:

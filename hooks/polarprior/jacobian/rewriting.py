@@ -245,7 +245,7 @@ RULES = (
 
 
 def _joined_products(node: Node) -> Node | None:
-    """a b + c d, matrices: (a c) (b d)', where that is less to write than both products, as with scores of attention."""
+    """a b + c d, matrices: (a c) (b d)', where that is less to write than both products: scores of attention."""
     if node.target is not aten.add.Tensor or node.kwargs or not are_tensors(node.args):
         return None
     if any(each.target is not aten.bmm.default or len(each.users) > 1 or not depends(each) for each in node.args):

@@ -50,7 +50,7 @@ class BankReport:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            **asdict(self.bank.info),
+            **{**asdict(self.bank.info), "settings": self.bank.info.settings.to_dict()},
             "rows": len(self.bank),
             "size": self.bank.size,
             "groups": [{name: group.to_dict()[name] for name in OF_A_GROUP} for group in self.groups],
@@ -70,10 +70,12 @@ class BankReport:
 
     def _fields(self) -> Iterator[tuple[str, object]]:
         info = self.bank.info
-        shown = {"size": size_text(self.bank.size), "latent_shape": "x".join(map(str, info.latent_shape))}
+        shown = {
+            "size": size_text(self.bank.size),
+            "latent_shape": "x".join(map(str, info.latent_shape)),
+            "settings": ", ".join(f"{key} {value}" for key, value in info.settings.given().items()) or "-",
+        }
         for name, value in self.to_dict().items():
-            if isinstance(value, dict):
-                value = ", ".join(f"{key} {part}" for key, part in value.items() if part is not None) or "-"
             if name not in NOT_SHOWN:
                 yield name, shown.get(name, value)
 

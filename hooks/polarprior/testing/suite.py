@@ -103,7 +103,7 @@ class GeneratorPluginTests:
     def test_names_itself(self, generator: Generator) -> None:
         assert generator.plugin == self.model.partition(":")[0]
         assert len(generator.fingerprint) == 64
-        assert generator.settings == Settings.from_dict(generator.settings.given())
+        assert generator.settings == Settings.of(generator.settings.given())
 
     def test_fingerprint_is_that_of_the_weights(self, host: Host, generator: Generator) -> None:
         assert host.load(self.model, "cpu").fingerprint == generator.fingerprint
