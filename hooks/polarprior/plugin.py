@@ -67,6 +67,10 @@ if TYPE_CHECKING:
     from polarprior.jacobian.of_generator import prepare as prepare
     from polarprior.jacobian.of_generator import traced_jacobian_fn as traced_jacobian_fn
     from polarprior.jacobian.of_styles import style_jacobian_fn as style_jacobian_fn
+    from polarprior.jacobian.step_chain import Evaluation as Evaluation
+    from polarprior.jacobian.step_chain import StepChain as StepChain
+    from polarprior.jacobian.step_chain import euler as euler
+    from polarprior.jacobian.step_chain import heun as heun
     from polarprior.jacobian.traced import TracedJacobian as TracedJacobian
     from polarprior.law.diagnostics import DEFICIENT_SHARE as DEFICIENT_SHARE
     from polarprior.law.diagnostics import Diagnostics as Diagnostics

@@ -21,5 +21,5 @@ def say_cost(solver: Solver, plan: Plan) -> None:
     each = (time.perf_counter() - began) / len(unit)
     audited = sum(len(unit) for unit in plan.units() if unit.kind == "audit")
     beside = f", and {audited} of them exactly as well, to know the error" if audited else ""
-    n = plan.request.n
-    say(f"{n:,} latents at {1 / each:.2g} a second a worker, about {duration(n * each)}{beside}", err=True)
+    n, steps = plan.request.n, f" ({solver.steps} each)" if solver.steps else ""
+    say(f"{n:,} latents{steps} at {1 / each:.2g} a second a worker, about {duration(n * each)}{beside}", err=True)

@@ -75,6 +75,12 @@ class Solver:
         jacobian_fn = jacobian_of(generator, plan.request.space, plan.request.domain)
         self._spectra = Spectra(jacobian_fn, plan.request.tol, calibration)
 
+    @property
+    def steps(self) -> str:
+        """What a latent of the last unit took, of a model that is a chain of evaluations; empty of others."""
+        evaluations, tangents = self._spectra.evaluations, sum(self._spectra.passes)
+        return f"{evaluations} evaluations x {tangents} tangents" if evaluations > 1 else ""
+
     def __call__(self, unit: Unit) -> Solved:
         """Solve a unit.
 

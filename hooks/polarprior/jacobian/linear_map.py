@@ -30,6 +30,7 @@ class LinearMap:
         bfloat16: where it can be, the same map with its products taken in bfloat16 at the points' own slopes.
         kept: bytes that products hold on to for each point, such as the slopes of its activations.
         between: where maps are composed, numbers of the widest space between them.
+        evaluations: passes through a network that one product takes, where the map is a chain of them.
 
     Maps compose: ``phi @ g`` is the Jacobian of phi∘g, where phi was taken at ``g.value``.
 
@@ -49,6 +50,7 @@ class LinearMap:
     bfloat16: Callable[[], LinearMap] | None = None
     kept: int = 0
     between: int = 0
+    evaluations: int = 1
 
     def __len__(self) -> int:
         return len(self.value)
@@ -69,6 +71,7 @@ class LinearMap:
             bfloat16=(lambda: outer_half() @ inner_half()) if outer_half and inner_half else None,
             kept=self.kept + inner.kept,
             between=max(self.between, inner.output_dim, inner.between),
+            evaluations=max(self.evaluations, inner.evaluations),
         )
 
     @classmethod

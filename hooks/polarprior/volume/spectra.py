@@ -30,6 +30,10 @@ class Spectra:
         jacobian_fn: of the generator, see `polarprior.host.Host.jacobian_fn`.
         tol: error of a log-volume that is accepted, nats.
         calibration: where the estimator needs one.
+
+    Attributes:
+        passes: (JVPs, VJPs) that the last latents took each.
+        evaluations: of a network, that each of those took.
     """
 
     def __init__(
@@ -42,21 +46,20 @@ class Spectra:
         self._tol = tol
         self._calibration = calibration
         self._halving = Halving()
+        self.passes, self.evaluations = (0, 0), 1
 
     def __call__(self, latents: Latents, k: int, estimator: str) -> Tensor:
         """log sigma of the k largest singular values at n latents: float64 [n, k]."""
 
         def run(size: int) -> Tensor:
-            parts = [
-                top_singular_values(
-                    self._jacobian_fn(latents[i : i + size]),
-                    k,
-                    estimator=estimator,
-                    calibration=self._calibration,
-                    tol=self._tol,
-                ).log_sigma
-                for i in range(0, len(latents), size)
-            ]
+            parts = []
+            for i in range(0, len(latents), size):
+                jacobians = self._jacobian_fn(latents[i : i + size])
+                found = top_singular_values(
+                    jacobians, k, estimator=estimator, calibration=self._calibration, tol=self._tol
+                )
+                parts.append(found.log_sigma)
+                self.passes, self.evaluations = found.passes, jacobians.evaluations
             return torch.cat(parts)
 
         return self._halving(run, len(latents))
