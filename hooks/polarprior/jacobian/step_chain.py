@@ -17,8 +17,8 @@ from polarprior.stages import stage
 class Evaluation:
     """One pass through the network, and what becomes of the sampler's state.
 
-    The state is some slots of the latent's shape. A solver of first order has one, the picture so far; others keep the
-    picture where a step began as well, or what the network gave before.
+    The state is some slots of the latent's shape. A solver of first order has one, the picture so far; others keep
+    the picture where a step began as well, or what the network gave before.
 
     Attributes:
         at: by slot, its share in what the network is shown.
