@@ -19,11 +19,12 @@ SIZE = 16
 
 
 class Made(NamedTuple):
-    """A network: the module, how it is called on z, and the shape of a z."""
+    """A network: the module, how it is called on z, the shape of a z, and the dtype that it can be compared in."""
 
     module: nn.Module
     call: Callable[[Any, Tensor], Tensor]
     shape: tuple[int, ...]
+    exact: torch.dtype = torch.float64
 
     def __call__(self, z: Tensor) -> Tensor:
         """What it makes of z [n, *shape]."""
@@ -145,7 +146,10 @@ def edm2() -> Made:
     network = networks_edm2.UNet(
         SIZE, 3, 0, model_channels=32, channel_mult=[1, 2], num_blocks=1, attn_resolutions=[8], channels_per_head=16
     )
-    return Made(network, lambda net, z: net(z, torch.zeros(1).to(z), None), (3, SIZE, SIZE))
+    shape = (3, SIZE, SIZE)
+    return Made(
+        network, lambda net, z: net(z, torch.zeros(1).to(z), None), shape, torch.float32
+    )  # it names that itself
 
 
 def fork(plugin: str, words: str) -> Callable[[], Made]:
@@ -170,10 +174,10 @@ class Conditional(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Unflatten(1, (72, 1, 1)), nn.ConvTranspose2d(72, 64, 4)]
-        for inputs, outputs in ((64, 32), (32, 16)):
+        layers: list[nn.Module] = [nn.Unflatten(1, (72, 1, 1)), nn.ConvTranspose2d(72, 128, 4)]
+        for inputs, outputs in ((128, 64), (64, 32)):
             layers += [nn.BatchNorm2d(inputs), nn.ReLU(), nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)]
-        self.layers = nn.Sequential(*layers, nn.ReLU(), nn.ConvTranspose2d(16, 3, 4, 2, 1), nn.Tanh())
+        self.layers = nn.Sequential(*layers, nn.ReLU(), nn.ConvTranspose2d(32, 3, 4, 2, 1), nn.Tanh())
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         """Images of 32 pixels."""
