@@ -18,7 +18,7 @@ def torch_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()
+        torch.zeros(1, device=chosen)
     except Exception as error:  # each backend has its own
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise UsageError(f"device: got {str(device)!r}: {reason}", "use device=cpu") from error
