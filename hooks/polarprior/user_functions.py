@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import os
 import shlex
@@ -107,6 +108,11 @@ def _function(what: str, source: str, example: str) -> tuple[Any, str]:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    if importlib.util.find_spec(module_name.partition(".")[0]) is None:
+        raise PolarPriorError(
+            f"{what}: no {module_name}.py in {here}, nor a module of that name elsewhere",
+            f"cd to the folder of {module_name}.py, or use {example}",
+        )
     try:
         module = importlib.import_module(module_name)
         if not hasattr(module, function_name):

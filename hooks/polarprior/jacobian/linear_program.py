@@ -22,6 +22,7 @@ FRESH = {
     aten.addcmul.default,
     aten.convolution.default,
     aten.mm.default,
+    aten.bmm.default,
 }
 """Their result is new memory."""
 
