@@ -1,12 +1,12 @@
 """What the engine makes of networks of today: traced or not, what a tangent costs, and whether its numbers are right.
 
-    POLARPRIOR_VENDOR=FOLDER python benchmarks/modern.py [--only TEXT] [--json FILE]
+    POLARPRIOR_VENDOR=FOLDER python benchmarks/modern.py [--only TEXT] [--json FILE] [--without RULE]
 
 A row is a small network of `networks_of_today.py`, in a process of its own on one thread. A tangent: the median over
 5 turns of a JVP of 48 tangents at 4 latents, over 48 times that of a forward pass of those 4 without gradients, in
 CPU time, the two in turns. Log singular values, the largest 30, are compared with those of a dense Jacobian, in
 float64 (EDM2's network names float32 itself). Memory is the peak above what the process held before, over that of
-plain forward mode (``vmap(jvp)``) for the same product. Ten minutes.
+plain forward mode (``vmap(jvp)``) for the same product. RULE is left out of the engine, to see what it is worth: normalise_last or joined_products. Ten minutes.
 """
 
 from __future__ import annotations
@@ -60,6 +60,16 @@ def dense(network: Made, z: Tensor) -> Tensor:
     return torch.stack(list(rows))
 
 
+def leave_out(rule: str) -> None:
+    """Take a rule out of the engine of this process."""
+    from polarprior.jacobian import forward_graph, rewriting
+
+    if rule == "normalise_last":
+        forward_graph.normalise_last = lambda graph: None
+    else:
+        rewriting._joined_products = lambda node: None
+
+
 def measured(name: str) -> dict[str, float | bool | str]:
     """The figures of a row."""
     torch.set_num_threads(1)
@@ -98,16 +108,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="those that have this text in their names")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--without", choices=("normalise_last", "joined_products"))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
+        if options.without:
+            leave_out(options.without)
         print(json.dumps(measured(options.one)))
         return
     report = Report()
     for name, kind in KINDS.items():
         if options.only and options.only not in name:
             continue
-        words = [sys.executable, __file__, "--one", name]
+        words = [
+            sys.executable,
+            __file__,
+            "--one",
+            name,
+            *(["--without", options.without] if options.without else []),
+        ]
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             report.add(f"{name}: traced", 0, "", "1", False, "it ended with an error")
