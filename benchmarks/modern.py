@@ -6,8 +6,8 @@ A row is a small network of `networks_of_today.py`, in a process of its own on o
 5 turns of a JVP of 48 tangents at 4 latents, over 48 times that of a forward pass of those 4 without gradients, in
 CPU time, the two in turns. Log singular values, the largest 30, are compared with those of a dense Jacobian, in
 float64 (EDM2's network names float32 itself). Memory is the peak above what the process held before, over that of
-plain forward mode (``vmap(jvp)``) for the same product. RULE is left out of the engine, to see what it is worth: normalise_last or joined_products. Ten
-minutes.
+plain forward mode (``vmap(jvp)``) for the same product. RULE, normalise_last or joined_products, is left out of the
+engine, to see what it is worth. Ten minutes.
 """
 
 from __future__ import annotations
