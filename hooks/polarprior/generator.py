@@ -137,6 +137,7 @@ class Generator:
         classifier: the one of `spaces` that is a classifier's, whose classes a reconstruction should keep; its
             logits are the space ``CLASSIFIER-logits``. None where there is none.
         network: the loaded network, for the plugin's own hooks and for the curious.
+        evaluations: how often a picture goes through it, where the model is a chain of steps.
     """
 
     plugin: str
@@ -159,6 +160,7 @@ class Generator:
     encode: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
     classifier: str | None = None
     network: nn.Module | None = field(default=None, repr=False)
+    evaluations: int = 1
 
     @property
     def called(self) -> str:
