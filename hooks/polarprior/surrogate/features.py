@@ -73,7 +73,7 @@ class FeaturesOf:
         sizes = [_log(each.float().square().mean((1, 2))) for each in channels]
         scalars = torch.stack([*sizes, *_of_image(images.float())], 1)
         activity = torch.cat(shares, 1) if shares else torch.empty(n, 0)
-        return Features(activity.double().cpu().numpy(), scalars.double().cpu().numpy(), images)
+        return Features(activity.cpu().double().numpy(), scalars.cpu().double().numpy(), images)
 
     def _forward(self, latents: Latents) -> tuple[list[Tensor], Tensor]:
         """The tensors that the modules which are looked at see, in the order of the calls; and the images."""
