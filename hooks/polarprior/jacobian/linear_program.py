@@ -25,6 +25,7 @@ FRESH = {
     aten.bmm.default,
 }
 """Their result is new memory."""
+RESHAPES = {aten.reshape.default, aten.unsqueeze.default}
 
 
 class LinearProgram:
@@ -97,7 +98,7 @@ class LinearProgram:
                     node.target, node.args = sub_pixel_convolution, (x, weight, found["stride"])
             if node.target is aten.mul.Tensor:
                 x = node.args[0]
-                if x.target in FRESH and x in self._last_uses[node] and same_kind(x, node):
+                if _is_new(x) and x in self._last_uses[node] and same_kind(x, node):
                     node.target = aten.mul_.Tensor
 
     def at(self, *point: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -188,6 +189,13 @@ def _make_pure(graph: fx.Graph) -> None:
             if not name.endswith("_") or plain is None or not _is_fresh(node.args[0]):
                 raise Untraceable(f"{operation_of(node)} writes into a tensor")
             node.target = plain
+
+
+def _is_new(node: Node) -> bool:
+    """Whether a value is new memory, or such memory in a shape that it is used in alone."""
+    if node.target in RESHAPES and len(node.args[0].users) == 1:
+        return _is_new(node.args[0])
+    return node.target in FRESH
 
 
 def _is_fresh(node: Node) -> bool:
