@@ -44,6 +44,11 @@ class Case:
     label: str = ""
     until: str = ""
 
+    @property
+    def takes_seeds(self) -> bool:
+        """Whether the script seeds each picture, rather than a run or nothing."""
+        return "--seeds" in self.script
+
 
 PICTURES = "--network={work}/net.pkl --seeds=0-3 --outdir={work}/out"
 STYLE = f"{PICTURES} --trunc=0.7"

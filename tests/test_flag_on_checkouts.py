@@ -93,7 +93,7 @@ def test_without_the_word_nothing_is_ours(case, there, python, unaware):
     ]
     assert said[0] == said[1]
     assert ours[1] == alone[1]
-    if case.plugin == "stylegan3":  # StyleGAN2's half precision is float32 here, where polarprior runs it on a CPU
+    if case.takes_seeds and case.plugin != "stylegan2":  # whose half precision is float32 where polarprior runs it
         assert ours[1] == written(case, there, [], POLARITY.replace("-0.4", "0"), python)[1]
         assert ours[1]
 
@@ -102,11 +102,12 @@ def test_seeds_do_it_where_polarprior_cannot_be(case, there, python, unaware):
     """The untouched script, in an environment without polarprior, on the seeds that `polarprior seeds` names."""
     if case.plugin == "stylegan2":
         pytest.skip("its half precision is float32 where polarprior runs it on a CPU")
-    if case.plugin != "stylegan3":
+    if not case.takes_seeds:
         pytest.skip("its script seeds a whole run, and takes no seeds")
     clone, work = there
     _, by_flag = written(case, there, [], POLARITY, python)
     words = ["-m", "polarprior.cli", "seeds", work / "bank.safetensors", "--polarity=-0.4", "-n", 4, "--force"]
+    words += case.label.split()
     (named,) = re.findall(r"^\d+(?:,\d+){3}$", launched(case, words, clone, work, python), re.M)
     assert named != "0,1,2,3"
     cleared(case, work)

@@ -1,4 +1,4 @@
-"""Each of the five model plugins answers the three hooks by itself: the host's own answers are taken away.
+"""Each model plugin of a stock repository answers the three hooks by itself: the host's own answers are taken away.
 
 Networks are small ones that the stock classes write.
 """
@@ -16,7 +16,7 @@ from polarprior.testing import THREE_HOOKS
 from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
-FIVE = ("stylegan2", "stylegan3", "biggan-deep", "progan", "nvae")
+PLUGINS = ("stylegan2", "stylegan3", "projected-gan", "stylegan-xl", "r3gan", "biggan-deep", "progan", "nvae")
 RHO = "--polarity=-0.4"
 
 
@@ -56,7 +56,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("plugin", FIVE)
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_plugins_says_so(plugin):
     status = next(status for status in Plugins(environ={}).statuses if status.name == plugin)
     assert set(THREE_HOOKS) <= set(status.hooks)
@@ -92,6 +92,6 @@ def test_the_stock_script_draws(case, there):
         assert "polarity: rho -0.4" in launched(case, [*start, *words], clone, work)
         found.append(drawn(case, work))
     assert found[0]
-    if case.plugin in ("stylegan2", "stylegan3"):  # the others seed a run, or nothing
+    if case.takes_seeds:
         assert found[0] == found[1]
     assert found[0].keys() == found[1].keys()

@@ -100,7 +100,7 @@ class Redraw:
     def __call__(self, network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Take the arguments of ``network(z, c, ...)``, by position or by name."""
         given = dict(zip(self._names, args, strict=False)) | kwargs
-        z, c = (given.get(name) for name in self._names)
+        z, c = given[self._names[0]], given.get(self._names[1])
         if self._num_classes == 0:
             drawn = self._sampler.redraw_both(z)
         elif c is None:  # the network will say so

@@ -77,8 +77,8 @@ def in_float32(network: Any) -> Iterator[None]:
 def r3gan_jacobian_fn(generator: Generator) -> JacobianFn:
     """z to the Jacobian of the images, which knows from the first layer where to start.
 
-    That layer is z to b_c (W z)_c, with b_c a basis of 4 x 4 for each channel c. So what it stretches most are the top
-    right-singular vectors of diag(|b_c|) W, at every z.
+    That layer is z to b_c (W z)_c, with b_c a basis of 4 x 4 for each channel c. So what it stretches most are, at
+    every z, the top right-singular vectors of diag(|b_c|) W.
     """
     network: Any = generator.network
     traced = traced_jacobian_fn(generator, lambda z, *label: generator.synthesize(z, *label or (None,)))

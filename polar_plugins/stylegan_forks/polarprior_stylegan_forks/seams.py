@@ -26,15 +26,20 @@ def connect_projected_gan(run: StockRun) -> None:
                 use = use._replace(settings=Settings())
             redraw = _redraw(run, "projected-gan", network, use, replaces_label=not fastgan)
         if fastgan and draws_noise(network):
-            _say_that_noise_is_new(run)
+            print(
+                f"warning: {run.script} draws noise anew for each image; log-volumes are those without noise",
+                file=sys.stderr,
+            )
         network.mapping.register_forward_pre_hook(redraw, with_kwargs=True)
 
     hook_networks(run, hook)
 
 
 def connect_stylegan_xl(run: StockRun) -> None:
-    """Hook the mapping network of every generator. The scripts look up the average style of a class beside it: classes
-    must stay theirs."""
+    """Hook the mapping network of every generator.
+
+    Classes stay the script's: it looks up the average style of a class beside the mapping network.
+    """
 
     def hook(network: Any, run: StockRun) -> None:
         if run.polarity is None:
@@ -113,9 +118,3 @@ def _use_of_r3gan(run: StockRun, num_classes: int) -> Use:
     if run.script == "calc_metrics.py":
         return use_of_metrics(run, False, num_classes)._replace(settings=Settings())
     return Use(Settings(), values.get("class_idx"), len(set(values["seeds"])))
-
-
-def _say_that_noise_is_new(run: StockRun) -> None:
-    print(
-        f"warning: {run.script} draws noise anew for each image; log-volumes are those without noise", file=sys.stderr
-    )

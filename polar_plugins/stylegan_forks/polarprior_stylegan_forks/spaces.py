@@ -15,8 +15,8 @@ def projected_map(generator: Generator, space: str) -> FeatureMap | None:
     """
     if space == DISCRIMINATOR:
         raise UsageError(
-            f"space: got {DISCRIMINATOR}, and that of {generator.plugin} is many small ones, of logits for each place, "
-            "behind a pretrained network: there is no last layer to take features from",
+            f"space: got {DISCRIMINATOR}, and that of {generator.plugin} is many small ones behind a pretrained "
+            "network, with a logit for each place: there is no last layer to take features from",
             "use space=pixel, or space=perceptual:efficientnet-lite0, whose network is of that kind",
         )
     return feature_map(generator, space)

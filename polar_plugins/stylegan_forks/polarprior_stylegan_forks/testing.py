@@ -82,8 +82,8 @@ class ForkTests:
 
     def test_settings_that_it_lacks_are_refused(self, generator: Generator, host: Host) -> None:
         source = generator.source or ""
-        for name, value in (("temperature", 0.7), ("noise_mode", "random")):
-            with pytest.raises(UsageError, match=f"{name}: ") as refused:
-                host.load(source, "cpu", **{name: value})
-            assert "stylegan2" not in str(refused.value)
-            assert "stylegan3" not in str(refused.value)
+        with pytest.raises(UsageError, match="temperature: .* has no such setting") as refused:
+            host.load(source, "cpu", temperature=0.7)
+        assert "stylegan2" not in refused.value.message, "the plugin's own name"
+        with pytest.raises(UsageError, match="noise_mode: "):
+            host.load(source, "cpu", noise_mode="random")

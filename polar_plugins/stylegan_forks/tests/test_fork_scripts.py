@@ -168,7 +168,11 @@ def test_what_cannot_be_is_refused(checkout):
         cases += [
             ([checkout.network, *fork.words, "--centroids-path=centroids.npy"], 2, "--centroids-path: each style is"),
             ([checkout.network, *fork.words, "--class=2"], 2, "error: --class: got 2, the bank has 1"),
-            ([checkout.network, *fork.words, "--joint"], 2, "error: --joint: gen_images.py gives its latents classes"),
+            (
+                [checkout.network, *fork.words, "--joint"],
+                2,
+                "error: --joint: gen_images.py gives its latents classes",
+            ),
         ]
     for words, code, expected in cases:
         done = checkout.run(*given, *words, fails=True)
@@ -182,7 +186,9 @@ def test_what_cannot_be_is_refused(checkout):
         assert (done.returncode, reason in done.stderr) == (2, True), script
     (work / "not.pkl").write_bytes(b"this is no pickle")
     for pickle, why in ((work / "not.pkl", "is no network pickle"), (work / "none.pkl", "no file")):
-        done = checkout.polarprior("bank", "build", f"{fork.plugin}:{pickle}", "-n", 2, "--out", work / "no", fails=True)
+        done = checkout.polarprior(
+            "bank", "build", f"{fork.plugin}:{pickle}", "-n", 2, "--out", work / "no", fails=True
+        )
         assert (done.returncode, why in done.stderr) == (1, True), done.stderr
     done = checkout.polarprior(
         "bank", "build", f"{fork.plugin}:{other}", "-n", 2, "--out", work / "no", "--sha256", "0" * 64, fails=True
@@ -207,8 +213,12 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn):
     if "calc_metrics.py" not in checkout.fork.repo.scripts or checkout.fork.kind == "projected-gan":
         pytest.skip("its calc_metrics.py takes no polarity, or draws noise anew for each image")
     work, cache, seen = checkout.work, checkout.work / "cache", checkout.work / "seen"
-    environ = {"PYTHONPATH": f"{SMALL_METRICS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-               "DNNLIB_CACHE_DIR": str(cache), "SMALL_METRICS_IMAGES": "64", "SMALL_DETECTOR_LOG": str(seen)}  # fmt: skip
+    environ = {
+        "PYTHONPATH": f"{SMALL_METRICS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        "DNNLIB_CACHE_DIR": str(cache),
+        "SMALL_METRICS_IMAGES": "64",
+        "SMALL_DETECTOR_LOG": str(seen),
+    }
     python(SMALL_METRICS / "small_detector.py", checkout.folder, cache, cwd=work, environ=environ)
     seen.mkdir()
     (work / "real").mkdir()

@@ -98,12 +98,12 @@ def test_a_fastgan_has_no_noise_here(fork_pickle):
 def test_what_is_no_space_of_images_is_refused(fork_pickle):
     generator = pp.load(f"projected-gan:{fork_pickle(PROJECTED_GAN, *STYLEGAN2)}", "cpu")
     assert generator.spaces == ("style",)
-    with pytest.raises(UsageError, match="behind a pretrained network") as refused:
+    with pytest.raises(UsageError, match="with a logit for each place") as refused:
         pp.feature_map(generator, "discriminator")
     assert "space=pixel" in refused.value.hint
     with pytest.raises(UsageError, match="an image has none"):
         pp.feature_map(generator, "style")
-    with pytest.raises(UsageError, match="behind a pretrained network"):
+    with pytest.raises(UsageError, match="with a logit for each place"):
         pp.jacobian_fn(generator, "discriminator")
 
 
@@ -114,6 +114,8 @@ def test_a_network_of_another_kind_is_refused(fork_pickle, tmp_path):
     from polarprior_stylegan2.small import write_pickle
 
     write_pickle(tmp_path / "other.pkl", torch.nn.Linear(2, 2), torch.nn.Identity())
-    with pytest.raises(PolarPriorError, match=r"other\.pkl holds no network of projected-gan, but a Linear") as refused:
+    with pytest.raises(
+        PolarPriorError, match=r"other\.pkl holds no network of projected-gan, but a Linear"
+    ) as refused:
         pp.load(f"projected-gan:{tmp_path}/other.pkl", "cpu")
     assert refused.value.hint == "name a pickle that train.py of autonomousvision/projected-gan wrote"

@@ -69,7 +69,7 @@ class TestJacobians(ForkTests):
 
 def test_spaces_that_it_lacks_are_refused(fork_pickle):
     generator = pp.load(f"stylegan-xl:{fork_pickle(STYLEGAN_XL, *SMALL)}", "cpu")
-    with pytest.raises(UsageError, match="behind a pretrained network"):
+    with pytest.raises(UsageError, match="with a logit for each place"):
         pp.feature_map(generator, "discriminator")
     with pytest.raises(UsageError, match="an image has none"):
         pp.feature_map(generator, "style")
@@ -79,9 +79,6 @@ def test_a_stylegan3_of_nvidia_is_refused(fork_pickle, tmp_path):
     """Its checkout opens one, whose mapping network is another."""
     pp.load(f"stylegan-xl:{fork_pickle(STYLEGAN_XL, *SMALL)}", "cpu")
     from polarprior_stylegan2.small import write_pickle
-
-    class Other(torch.nn.Module):
-        pass
 
     other = torch.nn.Sequential()
     other.add_module("mapping", torch.nn.Identity())
