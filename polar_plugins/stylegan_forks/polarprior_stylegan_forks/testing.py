@@ -82,7 +82,7 @@ class ForkTests:
 
     def test_settings_that_it_lacks_are_refused(self, generator: Generator, host: Host) -> None:
         source = generator.source or ""
-        with pytest.raises(UsageError, match="temperature: .* has no such setting") as refused:
+        with pytest.raises(UsageError, match=r"temperature: .* has no such setting") as refused:
             host.load(source, "cpu", temperature=0.7)
         assert "stylegan2" not in refused.value.message, "the plugin's own name"
         with pytest.raises(UsageError, match="noise_mode: "):
