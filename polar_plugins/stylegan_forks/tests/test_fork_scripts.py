@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 SMALL_METRICS = TESTS.parents[2] / "tests/small_metrics"
 TILT = "--tilt=-0.5"
 PSI = 0.7
-SEEDS = "0,1,2,3"
+SEEDS = "0,1,2,3,4,5"
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,12 @@ def test_without_polarity_every_picture_is_the_stock_one(checkout):
     expected = checkout.reference(SEEDS)
     assert checkout.pictures("plain") == expected
     assert checkout.pictures("zero", "--polarity=0", checkout.polarity[1]) == expected
-    assert len(set(expected)) == 4
+    assert len(set(expected)) == 6
 
 
 def test_each_picture_is_the_stock_picture_of_the_row_that_seeds_names(checkout, drawn):
     """And a seed alone is what it is in company."""
-    seeds = checkout.named(4)
+    seeds = checkout.named(6)
     assert seeds != SEEDS
     assert drawn == checkout.reference(seeds)
     assert checkout.pictures("alone", *checkout.polarity, seeds="2") == [drawn[2]]
@@ -200,9 +200,9 @@ def test_a_video_of_drawn_latents_is_that_of_the_named_seeds(checkout):
     if checkout.fork.repo is R3GAN:
         pytest.skip("R3GAN has no gen_video.py")
     pytest.importorskip("imageio_ffmpeg", reason="gen_video.py needs imageio and imageio-ffmpeg")
-    label, seeds = checkout.fork.label, {"stock": checkout.named(4), "polarity": SEEDS}
+    label, seeds = checkout.fork.label, {"stock": checkout.named(6), "polarity": SEEDS}
     words = ["gen_video.py", checkout.network, "--w-frames=2", "--grid=2x1", *checkout.fork.words]
-    words += [f"--class={','.join([label] * 4)}"] if label else []
+    words += [f"--class={','.join([label] * 6)}"] if label else []
     for name, how in (("stock", []), ("polarity", checkout.polarity)):
         checkout.run(*words, f"--seeds={seeds[name]}", f"--output={checkout.work}/{name}.mp4", *how)
     assert (checkout.work / "stock.mp4").read_bytes() == (checkout.work / "polarity.mp4").read_bytes()
