@@ -31,6 +31,7 @@ class Case:
         label: a class, where there are any.
         script: the stock script, with its words.
         drawn: what it writes, by a pattern.
+        rho: of a law that replaces some of the first latents.
         until: where it goes on and on, a pattern of what shows that all of `drawn` is there.
     """
 
@@ -42,6 +43,7 @@ class Case:
     drawn: str
     options: str = ""
     label: str = ""
+    rho: str = "-0.4"
     until: str = ""
 
     @property
@@ -66,9 +68,9 @@ CASES = (
     Case(PROJECTED_GAN, "projected-gan", f"{FORKS} projected-gan {{work}}/net.pkl --resolution 16",
          "{work}/net.pkl", f"gen_images.py {STYLE}", "out/*.png", "--trunc 0.7"),
     Case(STYLEGAN_XL, "stylegan-xl", f"{FORKS} stylegan-xl {{work}}/net.pkl --resolution 16 --classes 3",
-         "{work}/net.pkl", f"gen_images.py {STYLE} --class=1", "out/*.png", "--trunc 0.7", "--class 1"),
+         "{work}/net.pkl", f"gen_images.py {STYLE} --class=1", "out/*.png", "--trunc 0.7 --class 1", "--class 1"),
     Case(R3GAN, "r3gan", f"{FORKS} r3gan {{work}}/net.pkl --resolution 16",
-         "{work}/net.pkl", f"gen_images.py {PICTURES}", "out/*.png"),
+         "{work}/net.pkl", f"gen_images.py {PICTURES}", "out/*.png", rho="-10"),
     Case(BIGGAN_PYTORCH, "biggan-deep", "polarprior_biggan_deep.small repository {work}/weights/small",
          "{work}/weights/small", BIGGAN, "samples/small/samples.npz", "--trunc 0.5", "--class 3"),
     Case(GAN_ZOO, "progan", "polarprior_progan.small zoo {work}/small", "{work}/small/small_s2_i100.pt",

@@ -17,7 +17,6 @@ from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
 PLUGINS = ("stylegan2", "stylegan3", "projected-gan", "stylegan-xl", "r3gan", "biggan-deep", "progan", "nvae")
-RHO = "--polarity=-0.4"
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.repo.name)
@@ -64,9 +63,8 @@ def test_plugins_says_so(plugin):
 
 def test_samples_are_those_of_any_host(case, there):
     clone, work = there
-    draw = (
-        f"sample {case.plugin}:{case.source} --bank {{work}}/bank.safetensors {RHO} --seeds 0-5 --force {case.label}"
-    )
+    model = f"{case.plugin}:{case.source} --bank {{work}}/bank.safetensors --polarity={case.rho}"
+    draw = f"sample {model} --seeds 0-5 --force {case.label}"
     bare(f"{draw} --out {{work}}/bare", clone, work)
     usual(f"{draw} --out {{work}}/usual", clone, work)
     assert contents(work / "bare") == contents(work / "usual")
@@ -84,12 +82,12 @@ def test_a_sweep_has_its_rows(case, there):
 def test_the_stock_script_draws(case, there):
     """Polarity changes what it draws, and is the same as with any host."""
     clone, work = there
-    polarity = f"{RHO} --bank={{work}}/bank.safetensors --force"
+    polarity = f"--polarity={case.rho} --bank={{work}}/bank.safetensors --force"
     words = ["run", *f"{case.script} {polarity}".format(work=work).split()]
     found = []
     for start in ([TESTS / "bare_host.py"], ["-m", "polarprior.cli"]):
         cleared(case, work)
-        assert "polarity: rho -0.4" in launched(case, [*start, *words], clone, work)
+        assert f"polarity: rho {case.rho}" in launched(case, [*start, *words], clone, work)
         found.append(drawn(case, work))
     assert found[0]
     if case.takes_seeds:
