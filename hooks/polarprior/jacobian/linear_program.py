@@ -58,7 +58,7 @@ class LinearProgram:
                 steps[node.meta["stage"]].append(node)
         *self._values, self._result = next(iter(reversed(graph.nodes))).args[0]
         # A view of channels-last numbers, or of a tensor whose copy was left out, may need a copy.
-        for node in (*steps[Stage.POINT], *steps[Stage.DIRECTION]):
+        for node in graph.nodes:
             if node.target in (aten.view.default, aten._unsafe_view.default):
                 node.target = aten.reshape.default
 
