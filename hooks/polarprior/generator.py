@@ -173,13 +173,13 @@ class Generator:
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
 
     @checked(batch_size=whole(1, 2**31))
-    def __call__(self, latents: Latents | Tensor, batch_size: int = 16, *, label: Labels = None) -> Tensor:
+    def __call__(self, latents: Latents | Tensor, label: Labels = None, *, batch_size: int = 16) -> Tensor:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
 
         Args:
             latents: Latents, or their bare z [n, *shape].
-            batch_size: how many go through the network at once.
             label: of a bare z: its classes, [n] or a single one, where the model has classes.
+            batch_size: how many go through the network at once.
 
         Raises:
             UsageError: latents of another shape or dtype, or classes that the model needs or doesn't have.

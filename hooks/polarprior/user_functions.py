@@ -105,6 +105,11 @@ def _function(what: str, source: str, example: str) -> tuple[Any, str]:
     module_name, _, function_name = source.partition(":")
     if not module_name or not function_name:
         raise UsageError(f"{what}: got torch:{source}, expected torch:MODULE:FUNCTION", f"use {example}")
+    if module_name.endswith(".py"):
+        raise UsageError(
+            f"{what}: got torch:{source}, expected a module, which is named without .py",
+            f"use torch:{module_name.removesuffix('.py').replace('/', '.')}:{function_name}",
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
