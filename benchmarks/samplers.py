@@ -191,7 +191,7 @@ def _statistics(generator, latents):
     batches = range(0, len(latents), 64)
     parts = []
     for start in tqdm(batches, "images", disable=None):
-        images = generator(latents[start : start + 64], 64)
+        images = generator(latents[start : start + 64], batch_size=64)
         parts.append(np.stack([contrast(images).numpy(), brightness(images).numpy()], 1))
     return np.concatenate(parts).astype(np.float64)
 

@@ -66,7 +66,7 @@ def test_a_plugin_has_settings_of_its_own(make_host):
     ):
         with pytest.raises(UsageError, match=said):
             host.load("own", **asked)
-    with pytest.raises(UsageError, match=r"steps: no such option, expected some of trunc, temperature, noise_mode\n"):
+    with pytest.raises(UsageError, match="steps: good has no settings of its own"):
         host.load("good", steps=3)
 
 
@@ -272,7 +272,7 @@ def test_settings_are_checked(make_host):
     for settings in ({"trunc": "x"}, {"trunc": 10**400}):
         with pytest.raises(UsageError, match="trunc: got"):
             host.load("a", **settings)
-    with pytest.raises(UsageError, match="turnc: no such option"):
+    with pytest.raises(UsageError, match="turnc: a has no settings of its own"):
         host.load("a", turnc=0.7)
 
 

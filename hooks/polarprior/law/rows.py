@@ -101,7 +101,7 @@ def rows_of_bank(
 
         def compute() -> np.ndarray:
             starts = progress(range(0, len(rows), BATCH), "images")
-            images = (source.model()(latents(slice(i, i + BATCH)), BATCH) for i in starts)
+            images = (source.model()(latents(slice(i, i + BATCH)), batch_size=BATCH) for i in starts)
             return np.concatenate([measured(measured_here, each) for each in images])
 
         if not own:  # two functions of a user's may share a name
