@@ -1,0 +1,32 @@
+"""The stock samplers without added noise: a chain of passes through a denoiser."""
+
+from __future__ import annotations
+
+import torch
+from polarprior.plugin import Settings, StepChain, heun
+
+from polarprior_edm.denoiser import Denoiser
+
+
+def chain_of(denoiser: Denoiser, settings: Settings, state: torch.dtype) -> StepChain:
+    """Noise [n, C, R, R], and classes int64 [n] where there are some, to images [n, C, R, R].
+
+    Args:
+        denoiser: of the model.
+        settings: all of them, as `polarprior_edm.settings.in_force` gives them.
+        state: in what the picture is kept between two passes.
+    """
+    levels = noise_levels(denoiser, settings, state)
+    return StepChain(denoiser, heun(levels), (levels[0], 0.0), state=state)
+
+
+def noise_levels(denoiser: Denoiser, settings: Settings, dtype: torch.dtype) -> list[float]:
+    """Noise levels sigma_max to sigma_min, evenly spaced after a root (Karras et al. 2022, equation 5), each rounded
+    to one that the network knows, where it knows only some."""
+    own = dict(settings.own)
+    power = 1 / own["exponent"]
+    highest, lowest = own["sigma_max"] ** power, own["sigma_min"] ** power
+    shares = torch.arange(own["steps"], dtype=dtype) / (own["steps"] - 1)
+    levels = (highest + shares * (lowest - highest)) ** own["exponent"]
+    known = getattr(denoiser.network, "round_sigma", None)
+    return (levels if known is None else known(levels)).tolist()
