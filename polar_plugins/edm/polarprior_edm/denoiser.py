@@ -41,8 +41,9 @@ class PlainAttention:
     @staticmethod
     def apply(q: Tensor, k: Tensor) -> Tensor:
         """softmax(q' k / sqrt(c)) of q and k [n, c, places]."""
-        scaled = k / k.shape[1] ** 0.5
-        return torch.einsum("ncq,nck->nqk", q.float(), scaled.float()).softmax(2).to(q.dtype)
+        scaled = (k / k.shape[1] ** 0.5).to(torch.float32)
+        scores = torch.einsum("ncq,nck->nqk", q.to(torch.float32), scaled)
+        return scores.softmax(2).to(q.dtype)
 
 
 def make_differentiable(network: nn.Module) -> None:

@@ -18,10 +18,10 @@ from polarprior_edm.settings import in_force
 
 
 class Kind(NamedTuple):
-    """A kind of model: the repository that can open it, and in what its sampler keeps the picture."""
+    """A kind of model: the repository that can open it, and in what its sampler keeps noise levels."""
 
     repo: StockRepo
-    state: torch.dtype
+    levels: torch.dtype
 
 
 KINDS = {"edm": Kind(EDM, torch.float64), "edm2": Kind(EDM2, torch.float32)}
@@ -68,7 +68,7 @@ def generator_of(plugin: str, network: Any, guide: Any, asked: Settings) -> Gene
     strength = dict(settings.own).get("guidance", 1.0)
     _check_guidance(network, guide, strength)
     denoiser = Denoiser(network, guide, float(strength))
-    chain = chain_of(denoiser, settings, KINDS[plugin].state)
+    chain = chain_of(denoiser, settings, KINDS[plugin].levels)
     shape = (network.img_channels, network.img_resolution, network.img_resolution)
     return NoiseGenerator(
         plugin=plugin,

@@ -13,7 +13,7 @@ from polarprior_edm.sampling import chain_of
 def sampler_jacobian_fn(generator: Generator) -> JacobianFn:
     """z to the Jacobian of the sampler's result, as a chain of its passes: one traced graph of the denoiser for all."""
     assert isinstance(generator.network, Denoiser)
-    chain = chain_of(generator.network, generator.settings, KINDS[generator.plugin].state)
+    chain = chain_of(generator.network, generator.settings, KINDS[generator.plugin].levels)
 
     def jacobian(latents: Latents | Tensor) -> LinearMap:
         latents = prepare(generator, latents)

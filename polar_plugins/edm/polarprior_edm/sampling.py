@@ -8,16 +8,16 @@ from polarprior.plugin import Settings, StepChain, heun
 from polarprior_edm.denoiser import Denoiser
 
 
-def chain_of(denoiser: Denoiser, settings: Settings, state: torch.dtype) -> StepChain:
+def chain_of(denoiser: Denoiser, settings: Settings, dtype: torch.dtype) -> StepChain:
     """Noise [n, C, R, R], and classes int64 [n] where there are some, to images [n, C, R, R].
 
     Args:
         denoiser: of the model.
         settings: all of them, as `polarprior_edm.settings.in_force` gives them.
-        state: in what the picture is kept between two passes.
+        dtype: in what the stock sampler keeps noise levels; the picture is kept in float64 between two passes.
     """
-    levels = noise_levels(denoiser, settings, state)
-    return StepChain(denoiser, heun(levels), (levels[0], 0.0), state=state)
+    levels = noise_levels(denoiser, settings, dtype)
+    return StepChain(denoiser, heun(levels), (levels[0], 0.0))
 
 
 def noise_levels(denoiser: Denoiser, settings: Settings, dtype: torch.dtype) -> list[float]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from polarprior.plugin import Settings, StockRun, StockSampler, UsageError, ending_the_script
+from tqdm import tqdm
 
 from polarprior_edm.generator import generator_of
 from polarprior_edm.pickles import check_images
@@ -115,7 +116,7 @@ class _Seam:
             given.apply_defaults()
             names = given.arguments
             if self._sampler is None:
-                with ending_the_script():
+                with tqdm.external_write_mode(file=sys.stderr), ending_the_script():  # the script's bar is there
                     self._sampler = self._sampler_of(names)
             z, classes = names[self._script.noise], names[self._script.classes]
             drawn = self._sampler.redraw_both(z, None if classes is None else classes.argmax(1))
