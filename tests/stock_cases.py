@@ -1,4 +1,4 @@
-"""The stock scripts of the five model plugins, each with a small network that the stock classes write."""
+"""The stock scripts of the model plugins, each with a small network that the stock classes write."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from polarprior.plugin import StockRepo
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
+from polarprior_edm.repos import EDM, EDM2
 from polarprior_nvae.repos import NVAE
 from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.small import GENFORCE_OPTIONS
@@ -30,7 +31,9 @@ class Case:
         label: a class, where there are any.
         script: the stock script, with its words.
         drawn: what it writes, by a pattern.
+        rho: of a law that replaces some of the first latents.
         until: where it goes on and on, a pattern of what shows that all of `drawn` is there.
+        on_a_cpu: the script runs there once its devices are changed, with nothing else of polarprior.
     """
 
     repo: StockRepo
@@ -41,7 +44,14 @@ class Case:
     drawn: str
     options: str = ""
     label: str = ""
+    rho: str = "-0.4"
     until: str = ""
+    on_a_cpu: bool = True
+
+    @property
+    def takes_seeds(self) -> bool:
+        """Whether the script seeds each picture, rather than a run or nothing."""
+        return "--seeds" in self.script
 
 
 STYLE = "--network={work}/net.pkl --seeds=0-3 --trunc=0.7 --outdir={work}/out"
@@ -66,6 +76,12 @@ CASES = (
     Case(NVAE, "nvae", "polarprior_nvae.small {work}/net.pt", "{work}/net.pt",
          "evaluate.py --checkpoint {work}/net.pt --eval_mode sample --temp 0.7 --save {work}/out", "out/*_[01].npz",
          "--temp 0.7", until="out/*_2.npz"),
+    Case(EDM, "edm", "polarprior_edm.small edm {work}/net.pkl --resolution 4", "{work}/net.pkl",
+         "generate.py --network={work}/net.pkl --seeds=0-3 --steps=3 --outdir={work}/out", "out/*.png",
+         "--set steps=3", rho="-3", on_a_cpu=False),
+    Case(EDM2, "edm2", "polarprior_edm.small edm2 {work}/net.pkl --resolution 4", "{work}/net.pkl",
+         "generate_images.py --net={work}/net.pkl --seeds=0-3 --steps=3 --outdir={work}/out", "out/*.png",
+         "--set steps=3", rho="-3", on_a_cpu=False),
 )  # fmt: skip
 
 

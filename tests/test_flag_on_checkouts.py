@@ -13,10 +13,10 @@ import pytest
 from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
-PLUGINS = ("stylegan2", "stylegan3", "biggan_deep", "progan", "nvae")
+PLUGINS = ("stylegan2", "stylegan3", "biggan_deep", "progan", "nvae", "edm")
 DISTRIBUTIONS = ("vendor_patches/flag", *(f"polar_plugins/{name}" for name in PLUGINS))
 NAMES = ("polarprior", "polarprior-flag", *(f"polarprior-{name.replace('_', '-')}" for name in PLUGINS))
-POLARITY = "--polarity=-0.4 --bank={work}/bank.safetensors --force"
+POLARITY = "--polarity={rho} --bank={{work}}/bank.safetensors --force"
 BAR = re.compile(r"[^\r\n]*\d%\|[^\r\n]*[\r\n]*")
 """What tqdm prints: seconds."""
 START = {**os.environ, "PYTHONPATH": str(TESTS / "stock_start")}
@@ -72,13 +72,13 @@ def written(case, there, start, polarity="", python=sys.executable, **environ):
 
 
 def test_the_flag_is_the_launcher(case, there, python):
-    said, by_flag = written(case, there, [], POLARITY, python)
-    assert "polarity: rho -0.4" in said
+    said, by_flag = written(case, there, [], POLARITY.format(rho=case.rho), python)
+    assert f"polarity: rho {case.rho}" in said
     launcher = ["-m", "polarprior.cli", "run"]
-    _, by_launcher = written(case, there, launcher, POLARITY, python)
+    _, by_launcher = written(case, there, launcher, POLARITY.format(rho=case.rho), python)
     assert by_flag
     assert by_flag == by_launcher
-    _, at_zero = written(case, there, [], POLARITY.replace("-0.4", "0"), python)
+    _, at_zero = written(case, there, [], POLARITY.format(rho=0), python)
     _, stock = written(case, there, launcher, python=python)
     assert at_zero == stock != by_flag
 
@@ -93,8 +93,10 @@ def test_without_the_word_nothing_is_ours(case, there, python, unaware):
     ]
     assert said[0] == said[1]
     assert ours[1] == alone[1]
-    if case.plugin == "stylegan3":  # StyleGAN2's half precision is float32 here, where polarprior runs it on a CPU
-        assert ours[1] == written(case, there, [], POLARITY.replace("-0.4", "0"), python)[1]
+    if (
+        case.takes_seeds and case.on_a_cpu and case.plugin != "stylegan2"
+    ):  # whose half precision is float32 where polarprior runs it
+        assert ours[1] == written(case, there, [], POLARITY.format(rho=0), python)[1]
         assert ours[1]
 
 
@@ -102,11 +104,14 @@ def test_seeds_do_it_where_polarprior_cannot_be(case, there, python, unaware):
     """The untouched script, in an environment without polarprior, on the seeds that `polarprior seeds` names."""
     if case.plugin == "stylegan2":
         pytest.skip("its half precision is float32 where polarprior runs it on a CPU")
-    if case.plugin != "stylegan3":
+    if not case.on_a_cpu:
+        pytest.skip("its script draws from a GPU's own stream of numbers")
+    if not case.takes_seeds:
         pytest.skip("its script seeds a whole run, and takes no seeds")
     clone, work = there
-    _, by_flag = written(case, there, [], POLARITY, python)
-    words = ["-m", "polarprior.cli", "seeds", work / "bank.safetensors", "--polarity=-0.4", "-n", 4, "--force"]
+    _, by_flag = written(case, there, [], POLARITY.format(rho=case.rho), python)
+    words = ["-m", "polarprior.cli", "seeds", work / "bank.safetensors", f"--polarity={case.rho}", "-n", 4, "--force"]
+    words += case.label.split()
     (named,) = re.findall(r"^\d+(?:,\d+){3}$", launched(case, words, clone, work, python), re.M)
     assert named != "0,1,2,3"
     cleared(case, work)

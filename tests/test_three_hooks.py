@@ -1,4 +1,4 @@
-"""Each of the five model plugins answers the three hooks by itself: the host's own answers are taken away.
+"""Each model plugin of a stock repository answers the three hooks by itself: the host's own answers are taken away.
 
 Networks are small ones that the stock classes write.
 """
@@ -16,8 +16,7 @@ from polarprior.testing import THREE_HOOKS
 from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
-FIVE = ("stylegan2", "stylegan3", "biggan-deep", "progan", "nvae")
-RHO = "--polarity=-0.4"
+PLUGINS = ("stylegan2", "stylegan3", "biggan-deep", "progan", "nvae")
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.repo.name)
@@ -56,7 +55,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("plugin", FIVE)
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_plugins_says_so(plugin):
     status = next(status for status in Plugins(environ={}).statuses if status.name == plugin)
     assert set(THREE_HOOKS) <= set(status.hooks)
@@ -64,9 +63,8 @@ def test_plugins_says_so(plugin):
 
 def test_samples_are_those_of_any_host(case, there):
     clone, work = there
-    draw = (
-        f"sample {case.plugin}:{case.source} --bank {{work}}/bank.safetensors {RHO} --seeds 0-5 --force {case.label}"
-    )
+    model = f"{case.plugin}:{case.source} --bank {{work}}/bank.safetensors --polarity={case.rho}"
+    draw = f"sample {model} --seeds 0-5 --force {case.label}"
     bare(f"{draw} --out {{work}}/bare", clone, work)
     usual(f"{draw} --out {{work}}/usual", clone, work)
     assert contents(work / "bare") == contents(work / "usual")
@@ -84,14 +82,14 @@ def test_a_sweep_has_its_rows(case, there):
 def test_the_stock_script_draws(case, there):
     """Polarity changes what it draws, and is the same as with any host."""
     clone, work = there
-    polarity = f"{RHO} --bank={{work}}/bank.safetensors --force"
+    polarity = f"--polarity={case.rho} --bank={{work}}/bank.safetensors --force"
     words = ["run", *f"{case.script} {polarity}".format(work=work).split()]
     found = []
     for start in ([TESTS / "bare_host.py"], ["-m", "polarprior.cli"]):
         cleared(case, work)
-        assert "polarity: rho -0.4" in launched(case, [*start, *words], clone, work)
+        assert f"polarity: rho {case.rho}" in launched(case, [*start, *words], clone, work)
         found.append(drawn(case, work))
     assert found[0]
-    if case.plugin in ("stylegan2", "stylegan3"):  # the others seed a run, or nothing
+    if case.takes_seeds:
         assert found[0] == found[1]
     assert found[0].keys() == found[1].keys()

@@ -70,7 +70,7 @@ class StepChain:
         return len(self._evaluations)
 
     def __call__(self, z: Tensor, *context: Tensor) -> Tensor:
-        """The result [n, *shape] at latents z [n, *shape]; torch can differentiate it, with the memory of all passes."""
+        """The result [n, *shape] at latents z [n, *shape]; torch differentiates it with the memory of all passes."""
         return self._states(z, context)[-1][0].to(self._dtype)
 
     def at(self, z: Tensor, *context: Tensor) -> LinearMap:

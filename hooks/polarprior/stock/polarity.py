@@ -70,8 +70,8 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 def polarity_options(function: Callable[..., Any], expose_value: bool = True) -> Callable[..., Any]:
-    """Decorate the function of a click command with the options; it gets their values where `expose_value`. Where not,
-    they have names that are nobody's: a script's own option may be called rho."""
+    """Decorate the function of a click command with the options; it gets their values where `expose_value`. Where
+    not, their names are nobody else's: a script's own option may be called rho."""
     for names, attributes in reversed(_OPTIONS):
         flags = [name for name in names if name.startswith("--")]
         hidden = f"polarprior_{flags[0].removeprefix('--').replace('-', '_')}"

@@ -23,7 +23,7 @@ class Denoiser(nn.Module):
         self.network, self.guide, self.guidance = network, guide, guidance
 
     def forward(self, x: Tensor, level: Tensor, label: Tensor | None = None) -> Tensor:
-        """Pictures x [n, C, R, R] with noise of these levels [n], and classes int64 [n], to what is below the noise."""
+        """Pictures x [n, C, R, R] with noise of levels [n], and classes int64 [n], to what is below the noise."""
         classes = None
         if label is not None:
             numbers = torch.arange(self.network.label_dim, device=x.device)

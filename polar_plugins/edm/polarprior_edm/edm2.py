@@ -25,7 +25,7 @@ NAME = "edm2"
 
 @hookimpl
 def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """``edm2:FILE.pkl``, or ``edm2:FILE.pkl+GNET.pkl`` with what guides it; a checkout must be at hand to open them."""
+    """``edm2:FILE.pkl``, or ``edm2:FILE.pkl+GNET.pkl`` with what guides it; a checkout must be at hand."""
     from polarprior_edm.generator import load
 
     return load(NAME, source, settings).on(device)

@@ -11,7 +11,7 @@ from polarprior_edm.sampling import chain_of
 
 
 def sampler_jacobian_fn(generator: Generator) -> JacobianFn:
-    """z to the Jacobian of the sampler's result, as a chain of its passes: one traced graph of the denoiser for all."""
+    """z to the Jacobian of the sampler's result, a chain of passes: one traced graph of the denoiser for all."""
     assert isinstance(generator.network, Denoiser)
     chain = chain_of(generator.network, generator.settings, KINDS[generator.plugin].levels)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from polarprior.plugin import Settings, StepChain, heun
 
@@ -23,7 +25,7 @@ def chain_of(denoiser: Denoiser, settings: Settings, dtype: torch.dtype) -> Step
 def noise_levels(denoiser: Denoiser, settings: Settings, dtype: torch.dtype) -> list[float]:
     """Noise levels sigma_max to sigma_min, evenly spaced after a root (Karras et al. 2022, equation 5), each rounded
     to one that the network knows, where it knows only some."""
-    own = dict(settings.own)
+    own: dict[str, Any] = dict(settings.own)
     power = 1 / own["exponent"]
     highest, lowest = own["sigma_max"] ** power, own["sigma_min"] ** power
     shares = torch.arange(own["steps"], dtype=dtype) / (own["steps"] - 1)

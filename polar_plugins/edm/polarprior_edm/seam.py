@@ -64,7 +64,7 @@ def check_use(values: Mapping[str, Any]) -> None:
     """Raise UsageError where a script's command line has no place for a polarity prior."""
     if values.get("S_churn"):
         raise UsageError(
-            f"rho: --S_churn {values['S_churn']:g} adds noise on the way, and then a latent has no picture of its own",
+            f"rho: --S_churn {values['S_churn']:g} adds noise on the way, where a latent has no picture of its own",
             "leave one of them out",
         )
     for name, flag in ABLATIONS.items():
@@ -89,7 +89,7 @@ class _Seam:
         self.sources: list[str] = []
 
     def take_hold(self, util: Any) -> None:
-        """Stand in front of the sampler: generate.py calls it by its name, generate_images.py by dnnlib's ``util``."""
+        """Stand in front of the sampler: generate.py calls it by its name, generate_images.py by `util`."""
         if self._held:
             return
         self._held = True

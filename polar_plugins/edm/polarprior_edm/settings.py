@@ -19,7 +19,9 @@ def own_settings_of(plugin: str) -> dict[str, OwnSetting]:
         "steps": OwnSetting(int, whole(2, 10_000, "use such as {name}=18"), f"of the sampler, {STEPS[plugin]}"),
         "sigma_min": OwnSetting(float, level, "lowest noise level, 0.002, or the lowest that the network knows"),
         "sigma_max": OwnSetting(float, level, "highest noise level, 80, or the highest that the network knows"),
-        "exponent": OwnSetting(float, level, "how much denser the steps are at low levels, 7; the script's --rho"),
+        "exponent": OwnSetting(
+            float, level, "how much denser the steps are at low levels, 7; what the scripts call rho"
+        ),
     }
     if plugin == "edm2":
         strength = number(use="use such as {name}=1.4")

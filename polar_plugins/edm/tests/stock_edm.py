@@ -11,12 +11,13 @@ Jacobian of each seed's picture, in float64, by reverse differentiation of the s
 import importlib
 import pickle
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
 import torch
-from polarprior.stock.shims.modules import supply_missing_modules
 
 
 class Wide:
@@ -43,7 +44,8 @@ def opened(path):
 
 
 def main(what, checkout, networks, seeds, classes, steps, guidance, out):
-    supply_missing_modules()
+    if find_spec("distutils") is None:  # of which EDM imports a function that nothing here needs
+        sys.modules["distutils"] = sys.modules["distutils.util"] = SimpleNamespace(strtobool=bool)
     sys.path.insert(0, checkout)
     old = (Path(checkout) / "generate.py").is_file()
     script = importlib.import_module("generate" if old else "generate_images")
@@ -69,9 +71,12 @@ def main(what, checkout, networks, seeds, classes, steps, guidance, out):
         def image(z, label):
             return script.edm_sampler(nets[0], z, label, **{**options, "randn_like": torch.zeros_like})
 
-        rows = [(latents[i : i + 1].double(), labels[i : i + 1] if net.label_dim else None) for i in range(len(seeds))]
+        rows = [
+            (latents[i : i + 1].double(), labels[i : i + 1] if net.label_dim else None) for i in range(len(seeds))
+        ]
         dense = [torch.autograd.functional.jacobian(lambda z, c=c: image(z, c), z) for z, c in rows]
-        np.save(out, [torch.linalg.svdvals(each.reshape(z.numel(), -1)).numpy() for each, (z, _) in zip(dense, rows)])
+        width = rows[0][0].numel()
+        np.save(out, [torch.linalg.svdvals(each.reshape(width, width)).numpy() for each in dense])
 
 
 def pictures(images, seeds, folder):
