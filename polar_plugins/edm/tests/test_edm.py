@@ -478,7 +478,10 @@ def test_a_class_that_the_bank_lacks_is_refused(checkout):
     model = f"{checkout.plugin}:{checkout.source('classes')}"
     words = ["bank", "build", model, "-n", 20, "-k", 2, "--class", "0,2", "--set", f"steps={STEPS}", "--out", bank]
     run("-m", "polarprior.cli", *words, "--device", "cpu", cwd=checkout.folder)
-    for more, said in ([], "1 of 3 classes have no rows, such as 1"), (["--class=1"], "--class: got 1, the bank has 0, 2"):
+    for more, said in (
+        ([], "1 of 3 classes have no rows, such as 1"),
+        (["--class=1"], "--class: got 1, the bank has 0, 2"),
+    ):
         words = [*checkout.words("classes", "0-3", *more), f"--outdir={checkout.work}/refused", "--polarity=-1"]
         done = run(*words, f"--bank={bank}", "--force", cwd=checkout.folder, code=None)
         assert done.returncode in (1, 2), done.stderr
