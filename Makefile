@@ -58,10 +58,10 @@ wheels: .venv/installed-for-tests
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
 	touch $@
 
-# torchvision's own requirements would replace torch.
+# torchvision's own requirements would replace torch, and timm's are torchvision.
 .venv/installed-for-stock-scripts: .venv/installed-for-tests
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[stock]'
-	$(BIN)/pip install --quiet -c constraints.txt --no-deps torchvision
+	$(BIN)/pip install --quiet -c constraints.txt --no-deps torchvision timm
 	touch $@
 
 clean:

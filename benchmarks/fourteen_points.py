@@ -123,7 +123,7 @@ POINTS = (
     )),
     Point("What a stock run leaves", (
         f"polarprior run stylegan3/gen_images.py {STYLE} --seeds=0-3 --outdir=run {POLARITY}",
-        "ls run; head -c 300 run/polarprior.json",
+        "ls run; python -c \"import json; print(*json.load(open('run/polarprior.json')), sep=', ')\"",
     )),
     Point("Seeds that are no rows of the bank", (f"{SAMPLE} --polarity=-0.3 --seeds 0-2,700 --out g",)),
     Point("The ends of a bank", (f"polarprior modes {OWN} --bank own -n 4 --out h",)),
@@ -131,8 +131,8 @@ POINTS = (
         f"{FACES} --bank own --polarity=-0.1 --seeds 0 --out i",
         "polarprior sample stylegan3:net.pkl --bank style.safetensors --trunc 1 --polarity=-0.1 --seeds 0 --out j",
     )),
-    Point("A sweep that is interrupted after 100 seconds", (
-        "timeout -s INT 100 polarprior sweep dcgan-faces --reference prior --samples 500 --out k; ls k",
+    Point("A sweep that is interrupted after a minute", (
+        "timeout -s INT 60 polarprior sweep dcgan-faces --reference prior --samples 100 --sets 4 --out k; ls k",
     )),
     Point("What was typed nearly right", (
         ">pp.load('tiny.pkl')",
@@ -230,8 +230,8 @@ def main() -> None:
                     told = said(Path(root) / name, checkout, typed)
                     parts.append(f"{name}:\n\n```\n{told}\n```\n")
                 print("\n".join(parts[-3:]), flush=True)
-    if arguments.page:
-        arguments.page.write_text("\n".join(parts))
+                if arguments.page:
+                    arguments.page.write_text("\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from polarprior_nvae.repos import NVAE
 from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.small import GENFORCE_OPTIONS
 from polarprior_stylegan2.repos import STYLEGAN2_ADA, STYLEGAN3
+from polarprior_stylegan_forks.repos import PROJECTED_GAN, R3GAN, STYLEGAN_XL
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Case:
         return "--seeds" in self.script
 
 
-STYLE = "--network={work}/net.pkl --seeds=0-3 --trunc=0.7 --outdir={work}/out"
+PICTURES = "--network={work}/net.pkl --seeds=0-3 --outdir={work}/out"
+STYLE = f"{PICTURES} --trunc=0.7"
+FORKS = "polarprior_stylegan_forks.small"
 BIGGAN = (
     "sample.py --model BigGANdeep --dataset C10 --G_ch 8 --G_attn 0 --G_shared --hier --dim_z 16 --shared_dim 16 "
     "--G_depth 2 --ema --use_ema --G_eval_mode --batch_size 8 --G_batch_size 10 --z_var 0.5 --experiment_name small "
@@ -65,6 +68,12 @@ CASES = (
          "{work}/net.pkl", f"generate.py {STYLE}", "out/*.png", "--trunc 0.7"),
     Case(STYLEGAN3, "stylegan3", "polarprior_stylegan2.small stylegan3 {work}/net.pkl --resolution 16",
          "{work}/net.pkl", f"gen_images.py {STYLE}", "out/*.png", "--trunc 0.7"),
+    Case(PROJECTED_GAN, "projected-gan", f"{FORKS} projected-gan {{work}}/net.pkl --resolution 16",
+         "{work}/net.pkl", f"gen_images.py {STYLE}", "out/*.png", "--trunc 0.7"),
+    Case(STYLEGAN_XL, "stylegan-xl", f"{FORKS} stylegan-xl {{work}}/net.pkl --resolution 16 --classes 3",
+         "{work}/net.pkl", f"gen_images.py {STYLE} --class=1", "out/*.png", "--trunc 0.7 --class 1", "--class 1"),
+    Case(R3GAN, "r3gan", f"{FORKS} r3gan {{work}}/net.pkl --resolution 16",
+         "{work}/net.pkl", f"gen_images.py {PICTURES}", "out/*.png", rho="-10"),
     Case(BIGGAN_PYTORCH, "biggan-deep", "polarprior_biggan_deep.small repository {work}/weights/small",
          "{work}/weights/small", BIGGAN, "samples/small/samples.npz", "--trunc 0.5", "--class 3"),
     Case(GAN_ZOO, "progan", "polarprior_progan.small zoo {work}/small", "{work}/small/small_s2_i100.pt",

@@ -133,7 +133,7 @@ def test_6_a_bank_writes_nothing_to_the_terminal_or_its_card_but_text(generator,
 def test_7_a_script_of_many_brackets_does_not_end_what_patches_it(tmp_path):
     pytest.importorskip("polarprior_patches", reason="polarprior-patches is not installed")
     pytest.importorskip("polarprior_stylegan3", reason="the repository is known by its plugin")
-    for name in ("legacy.py", "training/networks_stylegan3.py", "torch_utils/persistence.py"):
+    for name in ("legacy.py", "avg_spectra.py", "training/networks_stylegan3.py", "torch_utils/persistence.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     script = "import click\n" + "(" * 3000 + ")" * 3000 + "\n"

@@ -13,7 +13,7 @@ import pytest
 from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
-PLUGINS = ("stylegan2", "stylegan3", "biggan_deep", "progan", "nvae", "edm")
+PLUGINS = ("stylegan2", "stylegan3", "stylegan_forks", "biggan_deep", "progan", "nvae", "edm")
 DISTRIBUTIONS = ("vendor_patches/flag", *(f"polar_plugins/{name}" for name in PLUGINS))
 NAMES = ("polarprior", "polarprior-flag", *(f"polarprior-{name.replace('_', '-')}" for name in PLUGINS))
 POLARITY = "--polarity={rho} --bank={{work}}/bank.safetensors --force"

@@ -85,6 +85,31 @@ def test_one_graph_serves_all_evaluations(network, points):
     assert many - few == 6 * 2 * 16 * 8, "another step keeps the state, and no activations"
 
 
+def test_a_surrogate_looks_at_its_last_passes(network, points):
+    from dataclasses import replace
+
+    import polarprior as pp
+    from polarprior.surrogate.features import FeaturesOf
+
+    class Chained(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, z):
+            z = z.reshape(-1, 1, 4, 4)
+            label = torch.zeros(len(z), dtype=torch.int64)
+            return looped(self.network, z, label, LEVELS, second_order=True)
+
+    once = pp.wrap(Chained(), latent_dim=16)
+    latents = once.prior.draw(range(4))
+    alone = pp.wrap(nn.Sequential(nn.Unflatten(1, (1, 4, 4)), network.hidden, network.out), latent_dim=16)
+    of_image = FeaturesOf(replace(alone, network=None))(latents).scalars.shape[1]
+    of_all, of_last = (FeaturesOf(replace(once, evaluations=n))(latents).scalars.shape[1] for n in (1, 9))
+    assert of_all == of_image + 9 * 3, "two convolutions and the classes, at each of nine passes"
+    assert of_last == of_image + 2 * 3
+
+
 def test_it_says_where_it_is(network, points, monkeypatch):
     from polarprior.jacobian import step_chain
 

@@ -16,7 +16,7 @@ from polarprior.testing import THREE_HOOKS
 from stock_cases import CASES, cleared, drawn, launched, prepare
 
 TESTS = Path(__file__).parent
-PLUGINS = ("stylegan2", "stylegan3", "biggan-deep", "progan", "nvae")
+PLUGINS = ("stylegan2", "stylegan3", "projected-gan", "stylegan-xl", "r3gan", "biggan-deep", "progan", "nvae")
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.repo.name)

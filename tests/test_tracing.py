@@ -102,6 +102,7 @@ def _layers():
             nn.Flatten(),
         ),
         "whole image": nn.Sequential(images, nn.ConvTranspose2d(K, 8, 4), nn.Tanh(), nn.Conv2d(8, 5, 4)),
+        "spectral norm": nn.Sequential(images, nn.utils.spectral_norm(nn.ConvTranspose2d(K, 8, 4)), nn.Tanh()),
         "modulated": Modulated(),
     }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import wraps
 from inspect import Parameter, Signature, isclass, isfunction, signature
 from math import isfinite
@@ -14,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from polarprior.errors import UsageError, nearest
+from polarprior.errors import UsageError
 
 LONGEST = 4096
 """Characters of a name or a path."""
@@ -258,9 +259,18 @@ def check_names(given: Iterable[str], known: Sequence[str]) -> None:
     """Raise UsageError for a name that is none of `known`, with the one that is meant."""
     for name in given:
         if name not in known:
-            raise UsageError(
-                f"{name}: no such option, expected some of {', '.join(known)}", f"use {nearest(name, known)}"
-            )
+            raise UsageError(f"{name}: no such option, expected some of {', '.join(known)}", _meant(name, known))
+
+
+SAID = {"polarity": "rho", "strength": "tilt", "seed": "seeds", "n": "seeds", "class_": "label", "classes": "label"}
+"""What people call an argument, and its name here."""
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """What to type in place of a name that is none."""
+    meant = SAID.get(name, "")
+    close = [meant] if meant in known else get_close_matches(name.lower(), known, 1, 0.5)
+    return f"use {close[0]}" if close else "leave it out"
 
 
 def seeds_in(value: Any) -> np.ndarray | None:

@@ -41,9 +41,17 @@ def load_generator(source: str | None, device: torch.device, settings: Settings)
         if own != value:
             raise UsageError(
                 f"settings: got {name} {value}, torch:{source} gave a generator with {own}",
-                f"let {function_name} take it, {function_name}({name}=...), and say so: pp.wrap(..., settings=...)",
+                f"let {function_name} take it, {function_name}({name}=...), and say so: {_said(name)}",
             )
     return generator.on(device)
+
+
+def _said(name: str) -> str:
+    """How a user's function says that it has a setting."""
+    from polarprior.settings import NAMES
+
+    given = f"{name}={name}" if name in NAMES else f"own={{'{name}': {name}}}"
+    return f"pp.wrap(..., settings=pp.Settings({given}))"
 
 
 @hookimpl

@@ -137,6 +137,7 @@ class Generator:
         classifier: the one of `spaces` that is a classifier's, whose classes a reconstruction should keep; its
             logits are the space ``CLASSIFIER-logits``. None where there is none.
         network: the loaded network, for the plugin's own hooks and for the curious.
+        evaluations: how often a picture goes through it, where the model is a chain of steps.
     """
 
     plugin: str
@@ -159,6 +160,7 @@ class Generator:
     encode: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
     classifier: str | None = None
     network: nn.Module | None = field(default=None, repr=False)
+    evaluations: int = 1
 
     @property
     def called(self) -> str:
@@ -171,13 +173,13 @@ class Generator:
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim
 
     @checked(batch_size=whole(1, 2**31))
-    def __call__(self, latents: Latents | Tensor, batch_size: int = 16, *, label: Labels = None) -> Tensor:
+    def __call__(self, latents: Latents | Tensor, label: Labels = None, *, batch_size: int = 16) -> Tensor:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
 
         Args:
             latents: Latents, or their bare z [n, *shape].
-            batch_size: how many go through the network at once.
             label: of a bare z: its classes, [n] or a single one, where the model has classes.
+            batch_size: how many go through the network at once.
 
         Raises:
             UsageError: latents of another shape or dtype, or classes that the model needs or doesn't have.

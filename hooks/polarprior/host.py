@@ -65,7 +65,7 @@ class Host:
 
         name, _, source = model.partition(":")
         self.plugins.require(name, "load_generator", model)
-        asked = asked_settings(settings, self.plugins.ask(name, "own_settings", source=source or None) or {})
+        asked = asked_settings(settings, self.plugins.ask(name, "own_settings", source=source or None) or {}, model)
         with ExitStack() as stack:
             stack.enter_context(stage(f"loading {model}"))
             if sha256 is not None:

@@ -56,7 +56,7 @@ def check_module(generator: Generator) -> None:
 
 def _drawn(generator: Generator) -> Latents:
     """Two latents of the prior; a function of the user's may draw them."""
-    label = None if generator.num_classes is None else 0
+    label = None if generator.num_classes is None else [0, generator.num_classes - 1]
     try:
         latents = generator.prior.draw([0, 1], label)
     except UsageError:
@@ -79,11 +79,27 @@ def _output(generator: Generator, latents: Latents) -> Any:
         with torch.no_grad():
             return generator.synthesize(moved.z, moved.label)
     except Exception as error:
+        if moved.label is not None and _takes(generator, Latents(moved.z, torch.zeros_like(moved.label))):
+            last = int(moved.label[-1])
+            raise ModuleError(
+                f"num_classes: got {last + 1}, and {YOURS} failed on class {last}: {_said(error)}",
+                "use the number of classes that it was trained on",
+            ) from error
         taken = f"z {_shape(latents.z)}" + ("" if latents.label is None else f" and label {_shape(latents.label)}")
         assert generator.network is not None
         raise ModuleError(
             f"module: {YOURS} failed on {taken}: {_said(error)}", _mend(generator, generator.network, moved, error)
         ) from error
+
+
+def _takes(generator: Generator, latents: Latents) -> bool:
+    """Whether the module can be given these."""
+    try:
+        with torch.no_grad():
+            generator.synthesize(latents.z, latents.label)
+    except Exception:  # a user's module can raise anything
+        return False
+    return True
 
 
 def _mend(generator: Generator, network: nn.Module, latents: Latents, error: Exception) -> str:
@@ -92,18 +108,12 @@ def _mend(generator: Generator, network: nn.Module, latents: Latents, error: Exc
         if latents.label is None:
             return "where it takes a label as well, say how many classes: num_classes=10"
         return "where it takes z alone, leave num_classes out"
-    as_image = Latents(latents.z[:, :, None, None], latents.label)
-    try:
-        with torch.no_grad():
-            generator.synthesize(as_image.z, as_image.label)
+    if latents.z.ndim == 2 and _takes(generator, Latents(latents.z[:, :, None, None], latents.label)):
         return "it takes z [n, latent_dim, 1, 1]: let its forward begin with z = z[:, :, None, None]"
-    except Exception:
-        first = next((each for each in network.modules() if isinstance(each, nn.Linear)), None)
-        if first is not None and first.in_features != generator.prior.dim:
-            return (
-                f"its first linear layer takes {first.in_features}: use latent_dim={first.in_features} if that is z"
-            )
-        return "let its forward take z [n, latent_dim]; is latent_dim right?"
+    first = next((each for each in network.modules() if isinstance(each, nn.Linear)), None)
+    if first is not None and first.in_features != generator.prior.dim:
+        return f"its first linear layer takes {first.in_features}: use latent_dim={first.in_features} if that is z"
+    return "let its forward take z [n, latent_dim]; is latent_dim right?"
 
 
 def _to_return(output: Any) -> str:

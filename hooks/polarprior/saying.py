@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from polarprior.foreign import shown
+from polarprior.stages import quiet
 
 
 def say(text: str, err: bool = False, nl: bool = True) -> None:
@@ -15,6 +16,8 @@ def say(text: str, err: bool = False, nl: bool = True) -> None:
         err: on stderr.
         nl: end the line.
     """
+    if not err:
+        quiet()
     click.echo(shown(text, lines=True), err=err, nl=nl)
 
 

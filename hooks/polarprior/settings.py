@@ -122,13 +122,17 @@ class Settings:
 NAMES = tuple(field.name for field in fields(Settings) if field.name != "own")
 
 
-def asked_settings(values: Mapping[str, Any], own: Mapping[str, OwnSetting]) -> Settings:
-    """Settings from what a user gave by name, or typed, for a model that has those of its `own`.
+def asked_settings(values: Mapping[str, Any], own: Mapping[str, OwnSetting], called: str) -> Settings:
+    """Settings from what a user gave by name, or typed, for a model, called so, that has those of its `own`.
 
     Raises:
         UsageError: no such setting, or a value outside its domain.
     """
-    check_names((name for name, value in values.items() if value is not None), [*NAMES, *own])
+    given = [name for name, value in values.items() if value is not None]
+    if not own and not {*given} <= {*NAMES}:
+        odd = next(name for name in given if name not in NAMES)
+        raise UsageError(f"{odd}: {called} has no settings of its own", "leave it out")
+    check_names(given, [*NAMES, *own])
     read = {
         name: own[name].read(name, value) if name in own and value is not None else value
         for name, value in values.items()

@@ -48,6 +48,12 @@ def heartbeat(what: str) -> Iterator[None]:
             sys.stderr = before
 
 
+def quiet() -> None:
+    """Take the last word of a `heartbeat` back, on a terminal, before something is written to stdout."""
+    if isinstance(sys.stderr, _Heard):
+        sys.stderr.clear()
+
+
 def _beat(heard: _Heard, ended: threading.Event) -> None:
     while not ended.wait(LOOK):
         if time.monotonic() - heard.last >= QUIET:

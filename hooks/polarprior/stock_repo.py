@@ -68,8 +68,17 @@ PUBLISHED = (
         "polarprior-stylegan2", StockRepo("NVlabs/stylegan2-ada-pytorch", ("generate.py", "training/networks.py"))
     ),
     Published(
-        "polarprior-stylegan3", StockRepo("NVlabs/stylegan3", ("gen_images.py", "training/networks_stylegan3.py"))
+        "polarprior-stylegan3", StockRepo("NVlabs/stylegan3", ("avg_spectra.py", "training/networks_stylegan3.py"))
     ),
+    Published(
+        "polarprior-stylegan-forks",
+        StockRepo("autonomousvision/projected-gan", ("gen_images.py", "pg_modules/networks_fastgan.py")),
+    ),
+    Published(
+        "polarprior-stylegan-forks",
+        StockRepo("autonomousvision/stylegan-xl", ("gen_images.py", "training/networks_stylegan3_resetting.py")),
+    ),
+    Published("polarprior-stylegan-forks", StockRepo("brownvc/R3GAN", ("gen_images.py", "R3GAN/Networks.py"))),
     Published("polarprior-biggan-deep", StockRepo("ajbrock/BigGAN-PyTorch", ("sample.py", "BigGANdeep.py"))),
     Published(
         "polarprior-progan", StockRepo("facebookresearch/pytorch_GAN_zoo", ("eval.py", "models/progressive_gan.py"))

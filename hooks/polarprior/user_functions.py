@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import os
 import shlex
@@ -104,9 +105,19 @@ def _function(what: str, source: str, example: str) -> tuple[Any, str]:
     module_name, _, function_name = source.partition(":")
     if not module_name or not function_name:
         raise UsageError(f"{what}: got torch:{source}, expected torch:MODULE:FUNCTION", f"use {example}")
+    if module_name.endswith(".py"):
+        raise UsageError(
+            f"{what}: got torch:{source}, expected a module, which is named without .py",
+            f"use torch:{module_name.removesuffix('.py').replace('/', '.')}:{function_name}",
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    if importlib.util.find_spec(module_name.partition(".")[0]) is None:
+        raise PolarPriorError(
+            f"{what}: no {module_name}.py in {here}, nor a module of that name elsewhere",
+            f"cd to the folder of {module_name}.py, or use {example}",
+        )
     try:
         module = importlib.import_module(module_name)
         if not hasattr(module, function_name):

@@ -14,6 +14,11 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ["generate.py", "style_mixing.py", "calc_metrics.py"], patch_click_command
     ),
     "NVlabs/stylegan3": dict.fromkeys(["gen_images.py", "gen_video.py", "calc_metrics.py"], patch_click_command),
+    "autonomousvision/projected-gan": dict.fromkeys(
+        ["gen_images.py", "gen_video.py", "calc_metrics.py"], patch_click_command
+    ),
+    "autonomousvision/stylegan-xl": dict.fromkeys(["gen_images.py", "gen_video.py"], patch_click_command),
+    "brownvc/R3GAN": dict.fromkeys(["gen_images.py", "calc_metrics.py"], patch_click_command),
     "ajbrock/BigGAN-PyTorch": {"sample.py": patch_argument_parser},
     "facebookresearch/pytorch_GAN_zoo": {"eval.py": patch_argument_parser},
     "genforce/genforce": {"synthesize.py": patch_argument_parser},

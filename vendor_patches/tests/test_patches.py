@@ -146,7 +146,7 @@ def test_what_does_not_match_is_left_with_a_reason(source, reason):
 @pytest.fixture
 def checkout(tmp_path):
     """A folder that looks like a checkout of StyleGAN3, with two of its three scripts as expected."""
-    for name in ("legacy.py", "training/networks_stylegan3.py", "torch_utils/persistence.py"):
+    for name in ("legacy.py", "avg_spectra.py", "training/networks_stylegan3.py", "torch_utils/persistence.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "gen_images.py").write_text(SCRIPT)

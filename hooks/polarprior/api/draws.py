@@ -85,7 +85,7 @@ def sample(
         BankError: the bank doesn't fit the generator or its settings.
         PolarPriorError: rho is outside the bank's limits.
     """
-    check_names(law, OF_THE_LAW)
+    check_names(law, ["bank", "rho", "seeds", "label", "options", "host", *OF_THE_LAW])
     options = replace(options or SamplerOptions(), **law)
     check_strength(rho, options.tilt)
     drawn = rho is not None or options.tilt is not None

@@ -22,4 +22,4 @@ def say_cost(solver: Solver, plan: Plan) -> None:
     audited = sum(len(unit) for unit in plan.units() if unit.kind == "audit")
     beside = f", and {audited} of them exactly as well, to know the error" if audited else ""
     n, steps = plan.request.n, f" ({solver.steps} each)" if solver.steps else ""
-    say(f"{n:,} latents{steps} at {1 / each:.2g} a second a worker, about {duration(n * each)}{beside}", err=True)
+    say(f"{n:,} latents{steps} at {1 / each:.3g} a second a worker, about {duration(n * each)}{beside}", err=True)

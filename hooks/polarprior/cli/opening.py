@@ -33,7 +33,9 @@ def open_model(
     from polarprior.api.models import load
     from polarprior.bank.bank import Bank
     from polarprior.errors import UsageError
+    from polarprior.host import default_host
 
+    default_host().plugins.require(model.partition(":")[0], "load_generator", model)
     if bank is not None:
         opened = Bank.open(bank)
         opened.check_made_by(model.partition(":")[0], model)  # else its settings may be none of that model

@@ -22,8 +22,10 @@ FRESH = {
     aten.addcmul.default,
     aten.convolution.default,
     aten.mm.default,
+    aten.bmm.default,
 }
 """Their result is new memory."""
+RESHAPES = {aten.reshape.default, aten.unsqueeze.default}
 
 
 class LinearProgram:
@@ -56,7 +58,7 @@ class LinearProgram:
                 steps[node.meta["stage"]].append(node)
         *self._values, self._result = next(iter(reversed(graph.nodes))).args[0]
         # A view of channels-last numbers, or of a tensor whose copy was left out, may need a copy.
-        for node in (*steps[Stage.POINT], *steps[Stage.DIRECTION]):
+        for node in graph.nodes:
             if node.target in (aten.view.default, aten._unsafe_view.default):
                 node.target = aten.reshape.default
 
@@ -96,7 +98,7 @@ class LinearProgram:
                     node.target, node.args = sub_pixel_convolution, (x, weight, found["stride"])
             if node.target is aten.mul.Tensor:
                 x = node.args[0]
-                if x.target in FRESH and x in self._last_uses[node] and same_kind(x, node):
+                if _is_new(x) and x in self._last_uses[node] and same_kind(x, node):
                     node.target = aten.mul_.Tensor
 
     def at(self, *point: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -187,6 +189,13 @@ def _make_pure(graph: fx.Graph) -> None:
             if not name.endswith("_") or plain is None or not _is_fresh(node.args[0]):
                 raise Untraceable(f"{operation_of(node)} writes into a tensor")
             node.target = plain
+
+
+def _is_new(node: Node) -> bool:
+    """Whether a value is new memory, or such memory in a shape that it is used in alone."""
+    if node.target in RESHAPES and len(node.args[0].users) == 1:
+        return _is_new(node.args[0])
+    return node.target in FRESH
 
 
 def _is_fresh(node: Node) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from polarprior.devices import has_float64
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.traced import TracedJacobian
 from polarprior.stages import stage
@@ -114,11 +115,12 @@ class StepChain:
 
     def _states(self, z: Tensor, context: Sequence[Tensor]) -> list[list[Tensor]]:
         """The slots before each evaluation, and at the end."""
-        states = [[share * z.to(self._state) for share in self._first]]
+        wide = self._state if has_float64(z.device) else self._dtype
+        states = [[share * z.to(wide) for share in self._first]]
         for index, each in enumerate(self._evaluations):
             with stage(f"evaluation {index + 1} of {len(self)}"):
                 given = self._network(self._shown(states[-1], each), *self._told(each, z), *context)
-            values = [*states[-1], given.to(self._state)]
+            values = [*states[-1], given.to(wide)]
             states.append([_combined(shares, values) for shares in each.slots])
         return states
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -187,15 +187,19 @@ class Diagnostics:
             return None
         name, got, limits = ("tilt", self.tilt, self.tilt_limits) if by_tilt else ("rho", self.rho, self.limits)
         lower, upper = floor_to(limits.lower), floor_to(limits.upper)
-        reason = (
-            f"ESS {self.ess:.0f} of {self.rows} ({self.ess_needed:.0f} needed), "
-            f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED_K_HAT})"
+        reason = f"ESS {self.ess:.0f} of {self.rows} ({self.ess_needed:.0f} needed), " + (
+            "too few rows for k-hat"
+            if self.k_hat == inf
+            else f"k-hat {self.k_hat:.2f} (trusted below {TRUSTED_K_HAT})"
         )
         where = "this bank" if self.label is None else f"class {self.label} of this bank"
         what = f"{name}: got {got:g}, expected {lower:g} to {upper:g} on {where}: {reason}"
         if lower == upper == 0:
             enough = max(2 * self.rows, ceil(self.rows * self.ess_needed / self.ess / 100) * 100)
-            return what, f"build a larger bank, of about {enough} latents (n={enough}), or go on with force=True"
+            build = f"build a larger bank, of about {enough} latents (n={enough})"
+            if self.label is not None:
+                build = f"build a larger bank, of about {enough} latents of each class: n={enough} times its classes"
+            return what, f"{build}, or go on with force=True"
         return what, f"use {name}={lower if self.rho < 0 else upper:g}, or go on with force=True"
 
 

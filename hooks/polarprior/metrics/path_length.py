@@ -60,7 +60,7 @@ def shift_lengths(
 
 def _changes(generator: Generator, phi: FeatureMap, before: Latents, after: Latents) -> Tensor:
     with torch.no_grad():
-        features = [phi(generator(each)).double().cpu() for each in (before, after)]
+        features = [phi(generator(each)).cpu().double() for each in (before, after)]
     return (features[1] - features[0]).square().sum(1)
 
 

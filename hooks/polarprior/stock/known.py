@@ -42,9 +42,9 @@ def _missing(script: Path, host: Host) -> str:
     if found is None or _in_an_environment(script, found[1]):
         return ""
     distribution, repo = found[0]
-    for status in host.plugins.statuses:
-        if status.distribution == distribution:
-            return str(status) if status.problem else ""
+    own = [status for status in host.plugins.statuses if status.distribution == distribution]
+    if own:  # one distribution may bring several plugins
+        return next((str(status) for status in own if status.problem), "")
     return f"{script} is of {repo.name}, whose plugin is not installed; type: {PIP} {distribution}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from polarprior.generator import Generator, Latents
 from polarprior.jacobian.of_generator import prepare
 
 TINY = 1e-12
+LAST = 2
+"""Passes through its network that are looked at, of a generator that is a chain of them."""
 NO_RECTIFIERS = (nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.LogSoftmax)
 
 
@@ -36,7 +39,8 @@ class FeaturesOf:
     """Latents to their `Features`, n forward passes.
 
     The inputs of the network's activation functions are looked at, where these are modules; else the outputs of all
-    modules that have parameters of their own. A generator without a network has those of its image alone.
+    modules that have parameters of their own. A generator without a network has those of its image alone, and of one
+    that goes through its network many times the last passes are looked at, which make the picture.
 
     Args:
         generator: the model.
@@ -48,7 +52,11 @@ class FeaturesOf:
         self._rectifiers = [each for each in modules if _is_activation(each)]
         self._layers = [each for each in modules if not self._rectifiers and any(True for _ in _own_parameters(each))]
         label = None if generator.num_classes is None else 0
+        self._kept: int | None = None
         seen = [self._forward(generator.prior.draw(range(n), label))[0] for n in (2, 3)]
+        if generator.evaluations > LAST:
+            self._kept = LAST * len(seen[0]) // generator.evaluations
+            seen = [each[-self._kept :] for each in seen]
         # Not all that a module sees has a row a latent: a learned constant has its own number of rows.
         self._counts = [(len(two), len(three)) == (2, 3) for two, three in zip(*seen, strict=True)]
 
@@ -65,12 +73,12 @@ class FeaturesOf:
         sizes = [_log(each.float().square().mean((1, 2))) for each in channels]
         scalars = torch.stack([*sizes, *_of_image(images.float())], 1)
         activity = torch.cat(shares, 1) if shares else torch.empty(n, 0)
-        return Features(activity.double().cpu().numpy(), scalars.double().cpu().numpy(), images)
+        return Features(activity.cpu().double().numpy(), scalars.cpu().double().numpy(), images)
 
     def _forward(self, latents: Latents) -> tuple[list[Tensor], Tensor]:
-        """All tensors that the modules which are looked at see, in the order of the calls; and the images."""
+        """The tensors that the modules which are looked at see, in the order of the calls; and the images."""
         latents = prepare(self._generator, latents)
-        seen: list[Tensor] = []
+        seen: deque[Tensor] = deque(maxlen=self._kept)
 
         def look(values: Any) -> None:
             if isinstance(values, Tensor) and values.ndim >= 1 and values.is_floating_point():
@@ -82,7 +90,7 @@ class FeaturesOf:
             for module in self._layers:
                 hooks.callback(module.register_forward_hook(_after(look)).remove)
             images = self._generator.synthesize(latents.z, latents.label)
-        return seen, images
+        return list(seen), images
 
 
 def _of_image(images: Tensor) -> list[Tensor]:

@@ -187,12 +187,13 @@ class Samples:
                 yield images
                 bar.update(len(images))
 
-    def save(self, out: Path) -> None:
+    def save(self, out: Path | str) -> None:
         """Write OUT/seed0000.png and on, one a seed, and, for a polarity prior, OUT/samples.png, which `sheet` gives,
         and OUT/samples.json.
 
         What OUT/samples.json said of other pictures goes first; other pictures stay, and a warning names them.
         """
+        out = Path(out)
         for name in ("samples.json", "samples.png"):
             (out / name).unlink(missing_ok=True)
         names = {f"seed{seed:04d}.png" for seed in self.seeds}
@@ -210,8 +211,9 @@ class Samples:
             write_atomically(out / "samples.png", png_bytes(self.sheet(np.stack(first)), self.title))
         self._say(out / "samples.json")
 
-    def save_npz(self, path: Path) -> None:
+    def save_npz(self, path: Path | str) -> None:
         """Write FILE.npz for the guided-diffusion evaluator, and, for a polarity prior, FILE.json."""
+        path = Path(path)
         path.with_suffix(".json").unlink(missing_ok=True)
         labels = None if self.latents.label is None else self.latents.label.numpy()
         save_npz(path, self.pictures(), len(self.latents), labels)

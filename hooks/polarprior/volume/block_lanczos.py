@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from polarprior.devices import in_float64
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.volume.orthogonal import cross, gram, log_top, orthonormal
 from polarprior.volume.spectrum import Start, TopSingularValues
@@ -21,21 +22,21 @@ def block_lanczos(linear_map: LinearMap, k: int, start: Start, tolerance: float)
     block of random directions is then added, and only if that moves nothing either is it the end. The error is the
     last change, which bounds what is missing once convergence is geometric.
     """
-    n, input_dim, dtype = len(linear_map), linear_map.input_dim, linear_map.value.dtype
-    block = basis = start(min(BLOCK, input_dim)).double()
-    images = basis.new_zeros(n, linear_map.output_dim, 0, dtype=dtype)
+    n, input_dim, value = len(linear_map), linear_map.input_dim, linear_map.value
+    block = basis = in_float64(start(min(BLOCK, input_dim)))
+    images = value.new_zeros(n, linear_map.output_dim, 0)
     squares = basis.new_zeros(n, 0, 0)
     found = torch.full((n, k), -torch.inf, dtype=torch.float64)
     error = torch.full((n,), torch.inf, dtype=torch.float64)
     last, quiet = error.clone(), torch.zeros(n, dtype=torch.long)
     cotangents = 0
     while True:
-        image = linear_map.jvp(block.to(dtype))
+        image = linear_map.jvp(block.to(value))
         border = cross(images, image)
         squares = torch.cat([torch.cat([squares, border], -1), torch.cat([border.mT, gram(image)], -1)], -2)
         images = torch.cat([images, image], -1)
         size = images.shape[-1]
-        log_sigma = log_top(squares, min(k, size), dtype)
+        log_sigma = log_top(squares, min(k, size), value.dtype)
         log_volume = log_sigma.sum(1)
         change = torch.where(log_volume == last, 0.0, (log_volume - last).abs())
         last = log_volume
@@ -50,7 +51,7 @@ def block_lanczos(linear_map: LinearMap, k: int, start: Start, tolerance: float)
         if bool((quiet >= 2).all()):
             return TopSingularValues(found, error, (size, cotangents))
         width = min(BLOCK, input_dim - size)
-        pulled = linear_map.vjp(orthonormal(image)[..., :width]).double()
+        pulled = in_float64(linear_map.vjp(orthonormal(image)[..., :width]))
         cotangents += width
         checking = (quiet == 1).to(pulled.device)[:, None, None]
         block = _beside(torch.where(checking, 0.0, pulled), basis)

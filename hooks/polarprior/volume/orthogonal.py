@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from polarprior.devices import in_float64
+
 ROWS_AT_ONCE = 8192
 
 
@@ -15,10 +17,10 @@ def gram(columns: Tensor) -> Tensor:
 
 def cross(left: Tensor, right: Tensor) -> Tensor:
     """X'Y in float64, [n, p, q], from X [n, D, p] and Y [n, D, q], a block of rows at a time."""
-    total = left.new_zeros(len(left), left.shape[-1], right.shape[-1], dtype=torch.float64)
+    total = in_float64(left.new_zeros(len(left), left.shape[-1], right.shape[-1]))
     for rows in range(0, left.shape[1], ROWS_AT_ONCE):
-        x = left[:, rows : rows + ROWS_AT_ONCE].double()
-        y = x if left is right else right[:, rows : rows + ROWS_AT_ONCE].double()
+        x = in_float64(left[:, rows : rows + ROWS_AT_ONCE])
+        y = x if left is right else in_float64(right[:, rows : rows + ROWS_AT_ONCE])
         total += x.mT @ y
     return total
 
@@ -50,7 +52,7 @@ def orthonormal(columns: Tensor) -> Tensor:
     They are the left singular vectors of X, the largest singular value's first.
     """
     sigma, vectors = small_svd(columns)
-    return columns @ (vectors * inverse(sigma)[:, None, :]).to(columns.dtype)
+    return columns @ (vectors * inverse(sigma)[:, None, :]).to(columns)
 
 
 def small_svd(columns: Tensor) -> tuple[Tensor, Tensor]:

@@ -288,7 +288,7 @@ def test_sheets_are_drawn_as_well(checkout):
     [
         (["--sample_trunc_curves", "0.1_0.1_0.2"], 2, "draws at many z_var"),
         (["--accumulate_stats"], 2, "--accumulate_stats changes the network"),
-        (["--z_var", "1"], 1, "prior is normal, times 0.5"),
+        (["--z_var", "1"], 1, "is for the prior normal, times 0.5"),
     ],
 )
 def test_what_cannot_be_is_refused(checkout, words, code, expected):

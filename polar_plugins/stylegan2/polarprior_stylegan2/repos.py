@@ -21,6 +21,7 @@ STYLEGAN3 = StockRepo(
         "legacy.py",
         "gen_images.py",
         "gen_video.py",
+        "avg_spectra.py",
         "training/networks_stylegan3.py",
         "torch_utils/persistence.py",
     ),

@@ -32,9 +32,14 @@ def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> N
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the stock classes draw their first weights from the global stream
         network, critic = _network(plugin, resolution, classes), _critic(resolution, classes)
-    # What training would have left: noise that matters, images in [-1, 1], and the average style.
+    leave_what_training_would(network, classes, seed)
+    write_pickle(path, network, critic)
+
+
+def leave_what_training_would(network: Any, classes: int, seed: int) -> None:
+    """Give a new network noise that matters, images in [-1, 1], and the average style."""
     stream = torch.Generator().manual_seed(seed)
-    z = torch.randn(1000, LATENT_DIM, generator=stream)
+    z = torch.randn(1000, network.z_dim, generator=stream)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("noise_strength"):
@@ -44,6 +49,10 @@ def main(plugin: str, path: Path, resolution: int, classes: int, seed: int) -> N
         network.mapping.w_avg.copy_(
             styles_of(network, z, torch.arange(1000) % classes if classes else None, 1).mean(0)
         )
+
+
+def write_pickle(path: Path, network: Any, critic: Any) -> None:
+    """Write a network pickle as train.py does, with the generator also as that of averaged weights."""
     content = {
         "G": network,
         "D": critic,
@@ -67,15 +76,15 @@ def _network(plugin: str, resolution: int, classes: int) -> Any:
     if plugin == "stylegan3":
         from training.networks_stylegan3 import Generator  # of the checkout
 
-        return _frozen(Generator(**common, **width, num_layers=4, margin_size=4))
+        return frozen(Generator(**common, **width, num_layers=4, margin_size=4))
     width |= {"num_fp16_res": 2, "conv_clamp": 256}
     try:
         from training.networks import Generator
     except ImportError:  # the checkout of StyleGAN3
         from training.networks_stylegan2 import Generator
 
-        return _frozen(Generator(**common, **width))
-    return _frozen(Generator(**common, synthesis_kwargs=width))
+        return frozen(Generator(**common, **width))
+    return frozen(Generator(**common, synthesis_kwargs=width))
 
 
 def _critic(resolution: int, classes: int) -> Any:
@@ -84,10 +93,11 @@ def _critic(resolution: int, classes: int) -> Any:
     except ImportError:  # that of StyleGAN3
         from training.networks_stylegan2 import Discriminator
     width: dict[str, Any] = {"channel_base": 1024, "channel_max": 32, "num_fp16_res": 2, "conv_clamp": 256}
-    return _frozen(Discriminator(c_dim=classes, img_resolution=resolution, img_channels=3, **width))
+    return frozen(Discriminator(c_dim=classes, img_resolution=resolution, img_channels=3, **width))
 
 
-def _frozen(network: Any) -> Any:
+def frozen(network: Any) -> Any:
+    """The network as it is used: in eval mode, without gradients."""
     return network.eval().requires_grad_(False)
 
 

@@ -74,7 +74,7 @@ def test_the_seam_replaces_the_class_that_a_joint_law_draws(generator, by_name):
     new = torch.zeros(3, network.c_dim)
     new[:, 2:3] = 1
     expected = stock(2 * z, new, truncation_psi=0.5)
-    network.mapping.register_forward_pre_hook(Redraw(AllOfClassTwo()), with_kwargs=True)
+    network.mapping.register_forward_pre_hook(Redraw(AllOfClassTwo(), network.c_dim), with_kwargs=True)
     given = {"z": z, "c": c, "truncation_psi": 0.5} if by_name else {"truncation_psi": 0.5}
     found = network.mapping(**given) if by_name else network.mapping(z, c, **given)
     assert torch.equal(found, expected)
