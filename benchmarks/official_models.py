@@ -25,6 +25,8 @@ NGC3 = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan3/versions/
 BIGGAN = "https://s3.amazonaws.com/models.huggingface.co/biggan/"
 ZOO = "https://dl.fbaipublicfiles.com/gan_zoo/PGAN/"
 NVAE_DRIVE = "https://drive.google.com/drive/folders/1KVpw12AzdVjvbfEYM_6_3sxTy93wWkbe"
+EDM = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/"
+EDM2 = "https://nvlabs-fi-cdn.nvidia.com/edm2/posthoc-reconstructions/"
 NVIDIA = "Nvidia Source Code License (non-commercial use)"
 CHURCH, CAR, FFHQ = (
     f"stylegan2 config-f {size}" for size in ("256 (LSUN Church, Cat)", "512 (LSUN Car)", "1024 (FFHQ)")
@@ -88,6 +90,13 @@ def zoo(what: str, file: str) -> Official:
     digest = file.removesuffix(".pth").rpartition("-")[2]
     return Official(what, file, ZOO + file, "BSD 3-Clause (the repository)", "`eval.py`, this plugin", "progan", 512,
                     "progan 256" if "256" in what else "", digest=digest)  # fmt: skip
+
+
+def diffusion(what: str, url: str, plugin: str, latents: int) -> Official:
+    """A network pickle of EDM or EDM2."""
+    script = "generate.py" if plugin == "edm" else "generate_images.py"
+    return Official(what, url.rpartition("/")[2], url, "CC BY-NC-SA 4.0 (the repository)", f"`{script}`, this plugin",
+                    plugin, latents)  # fmt: skip
 
 
 REPOSITORIES = (
@@ -244,6 +253,40 @@ REPOSITORIES = (
         ),
         f"The files are on [the authors' drive]({NVAE_DRIVE}).",
     ),
+    Repository(
+        "NVlabs/edm",
+        (
+            diffusion("CIFAR-10, 32 x 32, conditional", EDM + "edm-cifar10-32x32-cond-vp.pkl", "edm", 3072),
+            diffusion("FFHQ, 64 x 64", EDM + "edm-ffhq-64x64-uncond-vp.pkl", "edm", 12288),
+            diffusion("ImageNet, 64 x 64, conditional", EDM + "edm-imagenet-64x64-cond-adm.pkl", "edm", 12288),
+        ),
+        (
+            "wget {url}",
+            "sha256sum {file}",
+            "polarprior bank build edm:{file} -n 2000 -k 30 --set steps=18 --class 3 --device cuda"
+            " --out cats.safetensors",
+            "python generate.py --network={file} --class=3 --steps=18 --seeds=0-15 --outdir=out --tilt=-0.5"
+            " --bank=cats.safetensors",
+        ),
+        "A latent is 2 x steps - 1 times what one pass costs; no size of it is measured.",
+    ),
+    Repository(
+        "NVlabs/edm2",
+        (
+            diffusion("ImageNet, 64 x 64, conditional", EDM2 + "edm2-img64-s-1073741-0.075.pkl", "edm2", 12288),
+            diffusion("the same, to be guided", EDM2 + "edm2-img64-s-1073741-0.045.pkl", "edm2", 12288),
+            diffusion("what guides it", EDM2 + "edm2-img64-xs-0134217-0.110.pkl", "edm2", 12288),
+        ),
+        (
+            "wget {url}",
+            "sha256sum {file}",
+            "polarprior bank build edm2:{file} -n 2000 -k 30 --set steps=32 --class 207 --device cuda"
+            " --out golden.safetensors",
+            "python generate_images.py --net={file} --class=207 --steps=32 --seeds=0-15 --outdir=out --tilt=-0.5"
+            " --bank=golden.safetensors",
+        ),
+        "The networks of 512 pixels make images by a VAE, and are refused; no size of the others is measured.",
+    ),
 )  # fmt: skip
 
 
@@ -261,7 +304,7 @@ def page() -> str:
 
 
 def _section(repository: Repository, found: dict[str, dict[str, object]]) -> Iterator[str]:
-    plugin = repository.files[0].plugin.replace("-", "_")
+    plugin = {"edm2": "edm"}.get(repository.files[0].plugin, repository.files[0].plugin).replace("-", "_")
     yield f"## {repository.name}"
     yield ""
     if repository.note:

@@ -24,11 +24,11 @@ NEEDS = {
 PLUGINS = sorted({path.parent.name for path in Path(__file__).parent.glob("*/polarprior_*/__init__.py")} - {SHARED})
 
 
-@pytest.fixture(params=range(9))
+@pytest.fixture(params=range(11))
 def order(request):
     """The repositories that all plugins know by a checkout, in some orders."""
     repos = [repo for repo in default_host().stock_repos() if not repo.package]
-    assert len({repo.name for repo in repos}) == len(repos) == 9
+    assert len({repo.name for repo in repos}) == len(repos) == 11
     return repos[request.param :] + repos[: request.param]
 
 

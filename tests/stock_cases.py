@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from polarprior.plugin import StockRepo
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH
+from polarprior_edm.repos import EDM, EDM2
 from polarprior_nvae.repos import NVAE
 from polarprior_progan.repos import GAN_ZOO, GENFORCE
 from polarprior_progan.small import GENFORCE_OPTIONS
@@ -33,6 +34,7 @@ class Case:
         drawn: what it writes, by a pattern.
         rho: of a law that replaces some of the first latents.
         until: where it goes on and on, a pattern of what shows that all of `drawn` is there.
+        on_a_cpu: the script runs there once its devices are changed, with nothing else of polarprior.
     """
 
     repo: StockRepo
@@ -45,6 +47,7 @@ class Case:
     label: str = ""
     rho: str = "-0.4"
     until: str = ""
+    on_a_cpu: bool = True
 
     @property
     def takes_seeds(self) -> bool:
@@ -82,6 +85,12 @@ CASES = (
     Case(NVAE, "nvae", "polarprior_nvae.small {work}/net.pt", "{work}/net.pt",
          "evaluate.py --checkpoint {work}/net.pt --eval_mode sample --temp 0.7 --save {work}/out", "out/*_[01].npz",
          "--temp 0.7", until="out/*_2.npz"),
+    Case(EDM, "edm", "polarprior_edm.small edm {work}/net.pkl --resolution 4", "{work}/net.pkl",
+         "generate.py --network={work}/net.pkl --seeds=0-3 --steps=3 --outdir={work}/out", "out/*.png",
+         "--set steps=3", rho="-3", on_a_cpu=False),
+    Case(EDM2, "edm2", "polarprior_edm.small edm2 {work}/net.pkl --resolution 4", "{work}/net.pkl",
+         "generate_images.py --net={work}/net.pkl --seeds=0-3 --steps=3 --outdir={work}/out", "out/*.png",
+         "--set steps=3", rho="-3", on_a_cpu=False),
 )  # fmt: skip
 
 

@@ -85,6 +85,9 @@ PUBLISHED = (
     ),
     Published("polarprior-progan", StockRepo("genforce/genforce", ("synthesize.py", "models/pggan_generator.py"))),
     Published("polarprior-nvae", StockRepo("NVlabs/NVAE", ("evaluate.py", "neural_ar_operations.py"))),
+    # generate.py and training/networks.py are StyleGAN2's as well
+    Published("polarprior-edm", StockRepo("NVlabs/edm", ("generate.py", "training/networks.py", "fid.py"))),
+    Published("polarprior-edm", StockRepo("NVlabs/edm2", ("generate_images.py", "training/networks_edm2.py"))),
 )
 
 

@@ -23,5 +23,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "facebookresearch/pytorch_GAN_zoo": {"eval.py": patch_argument_parser},
     "genforce/genforce": {"synthesize.py": patch_argument_parser},
     "NVlabs/NVAE": {"evaluate.py": patch_argument_parser},
+    "NVlabs/edm": {"generate.py": patch_click_command},
+    "NVlabs/edm2": {"generate_images.py": patch_click_command},
 }
 """Repository to script to recipe: source to patched source, or NoMatchError."""

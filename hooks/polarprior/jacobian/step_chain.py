@@ -71,13 +71,13 @@ class StepChain:
         return len(self._evaluations)
 
     def __call__(self, z: Tensor, *context: Tensor) -> Tensor:
-        """The result [n, *shape] at latents z [n, *shape]."""
-        with torch.no_grad():
-            return self._states(z, context)[-1][0].to(self._dtype)
+        """The result [n, *shape] at latents z [n, *shape]; torch differentiates it with the memory of all passes."""
+        return self._states(z, context)[-1][0].to(self._dtype)
 
     def at(self, z: Tensor, *context: Tensor) -> LinearMap:
         """The Jacobian at each row of z [n, *shape], in what z has: K = D = the numbers of a row."""
-        states = self._states(z, context)
+        with torch.no_grad():
+            states = self._states(z, context)
         shape, width = z.shape[1:], z[0].numel()
 
         def network_at(index: int) -> LinearMap:
@@ -117,12 +117,11 @@ class StepChain:
         """The slots before each evaluation, and at the end."""
         wide = self._state if has_float64(z.device) else self._dtype
         states = [[share * z.to(wide) for share in self._first]]
-        with torch.no_grad():
-            for index, each in enumerate(self._evaluations):
-                with stage(f"evaluation {index + 1} of {len(self)}"):
-                    given = self._network(self._shown(states[-1], each), *self._told(each, z), *context)
-                values = [*states[-1], given.to(wide)]
-                states.append([_combined(shares, values) for shares in each.slots])
+        for index, each in enumerate(self._evaluations):
+            with stage(f"evaluation {index + 1} of {len(self)}"):
+                given = self._network(self._shown(states[-1], each), *self._told(each, z), *context)
+            values = [*states[-1], given.to(wide)]
+            states.append([_combined(shares, values) for shares in each.slots])
         return states
 
     def _shown(self, slots: Sequence[Tensor], each: Evaluation) -> Tensor:

@@ -70,9 +70,13 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 def polarity_options(function: Callable[..., Any], expose_value: bool = True) -> Callable[..., Any]:
-    """Decorate the function of a click command with the options; it gets their values where `expose_value`."""
+    """Decorate the function of a click command with the options; it gets their values where `expose_value`. Where
+    not, their names are nobody else's: a script's own option may be called rho."""
     for names, attributes in reversed(_OPTIONS):
-        function = click.option(*names, expose_value=expose_value, **attributes)(function)
+        flags = [name for name in names if name.startswith("--")]
+        hidden = f"polarprior_{flags[0].removeprefix('--').replace('-', '_')}"
+        called = names if expose_value else (*flags, hidden)
+        function = click.option(*called, expose_value=expose_value, **attributes)(function)
     return function
 
 

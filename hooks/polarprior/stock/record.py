@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polarprior.building.ranks import share_of_environment
 from polarprior.errors import PolarPriorError, warn
 from polarprior.files import write_atomically
 from polarprior.version import __version__
@@ -35,13 +36,19 @@ class Folder:
             self.found = os.path.dirname(os.path.abspath(name))
 
 
+def _name() -> str:
+    share = share_of_environment({name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")})
+    return NAME if share is None else NAME.replace(".", f"-{share.number}-of-{share.count}.")
+
+
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
 def write_record(
     folder: Path, script: str, arguments: Sequence[str], bank: str, samplers: Sequence[StockSampler]
 ) -> None:
-    """Write what was drawn into ``FOLDER/polarprior.json``; a warning where that can't be done.
+    """Write what was drawn into ``FOLDER/polarprior.json``; a warning where that can't be done. Of several processes
+    that torchrun has started, each writes its own, ``polarprior-1-of-2.json`` and on.
 
     Args:
         folder: where the pictures are.
@@ -58,6 +65,6 @@ def write_record(
         "draws": [each.record() for each in samplers],
     }
     try:
-        write_atomically(folder / NAME, json.dumps(found, indent=1, sort_keys=True).encode())
+        write_atomically(folder / _name(), json.dumps(found, indent=1, sort_keys=True).encode())
     except PolarPriorError as error:
         warn(error.message)

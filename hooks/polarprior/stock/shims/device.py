@@ -12,8 +12,10 @@ from torch.overrides import TorchFunctionMode
 
 def move_cuda_to(device: torch.device) -> None:
     """From now on, what this thread asks torch functions and tensors to put on cuda is put on `device`."""
-    _Elsewhere(device).__enter__()
+    elsewhere = _Elsewhere(device)
+    elsewhere.__enter__()
     _load_to(device)
+    torch.Generator = _generators(elsewhere)  # type: ignore[misc]
     if device.type == "cpu":
         _speak_gloo()
         # No GPU to choose or to wait for. Two functions: torch.compile keeps a list, and none may be on it twice.
@@ -39,11 +41,27 @@ class _Elsewhere(TorchFunctionMode):
         return func(*map(self._mine, args), **{name: self._mine(value) for name, value in (kwargs or {}).items()})
 
     def _mine(self, value: Any) -> Any:
+        """A value that an argument has, but that devices are ours."""
         if isinstance(value, torch.device):
             return self._device if value.type == "cuda" else value
         if isinstance(value, str):
             return str(self._device) if value == "cuda" or value.startswith("cuda:") else value
         return value
+
+
+def _generators(elsewhere: _Elsewhere) -> type[torch.Generator]:
+    """What stands for ``torch.Generator``, which no mode sees: it makes them where `elsewhere` would, and all of them
+    are instances of it."""
+    original = torch.Generator
+
+    class Making(type(original)):  # type: ignore[misc]
+        def __call__(cls, device: Any = "cpu") -> torch.Generator:
+            return original(elsewhere._mine(device))
+
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, original)
+
+    return Making("Generator", (original,), {})
 
 
 def _load_to(device: torch.device) -> None:
