@@ -27,6 +27,8 @@ ZOO = "https://dl.fbaipublicfiles.com/gan_zoo/PGAN/"
 NVAE_DRIVE = "https://drive.google.com/drive/folders/1KVpw12AzdVjvbfEYM_6_3sxTy93wWkbe"
 EDM = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/"
 EDM2 = "https://nvlabs-fi-cdn.nvidia.com/edm2/posthoc-reconstructions/"
+PROJECTED = "https://s3.eu-central-1.amazonaws.com/avg-projects/projected_gan/models/"
+XL = "https://s3.eu-central-1.amazonaws.com/avg-projects/stylegan_xl/models/"
 NVIDIA = "Nvidia Source Code License (non-commercial use)"
 CHURCH, CAR, FFHQ = (
     f"stylegan2 config-f {size}" for size in ("256 (LSUN Church, Cat)", "512 (LSUN Car)", "1024 (FFHQ)")
@@ -287,6 +289,54 @@ REPOSITORIES = (
         ),
         "The networks of 512 pixels make images by a VAE, and are refused; no size of the others is measured.",
     ),
+    Repository(
+        "autonomousvision/projected-gan",
+        (
+            Official("LSUN Church, 256 x 256", "church.pkl", PROJECTED + "church.pkl", "MIT (the repository)", PYTORCH,
+                     "projected-gan", 0),
+            Official("FFHQ, 256 x 256", "ffhq.pkl", PROJECTED + "ffhq.pkl", "the same", PYTORCH, "projected-gan", 0),
+            Official("Pokemon, 256 x 256", "pokemon.pkl", PROJECTED + "pokemon.pkl", "the same", PYTORCH,
+                     "projected-gan", 0),
+        ),
+        (
+            "wget {url}",
+            "sha256sum {file}",
+            "polarprior bank build projected-gan:{file} -n 10000 -k 30 --device cuda --out church.safetensors",
+            "python gen_images.py --network={file} --seeds=0-15 --outdir=out --tilt=-0.5 --bank=church.safetensors",
+        ),
+        "Not opened here; the discriminators in these files import timm.",
+    ),
+    Repository(
+        "autonomousvision/stylegan-xl",
+        (
+            Official("ImageNet, 256 x 256, conditional", "imagenet256.pkl", XL + "imagenet256.pkl",
+                     "MIT and Nvidia's, as the repository states", PYTORCH, "stylegan-xl", 64),
+            Official("FFHQ, 1024 x 1024", "ffhq1024.pkl", XL + "ffhq1024.pkl", "the same", PYTORCH, "stylegan-xl", 64),
+        ),
+        (
+            "wget {url}",
+            "sha256sum {file}",
+            "polarprior bank build stylegan-xl:{file} -n 10000 -k 30 --trunc 0.7 --class 207 --device cuda"
+            " --out golden.safetensors",
+            "python gen_images.py --network={file} --seeds=0-15 --trunc=0.7 --class=207 --outdir=out --tilt=-0.5"
+            " --bank=golden.safetensors",
+        ),
+        "Not opened here; the discriminators in these files import timm.",
+    ),
+    Repository(
+        "brownvc/R3GAN",
+        (
+            Official("FFHQ, 256 x 256", "r3gan.pkl", "", "as the authors' page states", PYTORCH, "r3gan", 64),
+            Official("ImageNet, 64 x 64, conditional", "r3gan.pkl", "", "the same", PYTORCH, "r3gan", 64),
+        ),
+        (
+            "sha256sum {file}",
+            "polarprior bank build r3gan:{file} -n 10000 -k 30 --device cuda --out ffhq.safetensors",
+            "python gen_images.py --network={file} --seeds=0-15 --outdir=out --tilt=-0.5 --bank=ffhq.safetensors",
+        ),
+        "The pickles are on [the authors' page](https://huggingface.co/brownvc), a repository each; `r3gan.pkl` stands "
+        "for one of them. Not opened here.",
+    ),
 )  # fmt: skip
 
 
@@ -303,8 +353,13 @@ def page() -> str:
     return introduction + mark + "\n".join(line for each in REPOSITORIES for line in _section(each, found))
 
 
+FORKS = "stylegan_forks"
+FOLDERS = {"edm2": "edm", "projected-gan": FORKS, "stylegan-xl": FORKS, "r3gan": FORKS}
+"""Folders of plugins that are not called like them."""
+
+
 def _section(repository: Repository, found: dict[str, dict[str, object]]) -> Iterator[str]:
-    plugin = {"edm2": "edm"}.get(repository.files[0].plugin, repository.files[0].plugin).replace("-", "_")
+    plugin = FOLDERS.get(repository.files[0].plugin, repository.files[0].plugin).replace("-", "_")
     yield f"## {repository.name}"
     yield ""
     if repository.note:

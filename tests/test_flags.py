@@ -21,7 +21,7 @@ COMMAND_LINES = ("cli", "command.py", "small.py")
 """They declare flags, and say what is wrong with the words that were typed."""
 OF_STOCK_SCRIPTS = ("errors.py", "polarity.py", "patched.py", "launch.py")
 """They know the flags that stock scripts take, as strings."""
-SEAMS = ("seam.py", "zoo.py", "genforce.py")
+SEAMS = ("seam.py", "seams.py", "zoo.py", "genforce.py")
 """They speak to somebody who has typed the flags of a stock script, but our arguments come first all the same."""
 MODEL = "torch:linear:make"
 SOURCE = """

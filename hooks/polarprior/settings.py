@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from math import isfinite
 from typing import Any, ClassVar, NamedTuple
 
@@ -129,8 +130,8 @@ def asked_settings(values: Mapping[str, Any], own: Mapping[str, OwnSetting], cal
         UsageError: no such setting, or a value outside its domain.
     """
     given = [name for name, value in values.items() if value is not None]
-    if not own and not {*given} <= {*NAMES}:
-        odd = next(name for name in given if name not in NAMES)
+    odd = next((name for name in given if name not in NAMES), "")
+    if odd and not own and not get_close_matches(odd, NAMES, 1):
         raise UsageError(f"{odd}: {called} has no settings of its own", "leave it out")
     check_names(given, [*NAMES, *own])
     read = {

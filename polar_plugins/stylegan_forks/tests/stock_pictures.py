@@ -4,18 +4,20 @@ What ``gen_images.py`` of the three repositories does for a seed, by the reposit
 with nothing of the launcher or of a plugin in between but modules that Python no longer has. CLASS may be empty.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from polarprior.stock.shims.modules import supply_missing_modules
+from polarprior.plugin import use_checkout
+from polarprior_stylegan_forks.repos import PROJECTED_GAN, R3GAN, STYLEGAN_XL
 
 
 def main(checkout, network, seeds, psi, label, folder):
-    supply_missing_modules()
-    sys.path.insert(0, checkout)
+    os.environ["POLARPRIOR_VENDOR"] = checkout
+    use_checkout([PROJECTED_GAN, STYLEGAN_XL, R3GAN])
     import legacy
 
     with open(network, "rb") as file:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polarprior as pp
 import pytest
 from PIL import Image
-from polarprior.bank.bank import Bank
 from polarprior.plugin import StockRepo
 from polarprior_stylegan_forks.repos import PROJECTED_GAN, R3GAN, STYLEGAN_XL
 
@@ -234,7 +234,7 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn):
     real = [np.asarray(Image.open(path), int) for path in (work / "real").glob("*.png")]
     fakes = [image for image in images if not any(np.array_equal(image, each) for each in real)]
     assert len(fakes) >= 32
-    seeds = Bank.open(work / "bank.safetensors").seeds.tolist()
+    seeds = pp.Bank.open(work / "bank.safetensors").seeds.tolist()
     checkout.reference(",".join(map(str, seeds)))
     known = np.stack([np.asarray(Image.open(work / f"reference/seed{seed:04d}.png"), int) for seed in seeds])
     nearest = [np.abs(known - image).reshape(len(known), -1).max(1).min() for image in fakes]
@@ -248,7 +248,7 @@ def test_a_batch_of_one_seed_is_a_grid_of_bank_rows(checkout):
     checkout.pictures("batch", "--batch-sz=4", *checkout.polarity, seeds="0")
     grid = np.asarray(Image.open(checkout.work / "batch/seed0000.png"), int)
     assert grid.shape == (32, 32, 3)
-    seeds = Bank.open(checkout.work / "bank.safetensors").seeds.tolist()
+    seeds = pp.Bank.open(checkout.work / "bank.safetensors").seeds.tolist()
     checkout.reference(",".join(map(str, seeds)))
     known = [np.asarray(Image.open(checkout.work / f"reference1/seed{seed:04d}.png"), int) for seed in seeds]
     for x in (0, 16):
@@ -270,7 +270,7 @@ def test_classes_that_the_script_draws_stay_theirs(checkout):
     checkout.build(work / "network.pkl", bank, "-n", 90, "-k", 4, f"--trunc={PSI}")
     checkout.run(*words, f"--bank={bank}", f"--outdir={work}/all")
     record = json.loads((work / "all/polarprior.json").read_text())
-    opened = Bank.open(bank)
+    opened = pp.Bank.open(bank)
     for seed, (_, row) in zip(map(int, SEEDS.split(",")), record["draws"][0]["drawn"], strict=True):
         label = str(np.random.RandomState(seed).randint(low=0, high=3, size=1)[0])
         assert int(opened.labels[opened.seeds.tolist().index(row)]) == int(label)
