@@ -292,8 +292,8 @@ REPOSITORIES = (
     Repository(
         "autonomousvision/projected-gan",
         (
-            Official("LSUN Church, 256 x 256", "church.pkl", PROJECTED + "church.pkl", "MIT (the repository)", PYTORCH,
-                     "projected-gan", 0),
+            Official("LSUN Church, 256 x 256", "church.pkl", PROJECTED + "church.pkl", "MIT (the repository)",
+                     PYTORCH, "projected-gan", 0),
             Official("FFHQ, 256 x 256", "ffhq.pkl", PROJECTED + "ffhq.pkl", "the same", PYTORCH, "projected-gan", 0),
             Official("Pokemon, 256 x 256", "pokemon.pkl", PROJECTED + "pokemon.pkl", "the same", PYTORCH,
                      "projected-gan", 0),
@@ -311,7 +311,8 @@ REPOSITORIES = (
         (
             Official("ImageNet, 256 x 256, conditional", "imagenet256.pkl", XL + "imagenet256.pkl",
                      "MIT and Nvidia's, as the repository states", PYTORCH, "stylegan-xl", 64),
-            Official("FFHQ, 1024 x 1024", "ffhq1024.pkl", XL + "ffhq1024.pkl", "the same", PYTORCH, "stylegan-xl", 64),
+            Official("FFHQ, 1024 x 1024", "ffhq1024.pkl", XL + "ffhq1024.pkl", "the same", PYTORCH, "stylegan-xl",
+                     64),
         ),
         (
             "wget {url}",
@@ -334,8 +335,8 @@ REPOSITORIES = (
             "polarprior bank build r3gan:{file} -n 10000 -k 30 --device cuda --out ffhq.safetensors",
             "python gen_images.py --network={file} --seeds=0-15 --outdir=out --tilt=-0.5 --bank=ffhq.safetensors",
         ),
-        "The pickles are on [the authors' page](https://huggingface.co/brownvc), a repository each; `r3gan.pkl` stands "
-        "for one of them. Not opened here.",
+        "The pickles are on [the authors' page](https://huggingface.co/brownvc), a repository each; `r3gan.pkl` "
+        "stands for one of them. Not opened here.",
     ),
 )  # fmt: skip
 
