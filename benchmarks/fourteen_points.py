@@ -204,11 +204,22 @@ def said(folder: Path, checkout: Path, typed: str) -> str:
     return text.replace(str(folder), ".").replace(str(checkout), ".").replace(sys.executable, "python")
 
 
+def with_others(page: str, parts: list[str]) -> list[str]:
+    """The sections of a page, those that were written anew in the place of their namesakes."""
+    mark = "\n## "
+    new = {section.partition(".")[0]: section for section in "\n".join(parts).split(mark)[1:]}
+    head, *sections = page.split(mark)
+    kept = [new.get(section.partition(".")[0], section).rstrip("\n") + "\n" for section in sections]
+    return [mark.join([head, *kept])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, required=True)
     parser.add_argument("--page", type=Path)
-    parser.add_argument("--only", type=int, action="append", help="Points by their numbers.")
+    parser.add_argument(
+        "--only", type=int, action="append", help="Points by their numbers; the page keeps the others."
+    )
     arguments = parser.parse_args()
     parts = [
         "# The first ten minutes, before and after\n\n"
@@ -230,8 +241,10 @@ def main() -> None:
                     told = said(Path(root) / name, checkout, typed)
                     parts.append(f"{name}:\n\n```\n{told}\n```\n")
                 print("\n".join(parts[-3:]), flush=True)
-                if arguments.page:
-                    arguments.page.write_text("\n".join(parts))
+        if arguments.page and arguments.only:
+            parts = with_others(arguments.page.read_text(), parts)
+        if arguments.page:
+            arguments.page.write_text("\n".join(parts))
 
 
 if __name__ == "__main__":

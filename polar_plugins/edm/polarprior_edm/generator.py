@@ -79,6 +79,7 @@ def generator_of(plugin: str, network: Any, guide: Any, asked: Settings) -> Gene
         settings=settings,
         num_classes=network.label_dim or None,
         network=denoiser,
+        evaluations=len(chain),
     )
 
 
