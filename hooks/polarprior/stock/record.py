@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polarprior.building.ranks import share_of_environment
 from polarprior.errors import PolarPriorError, warn
 from polarprior.files import write_atomically
 from polarprior.version import __version__
@@ -37,6 +36,9 @@ class Folder:
 
 
 def _name() -> str:
+    """What the record of this process is called."""
+    from polarprior.building.ranks import share_of_environment  # imports torch
+
     share = share_of_environment({name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")})
     return NAME if share is None else NAME.replace(".", f"-{share.number}-of-{share.count}.")
 
