@@ -5,9 +5,9 @@
 A row is a small network of `networks_of_today.py`, in a process of its own on one thread. A tangent: the median over
 5 turns of a JVP of 48 tangents at 4 latents, over 48 times that of a forward pass of those 4 without gradients, in
 CPU time, the two in turns. Log singular values, the largest 30, are compared with those of a dense Jacobian, in
-float64 (EDM2's network names float32 itself). Memory is the peak above what the process held before, over that of
-plain forward mode (``vmap(jvp)``) for the same product. RULE, normalise_last or joined_products, is left out of the
-engine, to see what it is worth. Ten minutes.
+float64 (float32 for EDM2, whose network names that itself, and for the forks of StyleGAN). Memory is the peak above
+what the process held before, over that of plain forward mode (``vmap(jvp)``) for the same product. RULE,
+normalise_last or joined_products, is left out of the engine, to see what it is worth. Ten minutes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from polarprior_benchmarks.reporting import Report
 from torch import Tensor
 
 LATENTS, TANGENTS, TURNS, TOP = 4, 48, 5, 30
+HIGH = 100
 CLOSE, ADJOINT, MEMORY = 1e-3, 1e-5, 2.0
 
 
@@ -54,9 +55,14 @@ def peak_bytes(function: Callable[[], object]) -> int:
 
 
 def dense(network: Made, z: Tensor) -> Tensor:
-    """The Jacobian [D, K] of one latent, row by row."""
+    """The Jacobian [D, K] of one latent by plain differentiation: row by row, or where it is high by its columns."""
+    exact = network
+    if network.exact != z.dtype:
+        exact = network._replace(module=copy.deepcopy(network.module).to(network.exact))
     point = z.to(network.exact).requires_grad_(True)
-    value = network.call(copy.deepcopy(network.module).to(network.exact), point).flatten()
+    value = exact(point).flatten()
+    if len(value) > HIGH * point.numel():
+        return LinearMap.of(exact, point).jvp(torch.eye(point.numel(), dtype=point.dtype)[None])[0]
     rows = (torch.autograd.grad(each, point, retain_graph=True)[0].flatten() for each in value)
     return torch.stack(list(rows))
 

@@ -152,7 +152,7 @@ def edm2() -> Made:
     )  # it names that itself
 
 
-def fork(plugin: str, words: str) -> Callable[[], Made]:
+def fork(plugin: str, words: str, size: int = SIZE) -> Callable[[], Made]:
     """The network that the plugin for forks of StyleGAN writes and loads."""
 
     def make() -> Made:
@@ -162,9 +162,10 @@ def fork(plugin: str, words: str) -> Callable[[], Made]:
         from polarprior_stylegan_forks.small import main
 
         path = Path(tempfile.mkdtemp()) / "net.pkl"
-        main([*words.split(), str(path), "--resolution", str(SIZE)], standalone_mode=False)
+        main([*words.split(), str(path), "--resolution", str(size)], standalone_mode=False)
         generator = pp.load(f"{plugin}:{path}", "cpu")
-        return Made(generator.network, lambda _, z: generator.synthesize(z, None), tuple(generator.prior.shape))
+        shape = tuple(generator.prior.shape)
+        return Made(generator.network, lambda _, z: generator.synthesize(z, None), shape, torch.float32)
 
     return make
 
@@ -223,7 +224,7 @@ KINDS = {
     "R3GAN": Kind(fork("r3gan", "r3gan --float32")),
     "StyleGAN-XL": Kind(fork("stylegan-xl", "stylegan-xl")),
     "projected-gan, StyleGAN2": Kind(fork("projected-gan", "projected-gan")),
-    "projected-gan, FastGAN": Kind(fork("projected-gan", "projected-gan-fastgan")),
+    "projected-gan, FastGAN": Kind(fork("projected-gan", "projected-gan-fastgan", 128)),
     "conditional DCGAN with one_hot": Kind(one_hot),
     "MultiheadAttention, layer and RMS norm": Kind(tokens),
 }
