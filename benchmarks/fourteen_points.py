@@ -201,7 +201,10 @@ def said(folder: Path, checkout: Path, typed: str) -> str:
         said_last = [index for index, line in enumerate(kept) if re.match(r"[\w.]+(Error|Exception): ", line)]
         kept = kept[said_last[-1] :] if said_last else kept
     text = "\n".join(kept[-LINES:] or ["(nothing)"])
-    return text.replace(str(folder), ".").replace(str(checkout), ".").replace(sys.executable, "python")
+    places = {str(folder): ".", str(checkout): ".", sys.executable: "python", sys.prefix: "ENVIRONMENT"}
+    for place, shown in places.items():
+        text = text.replace(place, shown)
+    return text
 
 
 def with_others(page: str, parts: list[str]) -> list[str]:

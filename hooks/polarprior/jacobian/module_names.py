@@ -1,4 +1,4 @@
-"""Which module of a model each operation of a graph comes from, for what is said where a model can't be traced."""
+"""Names of the modules that the operations of a graph come from, for what is said where a model can't be traced."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from torch.fx.traceback import annotate, preserve_node_meta
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 KEY = "polarprior module"
+NOT_THE_MODEL = {Path(torch.__file__).parent, Path(__file__).parents[1]}
+"""Folders of code that is not the model's own: torch's, and ours."""
 
 
 class ModuleNames:
@@ -76,9 +78,8 @@ def operation_of(node: fx.Node) -> str:
 
 def line_of(error: BaseException) -> str:
     """The line of the model's own code that an error came from, and where it is; empty where there is none."""
-    inner = Path(torch.__file__).parent
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if path.is_file() and inner not in path.parents and "polarprior" not in path.parts:
+        if path.is_file() and NOT_THE_MODEL.isdisjoint(path.parents):
             return f"{linecache.getline(frame.filename, frame.lineno or 0).strip()} ({path.name}:{frame.lineno})"
     return ""

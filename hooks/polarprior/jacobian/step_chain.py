@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -138,18 +139,14 @@ def heun(levels: Sequence[float]) -> list[Evaluation]:
     Args:
         levels: t from the highest to the lowest, without the 0; the latent is scaled by the first.
     """
+    # The slots: where the step began, and where its first half has come to.
+    begin, done = (1.0, 0.0), (0.0, 0.0, 0.0)
     found = []
-    for now, then in zip(levels, [*levels[1:], 0.0], strict=True):
-        step = (then - now) / now
-        # The slots: where the step began, and where its first half has come to.
-        found.append(Evaluation((1.0, 0.0), now, ((1.0, 0.0, 0.0), (1 + step, 0.0, -step))))
-        if then == 0:
-            found[-1] = Evaluation((1.0, 0.0), now, ((1 + step, 0.0, -step), (0.0, 0.0, 0.0)))
-            continue
-        back = (then - now) / then
-        mean = (0.5, 0.5 + 0.5 * back, -0.5 * back)
-        found.append(Evaluation((0.0, 1.0), then, (mean, (0.0, 0.0, 0.0))))
-    return found
+    for now, then in pairwise(levels):
+        step, back = (then - now) / now, (then - now) / then
+        found.append(Evaluation(begin, now, ((1.0, 0.0, 0.0), (1 + step, 0.0, -step))))
+        found.append(Evaluation((0.0, 1.0), then, ((0.5, 0.5 + 0.5 * back, -0.5 * back), done)))
+    return [*found, Evaluation(begin, levels[-1], ((0.0, 0.0, 1.0), done))]  # to 0: what the network gives
 
 
 def euler(levels: Sequence[float]) -> list[Evaluation]:

@@ -59,7 +59,7 @@ class TestJacobians(ForkTests):
         return Stages(styles, images)
 
     def test_a_style_is_that_of_the_mapping_network(self, generator):
-        """Whose own truncation rounds otherwise."""
+        """The model's own truncation rounds otherwise."""
         network, label = generator.network, None if generator.num_classes is None else 1
         z = generator.prior.draw([5]).z.float()
         c = torch.eye(3)[[1]] if label else None
