@@ -201,7 +201,7 @@ def said(folder: Path, checkout: Path, typed: str) -> str:
         said_last = [index for index, line in enumerate(kept) if re.match(r"[\w.]+(Error|Exception): ", line)]
         kept = kept[said_last[-1] :] if said_last else kept
     text = "\n".join(kept[-LINES:] or ["(nothing)"])
-    places = {str(folder): ".", str(checkout): ".", sys.executable: "python", sys.prefix: "ENVIRONMENT"}
+    places = {sys.executable: "python", sys.prefix: "ENVIRONMENT", str(folder): ".", str(checkout): "."}
     for place, shown in places.items():
         text = text.replace(place, shown)
     return text
