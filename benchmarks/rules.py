@@ -2,9 +2,11 @@
 
     python benchmarks/rules.py [--vendor FOLDER] [--json FILE]
 
-A rule of `polarprior/jacobian/rewriting.py` that serves a single model belongs into that model's plugin. Models of
-stock repositories are small ones that the classes of the checkouts in --vendor (POLARPRIOR_VENDOR) write;
-``torch:rules:users_dcgan`` is a generator as users write them. About two minutes.
+A rule of `polarprior/jacobian/rewriting.py` that serves a single model belongs into that model's plugin. Counted
+besides are the rewriting of attention (`attention.py`), group norms that are taken apart and the ``one_hot`` that is
+replaced (`forward_graph.py`). Models of stock repositories are small ones that the classes of the checkouts in
+--vendor (POLARPRIOR_VENDOR) write, and so are the networks of `networks_of_today.py`, which need diffusers as well;
+``torch:rules:users_dcgan`` is a generator as users write them. About six minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from pathlib import Path
 import polarprior as pp
 import torch
 from five_models import FILES, MODELS
-from polarprior.jacobian import linear_program, rewriting
+from networks_of_today import KINDS, made
+from polarprior.jacobian import attention, forward_graph, linear_program, rewriting
+from polarprior.jacobian.nodes import aten
+from polarprior.jacobian.traced import TracedJacobian
 from polarprior_benchmarks.reporting import Report
 from torch import nn
 
@@ -36,8 +41,10 @@ EVERYONE_S = (
 )
 USERS = ("torch:rules:users_dcgan",)
 FEATURES = ("dcgan-faces@perceptual:efficientnet-lite0",)
-LAST = "sub_pixel"
-"""No rule of the graph, but done to it at the end: the last layer as a plain convolution."""
+TODAY = "today:"
+"""Before the name of a network of `networks_of_today.py`."""
+BESIDE = ("joined_products", "fused_product", "sub_pixel", "normalise_last", "group_norm", "one_hot")
+"""No rules of the sweep, but done to a graph before it or after it."""
 
 
 def users_dcgan() -> pp.Generator:
@@ -57,26 +64,40 @@ def users_dcgan() -> pp.Generator:
 
 
 def counted(model: str) -> dict[str, int]:
-    """How often each rule is applied to MODEL, or to its Jacobian in MODEL@SPACE."""
+    """How often each rule is applied to MODEL, to its Jacobian in MODEL@SPACE, or to a network of today."""
     found: Counter[str] = Counter()
 
     def watched(name, rule):
-        def apply(node):
-            changed = rule(node)
+        def apply(*args, **kwargs):
+            changed = rule(*args, **kwargs)
             found[name] += changed is not None
             return changed
 
         return apply
 
+    def rewritten(*args):
+        found["normalise_last"] += 1
+        rewrite(*args)
+
     names = [rule.__name__.strip("_") for rule in rewriting.RULES]
     rewriting.RULES = tuple(map(watched, names, rewriting.RULES))
-    rewriting._fused_product = watched("fused_product", rewriting._fused_product)
-    linear_program.sub_pixel_arguments = watched(LAST, linear_program.sub_pixel_arguments)
+    for name in ("joined_products", "fused_product"):
+        setattr(rewriting, f"_{name}", watched(name, getattr(rewriting, f"_{name}")))
+    linear_program.sub_pixel_arguments = watched("sub_pixel", linear_program.sub_pixel_arguments)
+    rewrite, attention._rewrite = attention._rewrite, rewritten
+    group_norm = aten.native_group_norm.default
+    forward_graph.DECOMPOSED[group_norm] = watched("group_norm", forward_graph.DECOMPOSED[group_norm])
+    forward_graph._one_hot = watched("one_hot", forward_graph._one_hot)
+    names.extend(BESIDE)
+    if model.startswith(TODAY):
+        network = made(model.removeprefix(TODAY))
+        TracedJacobian(network).at(torch.randn(1, *network.shape, generator=torch.Generator().manual_seed(0)))
+        return {name: found[name] for name in names}
     source, _, space = model.partition("@")
     generator = pp.load(source, "cpu")
     latents = generator.prior.draw([0], None if generator.num_classes is None else 0)
     pp.jacobian_fn(generator, space or "pixel")(latents)
-    return {name: found[name] for name in [*names, "fused_product", LAST]}
+    return {name: found[name] for name in names}
 
 
 def main() -> None:
@@ -110,6 +131,7 @@ def main() -> None:
             run("-m", *words.format(path).split())
             file = path / "net_s2_i100.pt" if name == "progan (pytorch_GAN_zoo)" else path
             sources[name] = f"{plugin}:{file}"
+        sources.update({name: TODAY + name for name in (KINDS if options.vendor else ())})
         for name, source in sources.items():
             for rule, count in json.loads(run(__file__, "--one", source).splitlines()[-1]).items():
                 serves.setdefault(rule, {})[name] = count

@@ -204,6 +204,20 @@ def test_another_model_is_refused_by_its_field(generator, out, monkeypatch, expe
     assert is_whole(out, expected)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_build_goes_on_with_compile_as_it_was_begun(generator, out, expected, monkeypatch, compiled):
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    interrupt(generator, out, monkeypatch, compile=compiled)
+    plan = json.loads((out.with_name("bank.parts") / "plan.json").read_text())
+    assert ("compile" in plan["request"]) == compiled, "plans from before there was compile go on"
+    with pytest.raises(PolarPriorError, match=f"a build with compile {compiled}, got {not compiled}") as raised:
+        pp.build_bank(generator, **BUILD, compile=not compiled, out=out)
+    assert raised.value.hint.startswith("use compile=True, ") == compiled
+    found = pp.build_bank(generator, **BUILD, compile=compiled, out=out)
+    assert is_whole(out, expected) or compiled
+    assert len(found) == 120
+
+
 def test_a_damaged_plan_is_said_to_be(generator, out, monkeypatch):
     interrupt(generator, out, monkeypatch)
     plan = out.with_name("bank.parts") / "plan.json"

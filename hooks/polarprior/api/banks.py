@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     estimator=text().or_none(),
     tol=number(above=0, use="use such as tol=0.05"),
     memory=whole(1, 2**60).or_none(),
+    compile=flag(),
     out=path().or_none(),
     workers=whole(1, 10_000, "use workers=1"),
     engine=text("use engine='local'"),
@@ -67,6 +68,7 @@ def build_bank(
     estimator: str | None = None,
     tol: float = TOLERANCE,
     memory: int | None = None,
+    compile: bool = False,
     out: str | Path | None = None,
     workers: int = 1,
     engine: str = "local",
@@ -90,6 +92,9 @@ def build_bank(
         tol: largest error of a log-volume that is accepted, nats. Up to 300 random rows are solved exactly, and
             the bank's metadata says what was found.
         memory: bytes of working memory that Jacobian products may take; where memory runs out, less is used.
+        compile: take Jacobian products by `torch.compile`, which needs a C++ compiler. Compiling takes up to minutes;
+            from a thousand rows on it pays on networks with attention or styles. Log-volumes change in their last
+            digits.
         out: where the bank is written. What has been solved is kept in ``OUT.parts`` until it is all there, so that
             the same call goes on after whatever ended it. None: the bank is in memory only.
         workers: processes that work at once; the bank is the same, however many. More than one needs a generator that
@@ -111,7 +116,7 @@ def build_bank(
     """
     host = host or default_host()
     request = Request(
-        n, k, space, domain, None if classes is None else tuple(classes), seeds_from, estimator, tol, memory
+        n, k, space, domain, None if classes is None else tuple(classes), seeds_from, estimator, tol, memory, compile
     )
     labour = Labour(workers, engine, None, max_shard_size, progress)
     if out is None:

@@ -14,7 +14,8 @@ TRIED = 4
 
 def say_cost(solver: Solver, plan: Plan) -> None:
     """Solve some latents twice, since the first time finds out how, and say on stderr what all of them will take."""
-    unit = Unit("part", 0, min(TRIED, plan.chunk, plan.request.n))
+    tried = plan.chunk if plan.request.compile else min(TRIED, plan.chunk)  # what is compiled is for whole chunks
+    unit = Unit("part", 0, min(tried, plan.request.n))
     solver(unit)
     began = time.perf_counter()
     solver(unit)

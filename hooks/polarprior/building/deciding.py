@@ -12,6 +12,7 @@ from polarprior.building.plan import Plan, Request, rows_of_a_part
 from polarprior.checks import check_behaves, check_differentiates
 from polarprior.errors import UsageError
 from polarprior.generator import Generator
+from polarprior.jacobian.compiled import check_compiles, compiling
 from polarprior.jacobian.memory import memory_limit
 from polarprior.jacobian.of_generator import JacobianOf, rank_of
 from polarprior.stages import stage
@@ -77,11 +78,13 @@ def decide(
         progress: show a bar while calibrating.
 
     Raises:
-        UsageError: k, the space, the estimator or the memory out of range.
+        UsageError: k, the space, the estimator or the memory out of range, or `torch.compile` doesn't work here.
         PluginError: the generator draws noise inside or couples its batch, or its Jacobian holds NaN or infinity, is
             zero, or can't be taken.
     """
     request = plan.request
+    if request.compile:
+        check_compiles(generator.device)
     jacobian_fn = jacobian_of(generator, request.space, request.domain)
     rows = np.arange(min(PROBED, request.n))
     with stage("trying the model's Jacobians"):
@@ -108,7 +111,7 @@ def decide(
         return plan, None
     if calibration is None:
         size = CALIBRATED if first.start is None else CALIBRATED_WITH_START
-        with exact_arithmetic(), memory_limit(request.memory):
+        with exact_arithmetic(), memory_limit(request.memory), compiling(request.compile):
             calibration = calibrate(
                 generator,
                 jacobian_fn,

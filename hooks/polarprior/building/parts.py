@@ -31,7 +31,7 @@ _OWN = (
     ".*.tmp",
     ".tmp*",
 )
-_ARGUMENTS = ("n", "k", "seeds_from", "space", "domain", "estimator", "tol", "memory", "trunc", "device")
+_ARGUMENTS = ("n", "k", "seeds_from", "space", "domain", "estimator", "tol", "memory", "compile", "trunc", "device")
 
 
 class Parts:
@@ -85,7 +85,7 @@ class Parts:
         found = None if stored is None else plan.difference(stored)
         if found is not None:
             field, was, now = found
-            can_be_asked = field in _ARGUMENTS and was != "None" and re.fullmatch(r"[\w.:-]+", was)
+            can_be_asked = field in _ARGUMENTS and was not in ("None", "False") and re.fullmatch(r"[\w.:-]+", was)
             asked = f"use {field}={was}, " if can_be_asked else ""
             raise PolarPriorError(
                 f"out: {self.folder} holds a build with {field} {was}, got {now}",

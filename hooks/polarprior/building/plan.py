@@ -37,6 +37,7 @@ class Request:
     estimator: str | None
     tol: float
     memory: int | None
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if not (self.n >= 1 and 0 <= self.seeds_from <= 2**32 - self.n):
@@ -107,12 +108,10 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON."""
-        return json.dumps(
-            {**asdict(self), "settings": self.settings.to_dict()},
-            sort_keys=True,
-            separators=(",", ":"),
-            allow_nan=False,
-        )
+        values = {**asdict(self), "settings": self.settings.to_dict()}
+        if not self.request.compile:  # plans that are older than this field go on
+            del values["request"]["compile"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def digest(self) -> str:
@@ -173,4 +172,4 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of the request and of the settings beside the others, under the names that a user knows them by."""
     values = dict(values)
     settings = dict(values.pop("settings"))
-    return {**values.pop("request"), **settings.pop("own", {}), **settings, **values}
+    return {"compile": False, **values.pop("request"), **settings.pop("own", {}), **settings, **values}

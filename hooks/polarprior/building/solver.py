@@ -17,6 +17,7 @@ from polarprior.errors import PluginError, PolarPriorError
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import HostName
+from polarprior.jacobian.compiled import compiling
 from polarprior.jacobian.memory import memory_limit
 from polarprior.jacobian.of_generator import JacobianOf
 from polarprior.volume.arithmetic import exact_arithmetic
@@ -96,7 +97,7 @@ class Solver:
         estimator, chunk = ("exact", plan.audit_chunk) if unit.kind == "audit" else (plan.chosen, plan.chunk)
         k = plan.rank if estimator == "exact" else plan.request.k
         rows, hashes, spectra = plan.rows(unit), [], []
-        with exact_arithmetic(), memory_limit(plan.request.memory):
+        with exact_arithmetic(), memory_limit(plan.request.memory), compiling(plan.request.compile):
             for start in range(0, len(rows), chunk):
                 latents = self._draw(rows[start : start + chunk])
                 hashes.append(latent_hash(latents.z))

@@ -55,6 +55,12 @@ def bank() -> None:
 )
 @click.option("--tol", type=float, help="Largest error of a log-volume that is accepted, in nats; 0.05 if not given.")
 @click.option("--memory", type=Bytes(), help="Working memory for Jacobian products, such as 4G.")
+@click.option(
+    "--compile",
+    is_flag=True,
+    help="Take Jacobian products by torch.compile, which needs a C++ compiler: pays from a thousand latents on, on "
+    "networks with attention or styles.",
+)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes at once; on GPUs one each.")
 @click.option("--engine", default="local", show_default=True, help="local, or ray: the cluster of RAY_ADDRESS.")
 @click.option("--shard", help="Solve the i-th of n shares, as 2/8; torchrun and SLURM say it themselves.")
@@ -75,6 +81,7 @@ def build(
     estimator: str | None,
     tol: float | None,
     memory: int | None,
+    compile: bool,
     workers: int,
     engine: str,
     shard: str | None,
@@ -107,6 +114,7 @@ def build(
         estimator=estimator,
         tol=TOLERANCE if tol is None else tol,
         memory=memory,
+        compile=compile,
     )
     if share is not None and shard is None:
         say(f"share {share}, as the environment says; for all of the bank: --shard 1/1", err=True)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from polarprior.jacobian.compiled import CompiledBlocks
 from polarprior.jacobian.memory import Halving
 from polarprior.jacobian.module_names import operation_of
 from polarprior.jacobian.nodes import Node, Stage, Untraceable, aten, same_kind
@@ -38,6 +39,7 @@ class LinearProgram:
     Attributes:
         row_bytes: the most memory that one direction takes at any moment.
         halving: what remembers how many directions were too many for memory.
+        compiled: what keeps its compiled graphs.
 
     Raises:
         Untraceable: it draws random numbers, or writes into a tensor.
@@ -73,7 +75,7 @@ class LinearProgram:
         constants = {node: self._constants[node] for node in needed if node in self._constants}
         self._direction_constants = {node: channels_last(value) for node, value in constants.items()}
         self._last_uses = _last_uses(self._at_direction, keep={*constants, *self._residuals, self._result})
-        self.halving = Halving()
+        self.halving, self.compiled = Halving(), CompiledBlocks()
         self.row_bytes = _peak_bytes(self._direction, self._at_direction, self._last_uses)
 
     def to(self, dtype: torch.dtype) -> LinearProgram:

@@ -13,6 +13,7 @@ from torch.func import functionalize, jvp, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
 
+from polarprior.jacobian.compiled import compiling, is_compiling
 from polarprior.jacobian.forward_graph import Running, forward_graph
 from polarprior.jacobian.linear_map import LinearMap, plain_attention
 from polarprior.jacobian.linear_program import LinearProgram, channels_last, to_dtype
@@ -69,7 +70,7 @@ class TracedJacobian:
 
     def _traced(self, point: Tensor, context: list[Tensor]) -> _Programs | None:
         try:
-            with torch.no_grad(), plain_attention():
+            with torch.no_grad(), plain_attention(), compiling(False):
                 programs = _trace(self._function, point, context)
                 programs.first.finish()
                 programs.second.finish()
@@ -196,18 +197,29 @@ def _products(
     if dtype != out.dtype:
         program, residuals = program.to(dtype), [to_dtype(each, dtype) for each in residuals]
     along = vmap(program, in_dims=(None, 0))
+    compiled = is_compiling()
+
+    def product(block: Callable[..., Tensor], here: list[Tensor], there: Tensor) -> Tensor:
+        return program.compiled(block, here, there) if compiled else block(here, there)
 
     @torch.no_grad()
     def run(rows: int) -> Tensor:
         latents, at_once = max(1, rows // m), min(rows, m)
-        for i in range(0, n, latents):
-            here = [each[i : i + latents] for each in residuals]
-            for j in range(0, m, at_once):
-                block = directions[i : i + latents, j : j + at_once]
+        for i in _blocks(n, latents, alike=compiled):
+            here = [each[i] for each in residuals]
+            for j in _blocks(m, at_once, alike=compiled):
                 if latents == 1:  # one vmap less: its residuals need no axis for the latents
-                    out[i, j : j + at_once] = along([each[0] for each in here], block[0])[:, 0]
+                    out[i.start, j] = product(along, [each[0] for each in here], directions[i.start, j])[:, 0]
                 else:
-                    out[i : i + latents, j : j + at_once] = vmap(along)(here, block)[:, :, 0]
+                    out[i, j] = product(vmap(along), here, directions[i, j])[:, :, 0]
         return out
 
     return program.halving(run, min(rows_at_once(program.row_bytes, directions.device), n * m)).mT
+
+
+def _blocks(total: int, most: int, alike: bool) -> list[slice]:
+    """Blocks of `most`, the last one shorter; or `alike`, of one size, where the last begins a little earlier."""
+    if not alike:
+        return [slice(start, min(start + most, total)) for start in range(0, total, most)]
+    size = -(-total // -(-total // most))
+    return [slice(start, start + size) for start in (min(each, total - size) for each in range(0, total, size))]
