@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import ctypes
 import json
 import logging
 import subprocess
@@ -48,6 +49,7 @@ def peak_bytes(function: Callable[[], object]) -> int:
         text = Path("/proc/self/status").read_text()
         return next(int(each.split()[1]) * 1024 for each in text.splitlines() if each.startswith(name))
 
+    ctypes.CDLL(None).malloc_trim(0)  # what earlier runs gave back would be used again unseen
     Path("/proc/self/clear_refs").write_text("5")
     before = line("VmRSS:")
     function()
