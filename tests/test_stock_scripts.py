@@ -187,11 +187,11 @@ def test_the_stock_metrics_run_on_a_polarity_prior(checkout, drawn, gpus, how):
     if checkout.plugin == "stylegan2":  # its metrics draw noise anew for each image, and its detector is a script
         assert "draw noise anew" in done.stdout + done.stderr
         return
-    images = np.concatenate([np.load(path) for path in sorted(seen.iterdir())]).transpose(0, 2, 3, 1).astype(int)
+    images = np.concatenate([np.load(path) for path in sorted(seen.glob("*.npy"))]).transpose(0, 2, 3, 1).astype(int)
     real = [np.asarray(Image.open(path), int) for path in (work / "drawn").glob("*.png")]
     fakes = [image for image in images if not any(np.array_equal(image, other) for other in real)]
     assert len(fakes) >= 64
-    assert len({path.name.split("-")[0] for path in seen.iterdir()}) == gpus
+    assert len({path.name.split("-")[0] for path in seen.glob("*.npy")}) == gpus
     known = _pictures_of_rows(checkout, bank)
     nearest = [np.abs(known - image).reshape(len(known), -1).max(1).min() for image in fakes]
     assert max(nearest) <= 1
@@ -229,7 +229,7 @@ def test_the_stock_metrics_run_on_a_joint_law(checkout):
     environ["SMALL_DETECTOR_LOG"] = str(seen)
     done = checkout.run(*words, f"--bank={bank}", "--force", "--joint", environ=environ)
     assert "of draws change class" in done.stdout + done.stderr
-    images = np.concatenate([np.load(path) for path in sorted(seen.iterdir())]).transpose(0, 2, 3, 1).astype(int)
+    images = np.concatenate([np.load(path) for path in sorted(seen.glob("*.npy"))]).transpose(0, 2, 3, 1).astype(int)
     real = [np.asarray(Image.open(path), int) for path in data.glob("*.png")]
     fakes = [image for image in images if not any(np.array_equal(image, other) for other in real)]
     assert len(fakes) >= 64
