@@ -4,10 +4,11 @@
 
 A row is a small network of `networks_of_today.py`, in a process of its own on one thread. A tangent: the median over
 5 turns of a JVP of 48 tangents at 4 latents, over 48 times that of a forward pass of those 4 without gradients, in
-CPU time, the two in turns. Log singular values, the largest 30, are compared with those of a dense Jacobian, in
-float64 (float32 for EDM2, whose network names that itself, and for the forks of StyleGAN). Memory is the peak above
-what the process held before, over that of plain forward mode (``vmap(jvp)``) for the same product. RULE,
-normalise_last or joined_products, is left out of the engine, to see what it is worth. Ten minutes.
+CPU time, the two in turns, with large pages of memory as in `five_models.py`. Log singular values, the largest 30,
+are compared with those of a dense Jacobian, in float64 (float32 for EDM2, whose network names that itself, and for
+the forks of StyleGAN). Memory is the peak above what the process held before, over that of plain forward mode
+(``vmap(jvp)``) for the same product. RULE, normalise_last or joined_products, is left out of the engine, to see what
+it is worth. Five minutes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import copy
 import ctypes
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from five_models import QUIET
 from networks_of_today import KINDS, Made, made
 from polarprior.jacobian.linear_map import LinearMap
 from polarprior.jacobian.traced import TracedJacobian
@@ -136,7 +139,7 @@ def main() -> None:
             name,
             *(["--without", options.without] if options.without else []),
         ]
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(words, env={**os.environ, **QUIET}, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             report.add(f"{name}: traced", 0, "", "1", False, "it ended with an error")
             continue
