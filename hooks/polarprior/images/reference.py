@@ -232,12 +232,13 @@ def _reading(what: object, hint: str = "write it again") -> Iterator[None]:
 
 def _opened(file: object, name: object) -> Image.Image:
     with _reading(name, "remove it or write it again"):
-        image = Image.open(file, formats=FORMATS)  # type: ignore[arg-type]  # a path or a binary file
-        if image.width * image.height > PIXELS:
-            raise PolarPriorError(
-                f"images: {name} has {image.width} x {image.height} pixels, at most {PIXELS} are read", "resize it"
-            )
-        image.load()
+        with Image.open(file, formats=FORMATS) as image:  # type: ignore[arg-type]  # a path or a binary file
+            if image.width * image.height > PIXELS:
+                raise PolarPriorError(
+                    f"images: {name} has {image.width} x {image.height} pixels, at most {PIXELS} are read",
+                    "resize it",
+                )
+            image.load()  # what it holds stays when the file is closed
         return image
 
 

@@ -44,7 +44,7 @@ def check_compiles(device: torch.device) -> None:
     except Exception as error:  # each backend has its own
         raise UsageError(
             f"compile: torch.compile doesn't work here: {_said(error)}",
-            "leave --compile out, or install a C++ compiler such as g++ (on a GPU also triton)",
+            "leave it out, or install a C++ compiler such as g++ (on a GPU also triton)",
         ) from error
 
 
