@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from polarprior.jacobian.step_chain import StepChain, euler, heun
+from polarprior.jacobian.traced import TracedJacobian
 from torch import nn
 from torch.func import jacrev
 
@@ -86,8 +89,6 @@ def test_one_graph_serves_all_evaluations(network, points):
 
 
 def test_a_surrogate_looks_at_its_last_passes(network, points):
-    from dataclasses import replace
-
     import polarprior as pp
     from polarprior.surrogate.features import FeaturesOf
 
@@ -119,3 +120,22 @@ def test_it_says_where_it_is(network, points, monkeypatch):
     StepChain(network, euler(LEVELS), (10.0,)).at(z, label).jvp(torch.ones(3, 16, 1))
     assert said[0] == "evaluation 1 of 5"
     assert said[-1] == "tangents through evaluation 5 of 5"
+
+
+def test_a_pass_may_be_told_something_of_its_own(network, points):
+    """Here the class; and chains that are given one traced network trace it once."""
+    z, _ = points
+    classes = [torch.tensor([row, 1 - row, row]) for row in (0, 1, 0)]
+    evaluations = [replace(each, told=(label,)) for each, label in zip(euler(LEVELS[:3]), classes, strict=True)]
+    traced = TracedJacobian(network)
+    x = z * LEVELS[0]
+    for now, then, label in zip(LEVELS[:3], [*LEVELS[1:3], 0.0], classes, strict=True):
+        x = x + (then - now) / now * (x - network(x, torch.full((3,), now), label))
+    for _ in range(2):
+        chain = StepChain(traced, evaluations, (LEVELS[0],))
+        assert torch.allclose(chain(z), x, atol=1e-5)
+        assert torch.allclose(chain.at(z).value, x, atol=1e-5)
+        tangents, cotangents = torch.ones(3, 16, 1), torch.ones(3, 16, 1)
+        pushed, pulled = chain.at(z).jvp(tangents), chain.at(z).vjp(cotangents)
+        assert torch.allclose((pushed * cotangents).sum(), (tangents * pulled).sum(), rtol=1e-4)
+    assert len(traced._programs) == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from polarprior.arguments import Domain as Domain
     from polarprior.arguments import flag as flag
     from polarprior.arguments import number as number
     from polarprior.arguments import text as text

@@ -26,11 +26,13 @@ class Evaluation:
         at: by slot, its share in what the network is shown.
         level: what the network is told besides, such as the noise level sigma.
         slots: by new slot, the shares of the old ones, and last that of what the network gives.
+        told: tensors [n, ...], a row a latent, that the network is told at this pass alone.
     """
 
     at: tuple[float, ...]
     level: float
     slots: tuple[tuple[float, ...], ...]
+    told: tuple[Tensor, ...] = ()
 
 
 class StepChain:
@@ -41,8 +43,9 @@ class StepChain:
     cotangents come back through these, and each evaluation is computed anew.
 
     Args:
-        network: what is shown [n, *shape] in `dtype`, level [n], and context tensors [n, ...] to [n, *shape],
-            deterministic, every row on its own.
+        network: what is shown [n, *shape] in `dtype`, level [n], what this pass is told, and context tensors [n, ...]
+            to [n, *shape], deterministic, every row on its own. It is traced once for all chains that are given the
+            same `TracedJacobian` of it.
         evaluations: in their order.
         first: the share of z in each slot at the start.
         dtype: of what the network is shown, and of tangents.
@@ -58,13 +61,13 @@ class StepChain:
 
     def __init__(
         self,
-        network: Callable[..., Tensor],
+        network: Callable[..., Tensor] | TracedJacobian,
         evaluations: Sequence[Evaluation],
         first: tuple[float, ...],
         dtype: torch.dtype = torch.float32,
         state: torch.dtype = torch.float64,
     ):
-        self._network, self._traced = network, TracedJacobian(network)
+        self._traced = network if isinstance(network, TracedJacobian) else TracedJacobian(network)
         self._evaluations, self._first = list(evaluations), first
         self._dtype, self._state = dtype, state
 
@@ -120,7 +123,7 @@ class StepChain:
         states = [[share * z.to(wide) for share in self._first]]
         for index, each in enumerate(self._evaluations):
             with stage(f"evaluation {index + 1} of {len(self)}"):
-                given = self._network(self._shown(states[-1], each), *self._told(each, z), *context)
+                given = self._traced.function(self._shown(states[-1], each), *self._told(each, z), *context)
             values = [*states[-1], given.to(wide)]
             states.append([_combined(shares, values) for shares in each.slots])
         return states
@@ -128,8 +131,8 @@ class StepChain:
     def _shown(self, slots: Sequence[Tensor], each: Evaluation) -> Tensor:
         return _combined(each.at, slots).to(self._dtype)
 
-    def _told(self, each: Evaluation, z: Tensor) -> tuple[Tensor]:
-        return (torch.full((len(z),), each.level, dtype=self._dtype, device=z.device),)
+    def _told(self, each: Evaluation, z: Tensor) -> tuple[Tensor, ...]:
+        return torch.full((len(z),), each.level, dtype=self._dtype, device=z.device), *each.told
 
 
 def heun(levels: Sequence[float]) -> list[Evaluation]:

@@ -54,7 +54,7 @@ class TracedJacobian:
     """
 
     def __init__(self, function: Callable[..., Tensor]):
-        self._function = function
+        self.function = function
         self._programs: dict[object, _Programs | None] = {}
 
     def at(self, points: Tensor, *context: Tensor) -> LinearMap:
@@ -65,13 +65,13 @@ class TracedJacobian:
             self._programs[key] = self._traced(points[:1], [each[:1] for each in context])
         programs = self._programs[key]
         if programs is None:
-            return LinearMap.of(self._function, points, *context)
+            return LinearMap.of(self.function, points, *context)
         return _linear_map(programs, points, context)
 
     def _traced(self, point: Tensor, context: list[Tensor]) -> _Programs | None:
         try:
             with torch.no_grad(), plain_attention(), compiling(False):
-                programs = _trace(self._function, point, context)
+                programs = _trace(self.function, point, context)
                 programs.first.finish()
                 programs.second.finish()
                 self._check(programs, torch.cat([point, 0.9 * point]), [torch.cat([c, c]) for c in context])
@@ -87,10 +87,10 @@ class TracedJacobian:
             tangents, cotangents = (torch.randn(shape, generator=stream).to(points) for shape in directions)
             return [linear_map.value, linear_map.jvp(tangents), linear_map.vjp(cotangents)]
 
-        plain = products(LinearMap.of(self._function, points, *context))
+        plain = products(LinearMap.of(self.function, points, *context))
         off = _differences(products(_linear_map(programs, points, context)), plain)
         if off > AGREEMENT:
-            nudged = (products(LinearMap.of(self._function, points * (1 + nudge), *context)) for nudge in NUDGES)
+            nudged = (products(LinearMap.of(self.function, points * (1 + nudge), *context)) for nudge in NUDGES)
             if off > min(ALLOWED * max(_differences(each, plain) for each in nudged), LARGEST):
                 raise Untraceable("the traced products differ from plain ones")
 
