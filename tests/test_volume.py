@@ -435,3 +435,19 @@ def test_auto_runs_what_the_calibration_chose(wide):
         pp.top_singular_values(linear_map, 5, estimator="auto")
     with pytest.raises(UsageError, match=r"^tol: got 0"):
         pp.top_singular_values(linear_map, 5, tol=0)
+
+
+def test_a_latent_of_many_numbers_has_no_whole_basis_of_directions(monkeypatch):
+    """Where K is large, random starts are made as they are asked for; no one makes K x K numbers."""
+    from polarprior.volume import estimators
+
+    size, asked = estimators.MOST_AT_ONCE + 1, []
+    random = estimators._random
+    monkeypatch.setattr(estimators, "_random", lambda m, of: asked.append((m, of)) or random(m, of))
+    scale = torch.logspace(0, -3, 40)
+    linear_map = pp.LinearMap.of(lambda z: z[:, :40] * scale, torch.zeros(2, size))
+    found = pp.top_singular_values(linear_map, 5, estimator="sketch")
+    assert asked == [(23, size)]
+    assert torch.allclose(found.log_sigma.exp(), scale[:5].double().expand(2, -1), rtol=0.2)
+    lanczos = pp.top_singular_values(linear_map, 5, estimator="block-lanczos")
+    assert torch.allclose(lanczos.log_sigma.exp(), scale[:5].double().expand(2, -1), rtol=1e-3)

@@ -18,6 +18,7 @@ from polarprior.volume.calibration import Calibration
 from polarprior.volume.exact import exact
 from polarprior.volume.paper_power_iteration import paper_power_iteration
 from polarprior.volume.paper_projection import paper_projection
+from polarprior.volume.sketch import sketch
 from polarprior.volume.spectrum import Start, TopSingularValues, check_k
 from polarprior.volume.tangent_only import tangent_only, tangent_only_bfloat16
 
@@ -28,12 +29,15 @@ ESTIMATORS: dict[str, Estimator] = {
     "block-lanczos": block_lanczos,
     "tangent-only": tangent_only,
     "tangent-only-bfloat16": tangent_only_bfloat16,
+    "sketch": sketch,
     "paper-projection": paper_projection,
     "paper-power-iteration": paper_power_iteration,
 }
 AUTO = "auto"
 TOLERANCE = 0.05
 """Nats of log-volume: an error that changes polarity weights by a hundredth of their ratio at rho 0.2."""
+MOST_AT_ONCE = 4096
+"""Latents of more numbers have no whole basis of random directions: it would take minutes and gigabytes."""
 WITHIN_A_CHANGE = 4
 """The last change of an iteration is asked to be this many times below the tolerance of its result."""
 
@@ -61,8 +65,8 @@ def top_singular_values(
         linear_map: n Jacobians from R^K to R^D.
         k: how many, 1 <= k <= min(K, D).
         estimator: ``exact`` (K JVPs), ``balanced``, ``block-lanczos``, ``tangent-only``,
-            ``tangent-only-bfloat16``, the paper's two, ``paper-projection`` and ``paper-power-iteration``, or
-            ``auto``, which is what the calibration found to be the cheapest within `tol`.
+            ``tangent-only-bfloat16``, ``sketch``, the paper's two, ``paper-projection`` and
+            ``paper-power-iteration``, or ``auto``: what the calibration found to be the cheapest within `tol`.
         calibration: from `calibrate`. The estimators start from ``linear_map.start`` where it has one, else from the
             calibration's average subspace, else from a fixed random one, which ``tangent-only`` and its like refuse.
         tol: largest error of a log-volume that is accepted, nats. ``block-lanczos`` goes on until it is met;
@@ -108,15 +112,14 @@ def check_estimator(name: str, tol: float) -> None:
 def _start(linear_map: LinearMap, calibration: Calibration | None) -> Start:
     if linear_map.start is not None:
         return linear_map.start
-    if calibration is None:
-        stream = torch.Generator().manual_seed(0)
-        size = linear_map.input_dim
-        subspace = torch.linalg.qr(torch.randn(size, size, generator=stream, dtype=torch.float64))[0]
-    else:
-        subspace = calibration.subspace
-    subspace = subspace.to(linear_map.value)
+    n, size = len(linear_map), linear_map.input_dim
+    if calibration is None and size > MOST_AT_ONCE:
+        return lambda m: _random(m, size).to(linear_map.value).expand(n, -1, -1)
+    subspace = (_random(size, size) if calibration is None else calibration.subspace).to(linear_map.value)
+    return lambda m: subspace[:, :m].expand(n, -1, -1)
 
-    def first(m: int) -> Tensor:
-        return subspace[:, :m].expand(len(linear_map), -1, -1)
 
-    return first
+def _random(m: int, size: int) -> Tensor:
+    """m fixed random directions, orthonormal float64 [size, m]."""
+    stream = torch.Generator().manual_seed(0)
+    return torch.linalg.qr(torch.randn(size, m, generator=stream, dtype=torch.float64))[0]
