@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polarprior.api.banks import verify as verify
     from polarprior.api.draws import log_volume as log_volume
     from polarprior.api.draws import modes as modes
+    from polarprior.api.draws import pick as pick
     from polarprior.api.draws import sample as sample
     from polarprior.api.draws import score as score
     from polarprior.api.draws import sweep as sweep
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from polarprior.sweeps.comparing import Comparison as Comparison
     from polarprior.sweeps.modes import Modes as Modes
     from polarprior.sweeps.modes import ModesOptions as ModesOptions
+    from polarprior.sweeps.picks import Pick as Pick
+    from polarprior.sweeps.picks import PickOptions as PickOptions
     from polarprior.sweeps.samples import Samples as Samples
     from polarprior.sweeps.scores import Score as Score
     from polarprior.sweeps.sweep import Sweep as Sweep

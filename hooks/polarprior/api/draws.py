@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,14 @@ from polarprior.arguments import (
     RHO,
     SEEDS_OF_A_DRAW,
     SPACE,
+    Domain,
     K,
     check_names,
     checked,
     either,
     function,
     instance,
+    several,
     text,
 )
 from polarprior.bank.bank import Bank
@@ -28,8 +30,9 @@ from polarprior.host import Host, default_host
 from polarprior.samplers.contract import OF_THE_LAW, SAMPLERS, SamplerOptions
 from polarprior.strength import check_strength
 from polarprior.sweeps.modes import Modes, ModesOptions, found_modes
+from polarprior.sweeps.picks import Pick, PickOptions, picked
 from polarprior.sweeps.samples import Samples, draw_samples
-from polarprior.sweeps.scores import Score, scores, volumes_of
+from polarprior.sweeps.scores import RANKS, Score, scores, volumes_of
 from polarprior.sweeps.sweep import Sweep, SweepOptions, swept
 from polarprior.sweeps.tuning import Tried, Tuned, TuneOptions, tuned
 
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
 
     from polarprior.generator import Generator, Labels, Latents, Seeds
     from polarprior.samplers.contract import LawKeywords
+    from polarprior.sweeps.picks import PickKeywords
+
+RANK = Domain(" or ".join(RANKS), lambda value: isinstance(value, str) and value in RANKS, "use 'local-rank'")
 
 
 @checked(
@@ -191,6 +197,46 @@ def modes(
 
 @checked(
     generator=GENERATOR,
+    options=instance("polarprior.sweeps.picks:PickOptions", "use pp.PickOptions(...)").or_none(),
+    host=HOST,
+)
+def pick(
+    generator: Generator,
+    options: PickOptions | None = None,
+    *,
+    host: Host | None = None,
+    **fields: Unpack[PickKeywords],
+) -> Pick:
+    """Pick some of a handful of stock seeds by their log-volume, as `polarprior pick` does: without a bank.
+
+    They are drawn without replacement, one after another, each of those left with a probability that is as
+    exp(rho · score) (Plackett-Luce). That is not the polarity prior: at ``keep`` = M it is the model's own.
+
+    Args:
+        generator: the model.
+        options: the candidates, how many are kept, and how.
+        host: the plugins to ask; the installed ones where None.
+        fields: fields of `PickOptions` by name, in place of those in `options`.
+
+    Returns:
+        Pick: ``.seeds``, ``.latents``, ``.images``, ``.save(folder)``, and ``.to_dict()``, what ``pick.json`` holds.
+
+    Raises:
+        UsageError: an argument out of range.
+        PolarPriorError: the candidates are too few for that rho and that many kept.
+
+    >>> import torch, polarprior as pp
+    >>> generator = pp.wrap(torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh()), latent_dim=4)
+    >>> len(pp.pick(generator, seeds=range(32), keep=4, tilt=-0.5, k=2).seeds)
+    4
+    """
+    check_names(fields, ["host", *PickOptions.DOMAINS])
+    given = {} if options is None else {name: getattr(options, name) for name in PickOptions.DOMAINS}
+    return picked(host or default_host(), generator, PickOptions(**{**given, **fields}))
+
+
+@checked(
+    generator=GENERATOR,
     bank=BANK.or_none(),
     k=K.or_none(),
     space=SPACE,
@@ -242,6 +288,7 @@ def log_volume(
     bank=BANK.or_none(),
     k=K.or_none(),
     space=SPACE,
+    ranks=several(RANK, 0, "use such as ranks=['local-rank']"),
     host=HOST,
 )
 def score(
@@ -252,6 +299,7 @@ def score(
     bank: Bank | None = None,
     k: int | None = None,
     space: str = "pixel",
+    ranks: Sequence[str] = (),
     host: Host | None = None,
 ) -> list[Score]:
     """Take the log-volumes of stock seeds, and say where they lie among the prior's.
@@ -263,10 +311,12 @@ def score(
         bank: spectra of its latents; it says where volume is measured, and its rows are not solved again.
         k: singular values; all of the bank's, or without one 30, as far as the model has them.
         space: where volume is measured, without a bank.
+        ranks: other numbers of a latent's spectrum, ``local-rank`` (singular values of at least a tenth of the
+            largest) and ``effective-rank`` (the exponential of their entropy).
         host: the plugins to ask; the installed ones where None.
 
     Raises:
         UsageError: an argument out of range.
     """
     jacobian_of = (host or default_host()).jacobian_fn
-    return list(scores(generator, as_seeds(seeds).tolist(), label, bank, k, space, jacobian_of=jacobian_of))
+    return list(scores(generator, as_seeds(seeds).tolist(), label, bank, k, space, ranks, jacobian_of=jacobian_of))

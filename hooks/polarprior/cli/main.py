@@ -8,7 +8,7 @@ from copy import copy
 
 import click
 
-from polarprior.cli import bank, demo, draw, environment, modes, run, score, sweep, train, tune
+from polarprior.cli import bank, demo, draw, environment, modes, pick, run, score, sweep, train, tune
 from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
 from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
@@ -37,6 +37,7 @@ for command in (
     sweep.sweep,
     tune.tune,
     modes.modes,
+    pick.pick,
     demo.demo,
     run.run,
     train.train,

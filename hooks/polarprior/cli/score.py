@@ -18,7 +18,7 @@ from polarprior.cli.options import (
     model_argument,
     settings_options,
 )
-from polarprior.cli.types import NumberList
+from polarprior.cli.types import NameList, NumberList
 
 if TYPE_CHECKING:
     from polarprior.generator import Generator
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 @settings_options
 @k_option
 @click.option("--space", help="Where volume is measured, without a bank; pixel if not given.")
+@click.option(
+    "--with",
+    "ranks",
+    type=NameList(),
+    default=(),
+    help="Other numbers of a seed's spectrum, a column each: local-rank, the singular values of at least a tenth of "
+    "the largest; effective-rank, the exponential of their entropy. None if not given.",
+)
 @click.option("--most", type=click.IntRange(1), help="Score so many of the images, the first ones; all if not given.")
 @click.option(
     "--sheet",
@@ -50,6 +58,7 @@ def score(
     own: tuple[tuple[str, str], ...],
     k: int | None,
     space: str | None,
+    ranks: tuple[str, ...],
     most: int | None,
     sheet: Path | None,
     **loading: Any,
@@ -65,8 +74,13 @@ def score(
     """
     from polarprior.errors import UsageError
     from polarprior.host import default_host
-    from polarprior.sweeps.scores import scores
+    from polarprior.sweeps.scores import RANKS, scores
 
+    odd = next((name for name in ranks if name not in RANKS), None)
+    if odd is not None:
+        raise UsageError(f"with: got {odd!r}, expected some of {', '.join(RANKS)}", "use with=local-rank")
+    if ranks and reference is not None:
+        raise UsageError("with: given with IMAGES", "leave it out, or name --seeds")
     if (reference is None) == (seeds is None):
         raise UsageError("IMAGES, --seeds: expected one of them", "such as --seeds 0-99")
     if reference is None and (most is not None or sheet is not None):
@@ -81,9 +95,19 @@ def score(
         _score_images(model, generator, reference, most, sheet, ranked_by)
         return
     assert seeds is not None
-    found = scores(generator, seeds, *ranked_by, jacobian_of=host.jacobian_fn)
-    lines = ((each.seed, each.label, f"{each.log_volume:.4f}", each.quantile) for each in found)
-    _print("seed,class,log_volume,quantile", lines, len(seeds), "seed")
+    found = scores(generator, seeds, *ranked_by, ranks, jacobian_of=host.jacobian_fn)
+    lines = (
+        (
+            each.seed,
+            each.label,
+            f"{each.log_volume:.4f}",
+            each.quantile,
+            *(f"{each.ranks[name]:.4f}" for name in ranks),
+        )
+        for each in found
+    )
+    columns = [name.replace("-", "_") for name in ranks]
+    _print(",".join(["seed,class,log_volume,quantile", *columns]), lines, len(seeds), "seed")
 
 
 def _score_images(

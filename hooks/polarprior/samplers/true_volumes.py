@@ -48,22 +48,27 @@ class VolumeSolver:
 
     def __call__(self, latents: Latents) -> np.ndarray:
         """l_k, nats: float64 [n]; -inf where the rank is less. PluginError where a Jacobian is not finite."""
+        volumes: np.ndarray = self.spectra(latents).sum(1)
+        return volumes
+
+    def spectra(self, latents: Latents) -> np.ndarray:
+        """log sigma of the k largest singular values: float64 [n, k]. PluginError where a Jacobian is not finite."""
         with exact_arithmetic():
             if self._chunk is None:
                 first = self._jacobian_fn(latents[:1])
                 check_k(self._k, min(first.input_dim, first.output_dim))
                 self._chunk = latents_at_once(first, columns_held(self._estimator, self._k, first.input_dim), None)
             parts = [
-                self._spectra(latents[i : i + self._chunk], self._k, self._estimator).sum(1)
+                self._spectra(latents[i : i + self._chunk], self._k, self._estimator)
                 for i in range(0, len(latents), self._chunk)
             ]
-        volumes: np.ndarray = torch.cat(parts).numpy()
-        if not (volumes < np.inf).all():
+        log_sigma: np.ndarray = torch.cat(parts).numpy()
+        if not (log_sigma < np.inf).all():
             raise PluginError(
                 f"{self._plugin}: the Jacobian of a latent holds NaN or infinity",
                 "the model may need float32 or other settings",
             )
-        return volumes
+        return log_sigma
 
 
 class LogVolumes:
@@ -121,6 +126,21 @@ class LogVolumes:
                 self._survivors.append((seed, *keys[row], volume))
             self.solved += len(missing)
         return np.array([self._known[key] for key in keys])
+
+    def spectra(self, latents: Latents) -> np.ndarray:
+        """log sigma of the k largest singular values: float64 [n, k], the bank's for its rows. What is solved here
+        is known to a call after it."""
+        keys, rows = self._located(latents)
+        found = np.empty((len(keys), self._k))
+        for place in np.flatnonzero(rows >= 0).tolist():
+            row = int(rows[place])
+            found[place] = self._bank.columns(row, row + 1)["log_singular_values"][0, : self._k]
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            found[missing] = self._solve.spectra(latents[torch.from_numpy(missing)])
+            volumes = (found[missing].sum(1) + self._offset).tolist()
+            self._known.update(zip((keys[place] for place in missing.tolist()), volumes, strict=True))
+        return found
 
     @contextmanager
     def keeping(self) -> Iterator[None]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,15 +11,18 @@ from polarprior.bank.bank import Bank
 from polarprior.generator import Generator, Latents
 from polarprior.jacobian.of_generator import JacobianOf
 from polarprior.samplers.true_volumes import LogVolumes, VolumeSolver
+from polarprior.volume.descriptors import effective_rank, local_rank
 from polarprior.volume.estimators import default_estimator
 
 K = 30
 BATCH = 16
+RANKS = {"local-rank": local_rank, "effective-rank": effective_rank}
+"""What a spectrum says of a latent besides its log-volume, by name."""
 
 
 def solver_of(
     generator: Generator, bank: Bank | None, k: int | None, space: str, count: int, jacobian_of: JacobianOf
-) -> Callable[[Latents], np.ndarray]:
+) -> LogVolumes | VolumeSolver:
     """What takes l_k of latents, nats: with a bank where it measures volume, its own rows not solved again.
 
     Args:
@@ -88,6 +91,12 @@ class Ranking:
             for volume, rank in zip(volumes.tolist(), below.tolist(), strict=True)
         ]
 
+    def ranks(self, latents: Latents, names: Sequence[str]) -> list[dict[str, float]]:
+        """Other numbers of each latent's spectrum, by their names in `RANKS`; before a call, which solves no more."""
+        log_sigma = self._solve.spectra(latents)
+        columns = {name: RANKS[name](log_sigma).tolist() for name in names}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
 
 @dataclass(frozen=True)
 class Score:
@@ -97,12 +106,14 @@ class Score:
         seed: the stock seed.
         label: its class, or None.
         log_volume, quantile: see `Ranking`.
+        ranks: other numbers of its spectrum, those that were asked for, by their names in `RANKS`.
     """
 
     seed: int
     label: int | None
     log_volume: float
     quantile: float | None
+    ranks: dict[str, float] = field(default_factory=dict)
 
 
 def scores(
@@ -112,12 +123,15 @@ def scores(
     bank: Bank | None = None,
     k: int | None = None,
     space: str = "pixel",
+    ranks: Sequence[str] = (),
     *,
     jacobian_of: JacobianOf,
 ) -> Iterator[Score]:
-    """Score stock seeds [n], `BATCH` at a time; the others as `Ranking` takes them."""
+    """Score stock seeds [n], `BATCH` at a time; `ranks` are some of `RANKS`, the others as `Ranking` takes them."""
     rank = Ranking(generator, len(seeds), label, bank, k, space, jacobian_of=jacobian_of)
     for start in range(0, len(seeds), BATCH):
         batch = seeds[start : start + BATCH]
-        for seed, found in zip(batch, rank(generator.prior.draw(batch, label)), strict=True):
-            yield Score(seed, label, *found)
+        latents = generator.prior.draw(batch, label)
+        others = rank.ranks(latents, ranks) if ranks else [{} for _ in batch]
+        for seed, found, more in zip(batch, rank(latents), others, strict=True):
+            yield Score(seed, label, *found, more)
