@@ -1,0 +1,179 @@
+"""Writes small pipelines of random weights with diffusers' and transformers' own classes: to try things out, and for
+tests.
+
+    python -m polarprior_diffusers.small {consistency,sd,flow} FOLDER [--seed N] [--classes N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from polarprior_diffusers.importing import import_diffusers
+
+SIZE = 4
+WORDS = ["a", "cat", "dog", "photo", "of", "red", "blue"]
+
+
+def consistency(classes: int = 0) -> Any:
+    """A consistency model of 4 x 4 pixels."""
+    diffusers = import_diffusers()
+    unet = diffusers.UNet2DModel(
+        sample_size=SIZE,
+        block_out_channels=(16, 32),
+        down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=8,
+        num_class_embeds=classes or None,
+        resnet_time_scale_shift="scale_shift",
+    )
+    scheduler = diffusers.CMStochasticIterativeScheduler(num_train_timesteps=40, sigma_min=0.002, sigma_max=80.0)
+    return diffusers.ConsistencyModelPipeline(unet=unet, scheduler=scheduler)
+
+
+def stable_diffusion() -> Any:
+    """A latent diffusion model with a text encoder: 4 x 4 x 4 latents, pictures of 8 x 8."""
+    diffusers = import_diffusers()
+    unet = diffusers.UNet2DConditionModel(
+        sample_size=SIZE,
+        block_out_channels=(16, 32),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=4,
+        cross_attention_dim=16,
+    )
+    tokenizer, encoder = _clip()
+    return diffusers.StableDiffusionPipeline(
+        vae=_autoencoder(4),
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=diffusers.EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def flow() -> Any:
+    """A flow-matching transformer of FLUX's kind: for pictures of 8 x 8, latents are 4 tokens of 16 numbers."""
+    diffusers = import_diffusers()
+    import transformers
+
+    transformer = diffusers.FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=1,
+        joint_attention_dim=8,
+        pooled_projection_dim=16,
+        axes_dims_rope=(2, 2, 4),
+    )
+    tokenizer, encoder = _clip()
+    config = transformers.T5Config(vocab_size=64, d_model=8, d_kv=8, d_ff=16, num_layers=1, num_heads=1)
+    return diffusers.FluxPipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        vae=_autoencoder(4),
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        text_encoder_2=transformers.T5EncoderModel(config),
+        tokenizer_2=_t5_tokenizer(),
+        transformer=transformer,
+    )
+
+
+KINDS: dict[str, Callable[..., Any]] = {"consistency": consistency, "sd": stable_diffusion, "flow": flow}
+
+
+def _autoencoder(channels: int) -> Any:
+    return import_diffusers().AutoencoderKL(
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=channels,
+        norm_num_groups=4,
+        sample_size=2 * SIZE,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        scaling_factor=0.5,
+        shift_factor=0.1,
+    )
+
+
+def _clip() -> tuple[Any, Any]:
+    """A tokenizer of a few words, and a text encoder for it."""
+    import transformers
+
+    letters = sorted({letter for word in WORDS for letter in word})
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    with TemporaryDirectory() as folder:
+        vocabulary, merges = Path(folder) / "vocab.json", Path(folder) / "merges.txt"
+        vocabulary.write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
+        merges.write_text("#version: 0.2\n")
+        tokenizer = transformers.CLIPTokenizer(str(vocabulary), str(merges), model_max_length=16)
+    config = transformers.CLIPTextConfig(
+        vocab_size=len(tokens),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=16,
+        projection_dim=16,
+        bos_token_id=len(tokens) - 2,
+        eos_token_id=len(tokens) - 1,
+    )
+    return tokenizer, transformers.CLIPTextModel(config)
+
+
+def _t5_tokenizer() -> Any:
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((f"▁{word}", -1.0) for word in WORDS)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=16
+    )
+
+
+def made(kind: str, seed: int = 0, **options: Any) -> Any:
+    """A pipeline of `KINDS` with the same weights each time; layers that begin as zeros have small weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # inside fork_rng: the layers' initial weights
+        pipe = KINDS[kind](**options)
+        for module in (each for each in pipe.components.values() if isinstance(each, torch.nn.Module)):
+            module.eval().requires_grad_(False)
+            for parameter in module.parameters():
+                if not parameter.any():
+                    parameter.normal_(0, 0.1)
+    return pipe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--classes", type=int, default=0, help="of a consistency model")
+    options = parser.parse_args()
+    more = {"classes": options.classes} if options.classes else {}
+    made(options.kind, options.seed, **more).save_pretrained(options.folder)
+
+
+if __name__ == "__main__":
+    main()
