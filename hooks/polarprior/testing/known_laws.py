@@ -17,9 +17,6 @@ from polarprior.hashing import latent_hash
 from polarprior.jacobian.of_generator import on_sphere
 
 ROWS, DRAWS = 20_000, 8000
-FIRST_ROW = 10**6
-"""The first of the seeds that are rows: torch's own noise has too many low numbers in the first 20,000 (5 standard
-errors in the square, tilted by -1)."""
 FIRST_FRESH = 2**31
 """The first of the seeds that are no rows."""
 
@@ -46,9 +43,10 @@ class KnownLaws:
     scale: float
 
     @classmethod
-    def of(cls, generator: Generator, like: Bank) -> KnownLaws:
-        """Those of a model; `like` is a bank of it, for all that a bank says besides."""
-        seeds = np.arange(FIRST_ROW, FIRST_ROW + ROWS)
+    def of(cls, generator: Generator, like: Bank, first_row: int = 0) -> KnownLaws:
+        """Those of a model; `like` is a bank of it, for all that a bank says besides; the rows' seeds begin at
+        `first_row`."""
+        seeds = np.arange(first_row, first_row + ROWS)
         z = _drawn(generator, seeds)
         numbers = _number(generator, z)
         centre, scale = float(numbers.mean()), float(numbers.std())

@@ -47,6 +47,7 @@ class GeneratorPluginTests:
         own_hooks: those of the three that the plugin answers itself, rather than leave them to the host.
         number: the law of a number of z, a `scipy.stats` distribution with its parameters, where the name of the
             prior doesn't tell: laws that are drawn are compared with it.
+        first_row: the first of the seeds whose latents that bank has.
         pixel_tolerance: largest difference of an image in [-1, 1] where only its batch differs; 2/255 is
             one step of a PNG.
     """
@@ -58,6 +59,7 @@ class GeneratorPluginTests:
     own_spaces: ClassVar[tuple[str, ...]] = ()
     own_hooks: ClassVar[tuple[str, ...]] = ()
     number: ClassVar[Any] = None
+    first_row: ClassVar[int] = 0
     pixel_tolerance: ClassVar[float] = 2 / 255
 
     @pytest.fixture(scope="class")
@@ -147,7 +149,7 @@ class GeneratorPluginTests:
     @classmethod
     def known_laws(cls, generator: Generator, bank: Bank) -> KnownLaws:
         """Banks whose laws are known without a Jacobian."""
-        return KnownLaws.of(generator, bank)
+        return KnownLaws.of(generator, bank, cls.first_row)
 
     def test_sampler_draws_its_law(self, host: Host, generator: Generator, known_laws: KnownLaws) -> None:
         """get_latent_sampler: p(z) exp(rho · l), where l is a number of z; a rho wrong by a tenth is told from it."""

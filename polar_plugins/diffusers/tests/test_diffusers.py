@@ -65,6 +65,8 @@ def stock(generator, pipe, seeds, label=None):
 
 class Conformance(GeneratorPluginTests):
     own_hooks = ("get_latent_sampler", "jacobian_fn")
+    # The first 20,000 seeds of torch have too many low first numbers: 5 standard errors in the square, tilted by -1.
+    first_row = 10**6
     name = "consistency"
 
     @pytest.fixture(scope="class", autouse=True)
