@@ -261,3 +261,26 @@ def test_a_latent_without_k_singular_values_is_never_kept():
     assert not dead[found.seeds].any()
     with pytest.raises(PolarPriorError, match="candidates have 2 nonzero singular values"):
         pp.pick(generator, keep=60, rho=0.3, k=2, force=True)
+
+
+def test_score_writes_ranks(capsys):
+    """Of a row of the bank as it has it, of another seed from its own spectrum."""
+    from polarprior.cli.main import main
+
+    assert (
+        main(
+            ["score", "dcgan-faces", "--seeds", "0,4000000000", "--with", "local-rank,effective-rank", "--device=cpu"]
+        )
+        == 0
+    )
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "seed,class,log_volume,quantile,local_rank,effective_rank"
+    generator = pp.load("dcgan-faces", "cpu")
+    bank = pp.Bank.open(generator.default_bank)
+    latents = generator.prior.draw([0, 4_000_000_000])
+    spectra = top_singular_values(pp.jacobian_fn(generator)(latents), bank.info.k).log_sigma.numpy()
+    for line, local, effective in zip(lines, local_rank(spectra), effective_rank(spectra), strict=True):
+        values = [float(cell) for cell in line.split(",")[-2:]]
+        assert values == pytest.approx([local, effective], abs=2e-3)
+    assert main(["score", "dcgan-faces", "--seeds", "0", "--with", "taste"]) == 2
+    assert "--with: got 'taste'" in capsys.readouterr().err

@@ -78,9 +78,9 @@ def score(
 
     odd = next((name for name in ranks if name not in RANKS), None)
     if odd is not None:
-        raise UsageError(f"with: got {odd!r}, expected some of {', '.join(RANKS)}", "use with=local-rank")
+        raise UsageError(f"ranks: got {odd!r}, expected some of {', '.join(RANKS)}", "use ranks=local-rank")
     if ranks and reference is not None:
-        raise UsageError("with: given with IMAGES", "leave it out, or name --seeds")
+        raise UsageError("ranks: given with IMAGES", "leave it out, or name --seeds")
     if (reference is None) == (seeds is None):
         raise UsageError("IMAGES, --seeds: expected one of them", "such as --seeds 0-99")
     if reference is None and (most is not None or sheet is not None):
