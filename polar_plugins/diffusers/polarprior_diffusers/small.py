@@ -95,6 +95,15 @@ def flow() -> Any:
     )
 
 
+ASKED: dict[str, dict[str, Any]] = {
+    "consistency": {},
+    "classes": {},
+    "sd": {"prompt": "a cat", "steps": 1, "guidance": 0.0},
+    "guided": {"prompt": "a cat", "negative_prompt": "a dog", "steps": 3, "guidance": 3.0},
+    "flow": {"prompt": "a cat", "steps": 2, "guidance": 0.0, "size": "8x8"},
+}
+"""Settings to try a pipeline with, by a name of it; ``classes`` is a consistency model of three, ``guided`` the same
+pipeline as ``sd``."""
 KINDS: dict[str, Callable[..., Any]] = {"consistency": consistency, "sd": stable_diffusion, "flow": flow}
 
 

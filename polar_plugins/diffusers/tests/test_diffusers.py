@@ -13,39 +13,12 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.plugin import BankError, PolarPriorError, UsageError, top_singular_values
-from polarprior.testing import GeneratorPluginTests
 from polarprior_diffusers.generator import generator_of
 from polarprior_diffusers.importing import import_diffusers
-from polarprior_diffusers.small import made
+from polarprior_diffusers.small import ASKED, made
 from scipy.stats import spearmanr
 
-ASKED = {
-    "consistency": {},
-    "classes": {},
-    "sd": {"prompt": "a cat", "steps": 1, "guidance": 0.0},
-    "guided": {"prompt": "a cat", "negative_prompt": "a dog", "steps": 3, "guidance": 3.0},
-    "flow": {"prompt": "a cat", "steps": 2, "guidance": 0.0, "size": "8x8"},
-}
-KIND = {"classes": "consistency", "guided": "sd"}
-
-
-@pytest.fixture(scope="session")
-def folder_of(tmp_path_factory):
-    """Saved pipelines by name, written once."""
-    written = {}
-
-    def write(name):
-        if name not in written:
-            written[name] = tmp_path_factory.mktemp(name)
-            made(KIND.get(name, name), **({"classes": 3} if name == "classes" else {})).save_pretrained(written[name])
-        return written[name]
-
-    return write
-
-
-@pytest.fixture(scope="session")
-def load(folder_of):
-    return lambda name, **settings: pp.load(f"diffusers:{folder_of(name)}", "cpu", **{**ASKED[name], **settings})
+long = pytest.mark.skipif("POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it")
 
 
 def stock(generator, pipe, seeds, label=None):
@@ -63,39 +36,6 @@ def stock(generator, pipe, seeds, label=None):
     return pipe(**given, generator=generators, output_type="pt").images
 
 
-class Conformance(GeneratorPluginTests):
-    own_hooks = ("get_latent_sampler", "jacobian_fn")
-    # The first 20,000 seeds of torch have too many low first numbers: 5 standard errors in the square, tilted by -1.
-    first_row = 10**6
-    name = "consistency"
-
-    @pytest.fixture(scope="class", autouse=True)
-    @classmethod
-    def checkpoint(cls, folder_of):
-        cls.model = f"diffusers:{folder_of(cls.name)}"
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def generator(cls, load):
-        return load(cls.name)
-
-
-class TestConsistency(Conformance):
-    pass
-
-
-class TestConsistencyWithClasses(Conformance):
-    name = "classes"
-
-
-class TestStableDiffusion(Conformance):
-    name = "sd"
-
-
-class TestFlow(Conformance):
-    name = "flow"
-
-
 @pytest.mark.parametrize("name", ASKED)
 def test_pictures_are_the_stock_pipelines_to_the_bit(load, folder_of, name):
     generator = load(name)
@@ -106,6 +46,7 @@ def test_pictures_are_the_stock_pipelines_to_the_bit(load, folder_of, name):
     assert torch.equal((found * 0.5 + 0.5).clamp(0, 1), stock(generator, pipe, seeds, label))
 
 
+@long
 @pytest.mark.parametrize("name", ASKED)
 def test_spectra_are_those_of_the_stock_call_in_float64(load, caplog, name):
     """From a traced graph, each log sigma to 1e-3."""
@@ -145,6 +86,7 @@ SCHEDULERS = {
 }
 
 
+@long
 @pytest.mark.parametrize(("scheduler", "accepted"), SCHEDULERS.items())
 def test_schedulers_that_add_noise_are_refused(scheduler, accepted):
     """By looking for noise: their names are nowhere in the plugin."""
@@ -174,6 +116,7 @@ def test_a_scheduler_that_fails_is_said_to():
         generator_of(pipe, pp.Settings(own={"prompt": "a cat", "steps": 3}))
 
 
+@long
 def test_a_bank_is_for_one_prompt_and_one_number_of_steps(load, tmp_path):
     generator = load("consistency")
     bank = pp.build_bank(generator, 8, k=4)
@@ -212,6 +155,7 @@ def test_seeds_of_comfyui(load):
         assert name == "flow" or torch.equal(drawn.z, noise)
 
 
+@long
 def test_half_precision_draws_other_latents():
     pipe = made("sd").to(torch.float16)
     generator = generator_of(pipe, pp.Settings(own=ASKED["sd"]))
@@ -288,6 +232,7 @@ def test_no_pipeline(source):
     assert "pipe.save_pretrained" in raised.value.hint
 
 
+@long
 def test_a_model_of_the_hub_is_pinned_to_its_commit(folder_of, tmp_path, monkeypatch):
     """From the cache as the Hub's client lays it out; a name that has moved is another model."""
     import huggingface_hub.constants as hub
@@ -327,6 +272,7 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("POLARPRIOR_CACHE", str(tmp_path / "cache"))
 
 
+@long
 @pytest.mark.parametrize("name", ["sd", "flow", "consistency"])
 @pytest.mark.usefixtures("_own_cache")
 def test_latents_for_a_pipeline_that_somebody_has_loaded(load, name):
@@ -367,6 +313,7 @@ def test_what_latents_cannot_be_drawn_for_is_refused():
             latents(pipe, range(4), **{"prompt": "a cat", "num_inference_steps": 1, **given})
 
 
+@long
 @pytest.mark.usefixtures("_own_cache")
 def test_picking_among_sixteen_is_cheap_and_ranks_them(load):
     """At k = 30: at most 130 passes a candidate; ranked as the exact log-volumes rank them."""
@@ -376,30 +323,3 @@ def test_picking_among_sixteen_is_cheap_and_ranks_them(load):
     jacobian = pp.jacobian_fn(generator)(generator.prior.draw(range(16)))
     exact = top_singular_values(jacobian, 30).log_volume.numpy()
     assert spearmanr(found.log_volume, exact).statistic >= 0.95
-
-
-@pytest.mark.parametrize("name", ["consistency", "sd", "flow"])
-def test_the_commands(folder_of, name, tmp_path):
-    """pick, bank build, sample, score and sweep, as they are typed."""
-    asked = [f"--set={key}={value}" for key, value in ASKED[name].items()]
-    environ = {**os.environ, "POLARPRIOR_CACHE": str(tmp_path / "cache")}
-
-    def polarprior(*words):
-        words = [sys.executable, "-W", "ignore", "-m", "polarprior.cli", *map(str, words), "--device", "cpu"]
-        done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    model = f"diffusers:{folder_of(name)}"
-    picked = polarprior("pick", model, *asked, "--from", "0-15", "--keep", 3, "--tilt=0.5", "-k", 6)
-    assert len(set(picked.split(","))) == 3
-    polarprior(
-        "bank", "build", model, *asked, "-n", 12, "-k", 4, "--estimator", "block-lanczos", "--out", "bank.safetensors"
-    )
-    bank = ["--bank", "bank.safetensors"]
-    polarprior("sample", model, *bank, "--tilt=0.5", "--force", "--seeds", "0-3", "--out", "drawn")
-    lines = polarprior("score", model, *bank, "--seeds", "0-3").splitlines()
-    assert [line.split(",")[0] for line in lines] == ["seed", "0", "1", "2", "3"]
-    polarprior("sweep", model, *bank, "--tilt=-0.3,0,0.3", "--force", "--seeds", "0-3", "--out", "swept")
-    names = {path.name for path in tmp_path.rglob("*") if "cache" not in path.parts}
-    assert {"pick.json", "pick.png", "samples.json", "sweep.json"} <= names

@@ -1,0 +1,41 @@
+"""The commands on small pipelines, as they are typed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from polarprior_diffusers.small import ASKED
+
+pytestmark = pytest.mark.skipif(
+    "POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it"
+)
+
+
+@pytest.mark.parametrize("name", ["consistency", "sd", "flow"])
+def test_the_commands(folder_of, name, tmp_path):
+    """pick, bank build, sample, score and sweep, as they are typed."""
+    asked = [f"--set={key}={value}" for key, value in ASKED[name].items()]
+    environ = {**os.environ, "POLARPRIOR_CACHE": str(tmp_path / "cache")}
+
+    def polarprior(*words):
+        words = [sys.executable, "-W", "ignore", "-m", "polarprior.cli", *map(str, words), "--device", "cpu"]
+        done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    model = f"diffusers:{folder_of(name)}"
+    picked = polarprior("pick", model, *asked, "--from", "0-15", "--keep", 3, "--tilt=0.5", "-k", 6)
+    assert len(set(picked.split(","))) == 3
+    polarprior(
+        "bank", "build", model, *asked, "-n", 12, "-k", 4, "--estimator", "block-lanczos", "--out", "bank.safetensors"
+    )
+    bank = ["--bank", "bank.safetensors"]
+    polarprior("sample", model, *bank, "--tilt=0.5", "--force", "--seeds", "0-3", "--out", "drawn")
+    lines = polarprior("score", model, *bank, "--seeds", "0-3").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["seed", "0", "1", "2", "3"]
+    polarprior("sweep", model, *bank, "--tilt=-0.3,0,0.3", "--force", "--seeds", "0-3", "--out", "swept")
+    names = {path.name for path in tmp_path.rglob("*") if "cache" not in path.parts}
+    assert {"pick.json", "pick.png", "samples.json", "sweep.json"} <= names
