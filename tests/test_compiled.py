@@ -41,7 +41,7 @@ def _compiler():
 @pytest.mark.usefixtures("_compiler")
 @pytest.mark.parametrize("size", [300, 4000, None])
 def test_products_are_the_same(network, size):
-    """Of 5 latents and 7 directions: several blocks a latent, several latents a block, and all at once."""
+    """5 latents and 7 directions, in several blocks a latent, several latents a block, and all at once."""
     jacobian, stream = TracedJacobian(network), torch.Generator().manual_seed(1)
     points = torch.randn(5, 12, generator=stream)
     tangents, cotangents = torch.randn(5, 12, 7, generator=stream), torch.randn(5, 36, 7, generator=stream)

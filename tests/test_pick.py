@@ -101,7 +101,7 @@ def test_the_numbers_of_candidates_are_gumbels_and_nobodys_else():
 
 
 def test_few_candidates_against_all_orders():
-    """Of 5 candidates, 2 kept: the share of each pair, in closed form."""
+    """The share of each pair of 5 candidates, 2 kept, in closed form."""
     weights, repeats = np.array([1.0, 2.0, 3.0, 4.0, 0.5]), 40_000
     hashes = np.random.default_rng(3).integers(-(2**63), 2**63, (repeats, 5))
     orders = np.stack([drawn_order(np.log(weights), row)[:2] for row in hashes])
@@ -264,7 +264,7 @@ def test_a_latent_without_k_singular_values_is_never_kept():
 
 
 def test_score_writes_ranks(capsys):
-    """Of a row of the bank as it has it, of another seed from its own spectrum."""
+    """A row of the bank has the ranks of its spectrum there, another seed those of its own."""
     from polarprior.cli.main import main
 
     assert (

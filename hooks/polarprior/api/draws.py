@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from polarprior.samplers.contract import LawKeywords
     from polarprior.sweeps.picks import PickKeywords
 
-RANK = Domain(" or ".join(RANKS), lambda value: isinstance(value, str) and value in RANKS, "use 'local-rank'")
+RANK = Domain(" or ".join(RANKS), lambda value: isinstance(value, str) and value in RANKS, "use {name}=local-rank")
 
 
 @checked(

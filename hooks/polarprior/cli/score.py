@@ -72,13 +72,13 @@ def score(
     reconstruction is, whose rmse (pixels of 0 to 255) and class (1 if a classifier sees the same one) stand beside
     it.
     """
+    from polarprior.api.draws import RANK
     from polarprior.errors import UsageError
     from polarprior.host import default_host
-    from polarprior.sweeps.scores import RANKS, scores
+    from polarprior.sweeps.scores import scores
 
-    odd = next((name for name in ranks if name not in RANKS), None)
-    if odd is not None:
-        raise UsageError(f"ranks: got {odd!r}, expected some of {', '.join(RANKS)}", "use ranks=local-rank")
+    for name in ranks:
+        RANK.check("ranks", name)
     if ranks and reference is not None:
         raise UsageError("ranks: given with IMAGES", "leave it out, or name --seeds")
     if (reference is None) == (seeds is None):

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from polarprior.errors import UsageError
+from polarprior.jacobian.forward_graph import first_sentence
 from polarprior.stages import stage
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def check_compiles(device: torch.device) -> None:
             torch.compile(lambda x: (2 * x).sin(), fullgraph=True)(torch.ones(64, device=device))
     except Exception as error:  # each backend has its own
         raise UsageError(
-            f"compile: torch.compile doesn't work here: {_said(error)}",
+            f"compile: torch.compile doesn't work here: {first_sentence(error)}",
             "leave it out, or install a C++ compiler such as g++ (on a GPU also triton)",
         ) from error
 
@@ -73,13 +74,9 @@ def _compiled(plain: Block, residuals: list[Tensor], directions: Tensor) -> Bloc
         graph = torch.compile(make_fx(flat)(*residuals, directions), fullgraph=True, dynamic=False)
         off = (graph(*residuals, directions) - expected).norm() / expected.norm()
     except Exception as error:
-        log.warning("products of the Jacobian can't be compiled, and go on as they are: %s", _said(error))
+        log.warning("products of the Jacobian can't be compiled, and go on as they are: %s", first_sentence(error))
         return plain
     if not off <= torch.finfo(directions.dtype).eps ** 0.5:
         log.warning("compiled products of the Jacobian differ by %.2g, and go on as they are", float(off))
         return plain
     return lambda residuals, directions: graph(*residuals, directions)
-
-
-def _said(error: BaseException) -> str:
-    return " ".join(str(error).split("\n")[0].split())[:100] or type(error).__name__

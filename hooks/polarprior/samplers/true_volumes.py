@@ -51,6 +51,11 @@ class VolumeSolver:
         volumes: np.ndarray = self.spectra(latents).sum(1)
         return volumes
 
+    @property
+    def passes(self) -> int:
+        """JVPs and VJPs that the last latents took each."""
+        return sum(self._spectra.passes)
+
     def spectra(self, latents: Latents) -> np.ndarray:
         """log sigma of the k largest singular values: float64 [n, k]. PluginError where a Jacobian is not finite."""
         with exact_arithmetic():

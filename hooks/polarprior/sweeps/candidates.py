@@ -8,17 +8,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from polarprior.errors import PluginError
 from polarprior.generator import Generator, Latents
-from polarprior.jacobian.of_generator import JacobianFn, rank_of
+from polarprior.jacobian.of_generator import JacobianFn
+from polarprior.samplers.true_volumes import VolumeSolver
 from polarprior.sweeps.kept_spectra import KeptSpectra, keys_of
-from polarprior.volume.arithmetic import exact_arithmetic
+from polarprior.sweeps.scores import BATCH
 from polarprior.volume.estimators import TOLERANCE
-from polarprior.volume.spectra import Spectra, columns_held, latents_at_once
-from polarprior.volume.spectrum import check_k
 from polarprior.volume.tangent_only import OVERSAMPLING
 
 EXACT = 3
+"""Times the directions of a sketch, which pass twice: at most half as much again is paid for an exact spectrum."""
 ENOUGH = 8
 """Candidates from which on two of them may be solved twice, to know what the others are worth."""
 
@@ -67,7 +66,6 @@ class Candidates:
         self._generator, self._jacobian_fn = generator, jacobian_fn
         self._k, self._tol, self._progress = k, tol, progress
         self._kept = KeptSpectra(generator, space, k)
-        self._spectra = Spectra(jacobian_fn, TOLERANCE)
         self._solved: set[tuple[int, int]] = set()
         self._used: dict[str, int] = {}
 
@@ -109,26 +107,13 @@ class Candidates:
         keys = keys_of(latents)
         missing = [row for row, key in enumerate(keys) if self._kept.get(estimator, key) is None]
         self._used[estimator] = self._used.get(estimator, 0) + len(keys)
-        bar = tqdm(total=len(missing), unit="latent", desc=estimator, disable=not (self._progress and missing))
-        with exact_arithmetic(), bar:
-            for rows in self._chunks(estimator, missing, latents):
-                spectra = self._spectra(latents[torch.tensor(rows)], self._k, estimator).numpy()
-                if not (spectra < np.inf).all():
-                    raise PluginError(
-                        f"{self._generator.plugin}: the Jacobian of a latent holds NaN or infinity",
-                        "the model may need float32 or other settings",
-                    )
-                solved = [keys[row] for row in rows]
-                self._kept.put(estimator, solved, spectra, sum(self._spectra.passes))
+        solve = VolumeSolver(self._generator, self._jacobian_fn, self._k, estimator)
+        with tqdm(total=len(missing), unit="latent", desc=estimator, disable=not (self._progress and missing)) as bar:
+            for start in range(0, len(missing), BATCH):
+                rows = missing[start : start + BATCH]
+                spectra, solved = solve.spectra(latents[torch.tensor(rows)]), [keys[row] for row in rows]
+                self._kept.put(estimator, solved, spectra, solve.passes)
                 self._solved.update(solved)
                 bar.update(len(rows))
         found = [self._kept.get(estimator, key) for key in keys]
         return np.stack([each for each in found if each is not None])
-
-    def _chunks(self, estimator: str, rows: list[int], latents: Latents) -> list[list[int]]:
-        if not rows:
-            return []
-        first = self._jacobian_fn(latents[rows[:1][0]])
-        check_k(self._k, rank_of(self._generator, "z", first))
-        size = latents_at_once(first, columns_held(estimator, self._k, first.input_dim), None)
-        return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -23,13 +23,14 @@ from polarprior.law.plackett_luce import drawn_order
 from polarprior.law.weights import polarity_weights
 from polarprior.strength import check_strength
 from polarprior.sweeps.candidates import Candidates, CandidateSpectra
+from polarprior.sweeps.samples import clear
 from polarprior.sweeps.scores import RANKS
+from polarprior.sweeps.scores import K as K_IF_ANY
 from polarprior.volume.spectrum import check_k
 
 TOLERANCE = 0.3
 """Nats between two candidates; log-volumes of candidates are some nats apart."""
 BY = ("log-volume", *RANKS)
-K_IF_ANY = 30
 COLUMNS = 8
 EXPLAINED = "Beside each seed the share of the other candidates with a lower score."
 HALVINGS = 40
@@ -226,12 +227,7 @@ class Pick:
     def save(self, out: Path | str) -> None:
         """Write OUT/seed0000.png and on, OUT/pick.png with all of them, and OUT/pick.json."""
         out = Path(out)
-        for name in ("pick.json", "pick.png"):
-            (out / name).unlink(missing_ok=True)
-        names = {f"seed{seed:04d}.png" for seed in self.seeds}
-        others = sum(path.name not in names for path in out.glob("seed*.png"))
-        if others:
-            warn(f"out: {out} holds {others} pictures of other draws")
+        clear(out, ("pick.json", "pick.png"), self.seeds)
         for seed, pixels in zip(self.seeds, self.images, strict=True):
             save_png(out / f"seed{seed:04d}.png", pixels, f"{self.model}, seed {seed}")
         write_atomically(out / "pick.png", png_bytes(self.sheet(), self.model))

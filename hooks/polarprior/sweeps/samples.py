@@ -194,12 +194,7 @@ class Samples:
         What OUT/samples.json said of other pictures goes first; other pictures stay, and a warning names them.
         """
         out = Path(out)
-        for name in ("samples.json", "samples.png"):
-            (out / name).unlink(missing_ok=True)
-        names = {f"seed{seed:04d}.png" for seed in self.seeds}
-        others = sum(path.name not in names for path in out.glob("seed*.png"))
-        if others:
-            warn(f"out: {out} holds {others} pictures of other draws")
+        clear(out, ("samples.json", "samples.png"), self.seeds)
         numbers = iter(self.seeds)
         first: list[np.ndarray] = []
         for images in self.pictures():
@@ -222,6 +217,16 @@ class Samples:
     def _say(self, path: Path) -> None:
         if self.diagnostics is not None:
             write_atomically(path, json.dumps(self.to_dict(), indent=1, sort_keys=True).encode())
+
+
+def clear(out: Path, names: Sequence[str], seeds: Sequence[int]) -> None:
+    """Remove the files of these names from a folder, and warn of pictures there that are not of these seeds."""
+    for name in names:
+        (out / name).unlink(missing_ok=True)
+    own = {f"seed{seed:04d}.png" for seed in seeds}
+    others = sum(path.name not in own for path in out.glob("seed*.png"))
+    if others:
+        warn(f"out: {out} holds {others} pictures of other draws")
 
 
 def draw_samples(

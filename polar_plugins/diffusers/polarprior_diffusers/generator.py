@@ -13,7 +13,7 @@ from polarprior.plugin import Generator, Settings, UsageError, refusing, weights
 from torch import Tensor
 
 from polarprior_diffusers.noise import noise_prior
-from polarprior_diffusers.recording import record
+from polarprior_diffusers.recording import record_noise
 from polarprior_diffusers.running import Runner, denoiser_of, parameters_of
 from polarprior_diffusers.settings import arguments_of, in_force
 
@@ -83,18 +83,10 @@ def _passes(runner: Runner, shape: tuple[int, ...]) -> int:
     """
 
     def run(seed: int) -> list[Tensor]:
-        stream, like = torch.Generator().manual_seed(0), runner.like
-
-        def noise(shape: tuple[int, ...]) -> Tensor:
-            return torch.randn(shape, generator=stream).to(like)
-
         generators = [torch.Generator().manual_seed(seed)]
-        latents = noise((1, *shape))
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # inside fork_rng: for schedulers that leave the generator aside
-            found = record(
-                runner, 1, runner.first_label(1), lambda x: noise(x.shape), latents=latents, generator=generators
-            )
+            found = record_noise(runner, shape, generator=generators)[1]
         return [*(call.shown for call in found.calls), found.result]
 
     one, other = run(1), run(2)

@@ -91,6 +91,27 @@ def record(
     return Recording(calls, result)
 
 
+def record_noise(
+    runner: Runner, shape: tuple[int, ...], n: int = 1, label: Tensor | None = None, seed: int = 0, **call: Any
+) -> tuple[Tensor, Recording]:
+    """Latents [n, *shape], and what happened to them where the network gives noise: the same each time for a seed.
+
+    Args:
+        runner, n, call: see `record`.
+        shape: of the latents.
+        label: classes int64 [n]; class 0 where None, and where there are classes.
+        seed: of the latents and of what the network gives.
+    """
+    stream, like = torch.Generator().manual_seed(seed), runner.like
+
+    def noise(shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=stream).to(like)
+
+    latents = noise((n, *shape))
+    label = runner.first_label(n) if label is None else label
+    return latents, record(runner, n, label, lambda shown: noise(shown.shape), latents=latents, **call)
+
+
 class _Draws(TorchFunctionMode):
     def __init__(self, draws: Callable[[Tensor], Tensor]):
         super().__init__()

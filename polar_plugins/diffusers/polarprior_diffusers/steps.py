@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_unflatten
 
 from polarprior_diffusers.layout import Layout, affine, places_of
-from polarprior_diffusers.recording import Call, Recording, record
+from polarprior_diffusers.recording import Call, Recording, record_noise
 from polarprior_diffusers.running import Runner
 
 CLOSE = 1e-4
@@ -99,15 +99,8 @@ class Steps:
         return found
 
     def _recorded(self, n: int, label: Tensor | None = None, seed: int = 0, **call: Any) -> tuple[Tensor, Recording]:
-        """Latents, and what happened to them; of class 0 where none is given."""
-        stream, like = torch.Generator().manual_seed(seed), self._runner.like
-
-        def noise(shape: tuple[int, ...]) -> Tensor:
-            return torch.randn(shape, generator=stream).to(like)
-
-        latents = noise((n, *self._shape))
-        label = self._runner.first_label(n) if label is None else label
-        return latents, record(self._runner, n, label, lambda shown: noise(shown.shape), latents=latents, **call)
+        """See `record_noise`."""
+        return record_noise(self._runner, self._shape, n, label, seed, **call)
 
     def _decoding(self) -> Layout:
         pairs = []
