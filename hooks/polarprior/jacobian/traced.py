@@ -9,6 +9,8 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize, jvp, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
@@ -70,7 +72,9 @@ class TracedJacobian:
 
     def _traced(self, point: Tensor, context: list[Tensor]) -> _Programs | None:
         try:
-            with torch.no_grad(), plain_attention(), compiling(False):
+            # torch notes the shape of each number, and makes a mode for it at each unless there is one: 2/5 of the time.
+            shapes = TracingContext(FakeTensorMode(allow_fallback_kernels=True))
+            with torch.no_grad(), plain_attention(), compiling(False), tracing(shapes):
                 programs = _trace(self.function, point, context)
                 programs.first.finish()
                 programs.second.finish()
