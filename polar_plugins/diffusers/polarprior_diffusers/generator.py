@@ -12,6 +12,7 @@ import torch
 from polarprior.plugin import Generator, Settings, UsageError, refusing, weights_fingerprint
 from torch import Tensor
 
+from polarprior_diffusers.jacobian import PipelineJacobian
 from polarprior_diffusers.noise import noise_prior
 from polarprior_diffusers.recording import record_noise
 from polarprior_diffusers.running import Runner, denoiser_of, parameters_of
@@ -22,9 +23,10 @@ NAME = "diffusers"
 
 @dataclass(frozen=True, eq=False)
 class PipelineGenerator(Generator):
-    """A Generator that knows its pipeline, with the arguments that this is called with."""
+    """A Generator that knows its pipeline, with the arguments that this is called with, and their Jacobian."""
 
     runner: Runner | None = field(default=None, repr=False)
+    jacobian: PipelineJacobian | None = field(default=None, repr=False)
 
 
 def generator_of(pipe: Any, asked: Settings, revision: str = "") -> PipelineGenerator:
@@ -61,6 +63,7 @@ def generator_of(pipe: Any, asked: Settings, revision: str = "") -> PipelineGene
         network=networks,
         evaluations=evaluations,
         runner=runner,
+        jacobian=PipelineJacobian(runner, prior.shape),
     )
 
 
