@@ -1,7 +1,7 @@
 """Writes small pipelines of random weights with diffusers' and transformers' own classes: to try things out, and for
 tests.
 
-    python -m polarprior_diffusers.small {consistency,sd,flow} FOLDER [--seed N] [--classes N]
+    python -m polarprior_diffusers.small {consistency,sd,sdxl,flow,sd3} FOLDER [--seed N] [--classes N]
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import torch
 from polarprior_diffusers.importing import import_diffusers
 
 SIZE = 4
+WIDTH = 16
+"""Of the states of CLIP's text encoders."""
 WORDS = ["a", "cat", "dog", "photo", "of", "red", "blue"]
 
 
@@ -42,28 +44,67 @@ def consistency(classes: int = 0) -> Any:
 def stable_diffusion() -> Any:
     """A latent diffusion model with a text encoder: 4 x 4 x 4 latents, pictures of 8 x 8."""
     diffusers = import_diffusers()
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=SIZE,
-        block_out_channels=(16, 32),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=8,
-        attention_head_dim=4,
-        cross_attention_dim=16,
-    )
     tokenizer, encoder = _clip()
     return diffusers.StableDiffusionPipeline(
         vae=_autoencoder(4),
         text_encoder=encoder,
         tokenizer=tokenizer,
-        unet=unet,
-        scheduler=diffusers.EulerDiscreteScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
-        ),
+        unet=_text_unet(cross_attention_dim=WIDTH),
+        scheduler=_euler(),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+
+
+def stable_diffusion_xl() -> Any:
+    """One with two text encoders, which is told the size besides, of SDXL's kind."""
+    diffusers = import_diffusers()
+    tokenizer, encoder = _clip()
+    other_tokenizer, other_encoder = _clip(projected=True)
+    unet = _text_unet(
+        cross_attention_dim=2 * WIDTH,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=WIDTH + 6 * 8,
+    )
+    return diffusers.StableDiffusionXLPipeline(
+        vae=_autoencoder(4),
+        text_encoder=encoder,
+        text_encoder_2=other_encoder,
+        tokenizer=tokenizer,
+        tokenizer_2=other_tokenizer,
+        unet=unet,
+        scheduler=_euler(),
+    )
+
+
+def stable_diffusion_3() -> Any:
+    """A flow-matching transformer of Stable Diffusion 3's kind, without its third text encoder."""
+    diffusers = import_diffusers()
+    transformer = diffusers.SD3Transformer2DModel(
+        sample_size=SIZE,
+        patch_size=1,
+        in_channels=4,
+        out_channels=4,
+        num_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=2 * WIDTH,
+        caption_projection_dim=32,
+        pooled_projection_dim=2 * WIDTH,
+    )
+    (tokenizer, encoder), (other_tokenizer, other_encoder) = _clip(projected=True), _clip(projected=True)
+    return diffusers.StableDiffusion3Pipeline(
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        vae=_autoencoder(4),
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        text_encoder_2=other_encoder,
+        tokenizer_2=other_tokenizer,
+        text_encoder_3=None,
+        tokenizer_3=None,
     )
 
 
@@ -100,11 +141,19 @@ ASKED: dict[str, dict[str, Any]] = {
     "classes": {},
     "sd": {"prompt": "a cat", "steps": 1, "guidance": 0.0},
     "guided": {"prompt": "a cat", "negative_prompt": "a dog", "steps": 3, "guidance": 3.0},
+    "sdxl": {"prompt": "a cat", "steps": 1, "guidance": 0.0},
     "flow": {"prompt": "a cat", "steps": 2, "guidance": 0.0, "size": "8x8"},
+    "sd3": {"prompt": "a cat", "steps": 2, "guidance": 0.0},
 }
 """Settings to try a pipeline with, by a name of it; ``classes`` is a consistency model of three, ``guided`` the same
 pipeline as ``sd``."""
-KINDS: dict[str, Callable[..., Any]] = {"consistency": consistency, "sd": stable_diffusion, "flow": flow}
+KINDS: dict[str, Callable[..., Any]] = {
+    "consistency": consistency,
+    "sd": stable_diffusion,
+    "sdxl": stable_diffusion_xl,
+    "flow": flow,
+    "sd3": stable_diffusion_3,
+}
 
 
 def _autoencoder(channels: int) -> Any:
@@ -122,8 +171,27 @@ def _autoencoder(channels: int) -> Any:
     )
 
 
-def _clip() -> tuple[Any, Any]:
-    """A tokenizer of a few words, and a text encoder for it."""
+def _text_unet(**more: Any) -> Any:
+    return import_diffusers().UNet2DConditionModel(
+        sample_size=SIZE,
+        block_out_channels=(16, 32),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=4,
+        **more,
+    )
+
+
+def _euler() -> Any:
+    return import_diffusers().EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing"
+    )
+
+
+def _clip(projected: bool = False) -> tuple[Any, Any]:
+    """A tokenizer of a few words, and a text encoder for it, with or without a projection of its last state."""
     import transformers
 
     letters = sorted({letter for word in WORDS for letter in word})
@@ -135,16 +203,17 @@ def _clip() -> tuple[Any, Any]:
         tokenizer = transformers.CLIPTokenizer(str(vocabulary), str(merges), model_max_length=16)
     config = transformers.CLIPTextConfig(
         vocab_size=len(tokens),
-        hidden_size=16,
+        hidden_size=WIDTH,
         intermediate_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
         max_position_embeddings=16,
-        projection_dim=16,
+        projection_dim=WIDTH,
         bos_token_id=len(tokens) - 2,
         eos_token_id=len(tokens) - 1,
     )
-    return tokenizer, transformers.CLIPTextModel(config)
+    kind = transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel
+    return tokenizer, kind(config)
 
 
 def _t5_tokenizer() -> Any:

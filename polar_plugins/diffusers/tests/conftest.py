@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polarprior as pp
 import pytest
 from polarprior_diffusers.small import ASKED, made
@@ -25,4 +27,10 @@ def folder_of(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def load(folder_of):
-    return lambda name, **settings: pp.load(f"diffusers:{folder_of(name)}", "cpu", **{**ASKED[name], **settings})
+    """Generators by name and settings, each made and traced once."""
+
+    @cache
+    def made_once(name, **settings):
+        return pp.load(f"diffusers:{folder_of(name)}", "cpu", **{**ASKED[name], **settings})
+
+    return made_once

@@ -9,12 +9,10 @@ import sys
 import pytest
 from polarprior_diffusers.small import ASKED
 
-pytestmark = pytest.mark.skipif(
-    "POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it"
-)
+LONG = pytest.mark.skipif("POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it")
 
 
-@pytest.mark.parametrize("name", ["consistency", "sd", "flow"])
+@pytest.mark.parametrize("name", ["consistency", *(pytest.param(name, marks=LONG) for name in ("sd", "flow"))])
 def test_the_commands(folder_of, name, tmp_path):
     """pick, bank build, sample, score and sweep, as they are typed."""
     asked = [f"--set={key}={value}" for key, value in ASKED[name].items()]

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from polarprior.testing import GeneratorPluginTests
-
-pytestmark = pytest.mark.skipif(
-    "POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it"
-)
 
 
 class Conformance(GeneratorPluginTests):

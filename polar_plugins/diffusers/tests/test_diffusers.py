@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polarprior as pp
@@ -18,7 +20,10 @@ from polarprior_diffusers.importing import import_diffusers
 from polarprior_diffusers.small import ASKED, made
 from scipy.stats import spearmanr
 
-long = pytest.mark.skipif("POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it")
+LONG = pytest.mark.skipif("POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it")
+QUICK = ("consistency", "classes", "sd")
+"""Pipelines whose graphs are traced within seconds."""
+BY_LENGTH = [name if name in QUICK else pytest.param(name, marks=LONG) for name in ASKED]
 
 
 def stock(generator, pipe, seeds, label=None):
@@ -46,15 +51,14 @@ def test_pictures_are_the_stock_pipelines_to_the_bit(load, folder_of, name):
     assert torch.equal((found * 0.5 + 0.5).clamp(0, 1), stock(generator, pipe, seeds, label))
 
 
-@long
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", BY_LENGTH)
 def test_spectra_are_those_of_the_stock_call_in_float64(load, caplog, name):
     """From a traced graph, each log sigma to 1e-3."""
     generator = load(name)
     latents = generator.prior.draw([0, 7], [2, 1] if name == "classes" else None)
     jacobian = pp.jacobian_fn(generator)(latents)
     found = top_singular_values(jacobian, 30, estimator="exact").log_sigma
-    assert jacobian.evaluations == generator.evaluations == {"guided": 6, "flow": 2}.get(name, 1)
+    assert jacobian.evaluations == generator.evaluations == {"guided": 6, "flow": 2, "sd3": 2}.get(name, 1)
     assert not any("can't be traced" in line for line in caplog.messages)
     assert (jacobian.value - generator(latents)).abs().max() < 1e-5
     for part in generator.network.values():
@@ -86,7 +90,6 @@ SCHEDULERS = {
 }
 
 
-@long
 @pytest.mark.parametrize(("scheduler", "accepted"), SCHEDULERS.items())
 def test_schedulers_that_add_noise_are_refused(scheduler, accepted):
     """By looking for noise: their names are nowhere in the plugin."""
@@ -116,7 +119,6 @@ def test_a_scheduler_that_fails_is_said_to():
         generator_of(pipe, pp.Settings(own={"prompt": "a cat", "steps": 3}))
 
 
-@long
 def test_a_bank_is_for_one_prompt_and_one_number_of_steps(load, tmp_path):
     generator = load("consistency")
     bank = pp.build_bank(generator, 8, k=4)
@@ -155,7 +157,24 @@ def test_seeds_of_comfyui(load):
         assert name == "flow" or torch.equal(drawn.z, noise)
 
 
-@long
+def test_seeds_of_comfyui_are_those_of_its_own_function(load):
+    """``comfy/sample.py: prepare_noise`` of the checkout POLARPRIOR_VENDOR/ComfyUI, a batch of one, to the bit."""
+    stock = Path(os.environ.get("POLARPRIOR_VENDOR", "nowhere")) / "ComfyUI/comfy/sample.py"
+    if not stock.exists():
+        pytest.skip("no checkout of ComfyUI in POLARPRIOR_VENDOR")
+    (function,) = [
+        node
+        for node in ast.parse(stock.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name == "prepare_noise"
+    ]
+    names = {"torch": torch, "np": np}
+    exec(compile(ast.Module([function], []), stock, "exec"), names)  # the module itself imports all of ComfyUI
+    seeds = [0, 5, 2**32 - 1]
+    with torch.random.fork_rng():
+        expected = torch.cat([names["prepare_noise"](torch.zeros(1, 4, 4, 4), seed) for seed in seeds])
+    assert torch.equal(load("sd", seeds="comfyui").prior.draw(seeds).z, expected)
+
+
 def test_half_precision_draws_other_latents():
     pipe = made("sd").to(torch.float16)
     generator = generator_of(pipe, pp.Settings(own=ASKED["sd"]))
@@ -232,7 +251,6 @@ def test_no_pipeline(source):
     assert "pipe.save_pretrained" in raised.value.hint
 
 
-@long
 def test_a_model_of_the_hub_is_pinned_to_its_commit(folder_of, tmp_path, monkeypatch):
     """From the cache as the Hub's client lays it out; a name that has moved is another model."""
     import huggingface_hub.constants as hub
@@ -272,8 +290,7 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("POLARPRIOR_CACHE", str(tmp_path / "cache"))
 
 
-@long
-@pytest.mark.parametrize("name", ["sd", "flow", "consistency"])
+@pytest.mark.parametrize("name", ["consistency", *(pytest.param(name, marks=LONG) for name in ("sd", "flow"))])
 @pytest.mark.usefixtures("_own_cache")
 def test_latents_for_a_pipeline_that_somebody_has_loaded(load, name):
     from polarprior_diffusers import latents
@@ -313,7 +330,6 @@ def test_what_latents_cannot_be_drawn_for_is_refused():
             latents(pipe, range(4), **{"prompt": "a cat", "num_inference_steps": 1, **given})
 
 
-@long
 @pytest.mark.usefixtures("_own_cache")
 def test_picking_among_sixteen_is_cheap_and_ranks_them(load):
     """At k = 30: at most 130 passes a candidate; ranked as the exact log-volumes rank them."""
