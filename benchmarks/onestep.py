@@ -1,10 +1,12 @@
 """Trains `mnist:onestep`, a consistency model of digits: a picture in one step, by diffusers' own classes.
 
-    python benchmarks/onestep.py [--steps 20000] [--out polar_plugins/mnist/polarprior_mnist/weights/onestep]
+    python benchmarks/onestep.py [--steps 12000] [--out polar_plugins/mnist/polarprior_mnist/weights/onestep]
 
-Improved consistency training (Song and Dhariwal 2024): no teacher; noise levels that are more and more, a
-pseudo-Huber loss, the weights of the teacher those of the student. Seeded, one thread, 28 x 28 pixels, by class.
-What has been trained is kept in OUT.state every few minutes: the same command goes on after whatever ended it.
+Consistency training that begins as a diffusion model (Geng et al. 2025, "Consistency models made easy"): the
+picture found at noise level t is pulled to the one found at a lower level r, which starts at 0 (the picture of
+the data) and comes nearer to t in stages; a pseudo-Huber loss (Song and Dhariwal 2024). No teacher. By class;
+3 x 28 x 28 numbers, since diffusers' pipeline takes no latents of one channel. Seeded, one thread. What has been
+trained is kept in OUT.state every few minutes: the same command goes on after whatever ended it.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).parent / "paper"))
 from data import digits, grey
 from polarprior_diffusers.importing import import_diffusers
 
-BATCH, RATE, AVERAGED = 96, 6e-4, 0.999
+BATCH, RATE, AVERAGED = 32, 1e-3, 0.999
 SIGMA_MIN, SIGMA_MAX, SIGMA_DATA = 0.002, 20.0, 0.5
-FEWEST, MOST = 10, 80
-"""Noise levels at the start and at the end; they double on the way."""
-MEAN, SPREAD = -1.1, 2.0
-"""Mean and spread of the logarithm of the noise level that is trained, before it is rounded to one that there is."""
-HUBER = 0.00054 * math.sqrt(28 * 28)
+FIRST, STAGES = 0.4, 6
+"""The share of the steps that train a diffusion model, and the stages of the others: each halves the gap t - r."""
+MEAN, SPREAD = -0.8, 1.8
+"""Mean and spread of the logarithm of the noise level."""
+HUBER = 0.00054 * math.sqrt(3 * 28 * 28)
 KEPT_EVERY = 250
 
 
@@ -37,9 +39,9 @@ def pipeline() -> nn.Module:
     diffusers = import_diffusers()
     unet = diffusers.UNet2DModel(
         sample_size=28,
-        in_channels=1,
-        out_channels=1,
-        block_out_channels=(16, 32, 48),
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(8, 24, 48),
         down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         layers_per_block=1,
@@ -54,7 +56,7 @@ def pipeline() -> nn.Module:
 
 
 def denoised(unet: nn.Module, x: Tensor, sigma: Tensor, label: Tensor) -> Tensor:
-    """The picture at the end of the path of x [n, 1, 28, 28] at noise levels [n], as the scheduler has it."""
+    """The picture at the end of the path of x [n, 3, 28, 28] at noise levels [n], as the scheduler has it."""
     level = sigma[:, None, None, None]
     wide = level.square() + SIGMA_DATA**2
     skip = SIGMA_DATA**2 / ((level - SIGMA_MIN).square() + SIGMA_DATA**2)
@@ -63,21 +65,15 @@ def denoised(unet: nn.Module, x: Tensor, sigma: Tensor, label: Tensor) -> Tensor
     return skip * x + out * given
 
 
-def levels(count: int) -> Tensor:
-    """`count` + 1 noise levels, rising, evenly spaced after the seventh root."""
-    low, high = SIGMA_MIN ** (1 / 7), SIGMA_MAX ** (1 / 7)
-    return (low + torch.linspace(0, 1, count + 1, dtype=torch.float64) * (high - low)).pow(7).float()
-
-
-def chances(rising: Tensor) -> Tensor:
-    """How often each pair of neighbours is trained."""
-    ends = torch.erf((rising.log() - MEAN) / (math.sqrt(2) * SPREAD))
-    return ends.diff()
+def lower(level: Tensor, stage: int) -> Tensor:
+    """The noise levels [n] that the levels [n] are compared with: the least one, the data, in stage 0."""
+    gap = 0.5**stage * (1 + 8 * torch.sigmoid(-level))
+    return (level * (1 - gap.clamp(max=1))).clamp(min=SIGMA_MIN) if stage else torch.full_like(level, SIGMA_MIN)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end after so many, to go on another time")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parents[1] / "polar_plugins/mnist/polarprior_mnist/weights/onestep"
@@ -90,7 +86,7 @@ def main() -> None:
     averaged.load_state_dict(unet.state_dict())
     optimizer = torch.optim.RAdam(unet.parameters(), lr=RATE)
     noise = torch.Generator().manual_seed(1)
-    images, labels = grey("train"), torch.from_numpy(digits("train")[1])
+    images, labels = grey("train").expand(-1, 3, -1, -1), torch.from_numpy(digits("train")[1])
     state, begun, first = asked.out.with_suffix(".state"), time.monotonic(), 0
     if state.exists():
         kept = torch.load(state, weights_only=True)
@@ -99,22 +95,24 @@ def main() -> None:
         averaged.load_state_dict(kept["averaged"])
         optimizer.load_state_dict(kept["optimizer"])
         noise.set_state(kept["noise"])
-    doubled = math.log2(MOST / FEWEST) + 1
     seen = 0.0
     for step in range(first, asked.steps):
-        rising = levels(min(MOST, FEWEST * 2 ** int(step / asked.steps * doubled)))
+        tuned = (step / asked.steps - FIRST) / (1 - FIRST)
+        stage = 1 + int(STAGES * tuned) if tuned >= 0 else 0
         rows = torch.randint(len(images), (BATCH,), generator=noise)
         x, label = images[rows], labels[rows]
-        pair = torch.multinomial(chances(rising), BATCH, replacement=True, generator=noise)
-        low, high = rising[pair], rising[pair + 1]
+        high = (MEAN + SPREAD * torch.randn(BATCH, generator=noise)).exp().clamp(2 * SIGMA_MIN, SIGMA_MAX)
+        low = lower(high, stage)
         e = torch.randn(x.shape, generator=noise)
-        with torch.no_grad():
-            target = denoised(unet, x + low[:, None, None, None] * e, low, label)
+        target = x
+        if stage:
+            with torch.no_grad():
+                target = denoised(unet, x + low[:, None, None, None] * e, low, label)
         found = denoised(unet, x + high[:, None, None, None] * e, high, label)
         off = (found - target).square().flatten(1).sum(1)
-        loss = (((off + HUBER**2).sqrt() - HUBER) / (high - low)).mean()
+        loss = (((off + HUBER**2).sqrt() - HUBER) / high).mean()
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, 4 * (1 - step / asked.steps))
+            group["lr"] = RATE * min(1.0, 2 * (1 - step / asked.steps))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 10.0)
@@ -122,7 +120,7 @@ def main() -> None:
         with torch.no_grad():
             for mine, new in zip(averaged.parameters(), unet.parameters(), strict=True):
                 mine.lerp_(new, 1 - AVERAGED)
-        seen = 0.98 * seen + 0.02 * float(loss)
+        seen = 0.98 * seen + 0.02 * float(loss.detach())
         out_of_time = time.monotonic() - begun > 60 * asked.minutes
         if (step + 1) % KEPT_EVERY == 0 or step + 1 == asked.steps or out_of_time:
             print(f"step {step + 1}: loss {seen:.4f}, {(time.monotonic() - begun) / 60:.1f} minutes", flush=True)

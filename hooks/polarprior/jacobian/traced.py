@@ -72,7 +72,7 @@ class TracedJacobian:
 
     def _traced(self, point: Tensor, context: list[Tensor]) -> _Programs | None:
         try:
-            # torch notes the shape of each number, and makes a mode for it at each unless there is one: 2/5 of the time.
+            # torch notes all shapes, and makes a mode for it each time unless there is one: 2/5 of a trace.
             shapes = TracingContext(FakeTensorMode(allow_fallback_kernels=True))
             with torch.no_grad(), plain_attention(), compiling(False), tracing(shapes):
                 programs = _trace(self.function, point, context)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
         Settings,
     )
 
-    from polarprior_diffusers.jacobian import PipelineJacobian
-
 
 def __getattr__(name: str) -> Any:
     if name == "latents":
@@ -63,7 +61,6 @@ def get_latent_sampler(
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
     """Pictures from the latents, through all steps and the decoder."""
-    from polarprior.plugin import prepare
+    from polarprior_diffusers.generator import pipeline_jacobian_fn
 
-    products: PipelineJacobian = getattr(generator, "jacobian")
-    return (lambda latents: products.at(prepare(generator, latents))) if (space, domain) == ("pixel", "z") else None
+    return pipeline_jacobian_fn(generator) if (space, domain) == ("pixel", "z") else None

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
-from polarprior.plugin import Generator, Settings, UsageError, refusing, weights_fingerprint
+from polarprior.plugin import Generator, JacobianFn, Settings, UsageError, prepare, refusing, weights_fingerprint
 from torch import Tensor
 
 from polarprior_diffusers.jacobian import PipelineJacobian
@@ -65,6 +65,14 @@ def generator_of(pipe: Any, asked: Settings, revision: str = "") -> PipelineGene
         runner=runner,
         jacobian=PipelineJacobian(runner, prior.shape),
     )
+
+
+def pipeline_jacobian_fn(generator: Generator) -> JacobianFn:
+    """The Jacobian of a pipeline's pictures in its latents, traced once a generator."""
+    assert isinstance(generator, PipelineGenerator)
+    assert generator.jacobian is not None
+    products = generator.jacobian
+    return lambda latents: products.at(prepare(generator, latents))
 
 
 def _check_takes_latents(pipe: Any) -> None:

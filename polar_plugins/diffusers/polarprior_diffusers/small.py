@@ -19,7 +19,7 @@ from polarprior_diffusers.importing import import_diffusers
 
 SIZE = 4
 WIDTH = 16
-"""Of the states of CLIP's text encoders."""
+"""Numbers in a state of CLIP's text encoders."""
 WORDS = ["a", "cat", "dog", "photo", "of", "red", "blue"]
 
 
