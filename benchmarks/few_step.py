@@ -2,14 +2,14 @@
 
     python benchmarks/few_step.py [--sets 0,1,2,3,4] [--arms prior,pick] [--quick]
 
-Five sets of seeds. In a set a class has 4 groups of 32 candidates, and 8 of a group are shown: 320 pictures a set.
+Five sets of seeds. In a set a class has 3 groups of 32 candidates, and 8 of a group are shown: 240 pictures a set.
 The ways to choose; a product with the Jacobian counts as a pass through the network:
 
 - ``prior``: the first 8 of a group.
 - ``pick``: `polarprior.pick` of 8 among the 32, drawn at tilt -0.5 and 0.5, and the extremes.
-- ``bank``: the 128 candidates of a class as a bank, 32 drawn from it at tilt -1, -0.5, 0.5, 1; and its controls, the
+- ``bank``: the 96 candidates of a class as a bank, 24 drawn from it at tilt -1, -0.5, 0.5, 1; and its controls, the
   same weights given to other rows.
-- ``best``: of as many random pictures as ``pick`` has passes, those that a judge is surest of (a linear read-out of
+- ``best``: of a quarter as many random pictures as ``pick`` has passes, those that a judge is surest of (a linear read-out of
   ``mnist:encoder``), and those that lie furthest apart in that space.
 - ``start``: starts of larger variance (Boost-and-Skip, arXiv 2502.06516, its first half).
 - ``norm``: starts of smaller norm.
@@ -52,13 +52,15 @@ from scene import CACHE, interval
 MODEL, K = "mnist:onestep", 30
 RESULTS = Path(__file__).parent / "results" / "few_step.json"
 SETS, CLASSES = 5, 10
-GROUPS, AMONG, KEEP = 4, 32, 8
+GROUPS, AMONG, KEEP = 3, 32, 8
 TILTS, BANK_TILTS = (-0.5, 0.5), (-1.0, -0.5, 0.5, 1.0)
 STARTS, NORMS = (1.05, 1.1, 1.2), (0.95, 0.9, 0.8)
 STEPS, TEMPERATURE, RATES = 20, 0.1, (0.01, 0.03)
 """Steps, temperature and rates of Adam of the contrastive optimization."""
 SPACES = ("mnist:classifier", "mnist:encoder", "mnist:classifier-logits")
 JUDGES = SPACES[:2]
+SHARE = 0.25
+"""Passes of ``best``, as a share of those of ``pick``."""
 FAR = 1 << 24
 """Seeds from here on are those of ``best``."""
 BATCH = 256
@@ -159,7 +161,7 @@ def bank(index: int) -> Made:
 def best(index: int) -> Made:
     """The surest of many random pictures, and those that lie furthest apart."""
     spent = pick(index)["extremes low"][1]
-    pool = round(spent * GROUPS * KEEP)
+    pool = round(SHARE * spent * GROUPS * KEEP)
     weight, bias = _read_out()
     sure, apart = [], []
     for label in _told("best"):
@@ -169,7 +171,7 @@ def best(index: int) -> Made:
         certain = (seen @ weight + bias).log_softmax(1)[:, label]
         sure.append(torch.cat(z)[certain.topk(GROUPS * KEEP).indices])
         apart.append(torch.cat(z)[_furthest(seen, GROUPS * KEEP)])
-    return {"best, surest": (torch.cat(sure), spent), "best, apart": (torch.cat(apart), spent)}
+    return {"best, surest": (torch.cat(sure), SHARE * spent), "best, apart": (torch.cat(apart), SHARE * spent)}
 
 
 def contrastive(index: int) -> Made:

@@ -58,7 +58,7 @@ CLAIMS: list[Claim] = [
     *_against(
         "extremes high",
         "best, apart",
-        "`--best --tilt=1` shows more variety than the pictures furthest apart of equal passes",
+        "`--best --tilt=1` shows more variety than the pictures furthest apart of a quarter of the passes",
         *DIVERSE,
     ),
     *_against(
@@ -73,7 +73,7 @@ CLAIMS: list[Claim] = [
     *_against(
         "extremes low",
         "best, surest",
-        "`--best --tilt=-1` shows better pictures than the surest of equal passes",
+        "`--best --tilt=-1` shows better pictures than the surest of a quarter of the passes",
         *TYPICAL,
     ),
     *_against(

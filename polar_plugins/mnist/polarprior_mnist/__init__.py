@@ -3,24 +3,40 @@ Importing it does not import torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from polarprior.plugin import hookimpl
 
 if TYPE_CHECKING:
     import torch
-    from polarprior.plugin import FeatureMap, Generator, JacobianFn, Settings
+    from polarprior.plugin import FeatureMap, Generator, JacobianFn, OwnSetting, Settings
 
 NAME = "mnist"
+ONE_STEP = "onestep"
 __version__ = "0.1.0"
 
 
 @hookimpl
 def load_generator(source: str | None, device: torch.device, settings: Settings) -> Generator:
-    """``mnist:MODEL``, one of `polarprior_mnist.zoo.MODELS`, such as ``mnist:wgan``."""
+    """``mnist:MODEL``, one of `polarprior_mnist.zoo.MODELS`, such as ``mnist:wgan``, or ``mnist:onestep``."""
+    if source == ONE_STEP:
+        from polarprior_mnist import onestep
+
+        return onestep.load(device, settings)
     from polarprior_mnist.generators import load
 
     return load(source, device, settings)
+
+
+@hookimpl
+def own_settings(source: str | None) -> Mapping[str, OwnSetting]:
+    """Those of ``mnist:onestep``; the others have none."""
+    if source != ONE_STEP:
+        return {}
+    from polarprior_mnist import onestep
+
+    return onestep.own_settings()
 
 
 @hookimpl
@@ -39,12 +55,16 @@ def get_feature_map(generator: Generator, space: str) -> FeatureMap | None:
 
 @hookimpl
 def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | None:
-    """The Jacobian of ``mnist:style``: of images or styles, by z or by w."""
+    """The Jacobian of ``mnist:style``: of images or styles, by z or by w; and of ``mnist:onestep``."""
     from polarprior.plugin import style_jacobian_fn
 
     from polarprior_mnist.normalizing import StyleBased
 
     network, trunc = generator.network, generator.settings.trunc
+    if hasattr(generator, "jacobian"):  # a pipeline
+        from polarprior_mnist import onestep
+
+        return onestep.jacobian_fn(generator, space, domain)
     if not isinstance(network, StyleBased):
         return None
     psi = 1.0 if trunc is None else trunc

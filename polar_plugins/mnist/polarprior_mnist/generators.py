@@ -9,7 +9,7 @@ import torch
 from polarprior.plugin import Generator, LatentPrior, Settings, UsageError, latent_prior, nearest, weights_fingerprint
 from torch import Tensor, nn
 
-from polarprior_mnist import NAME, __version__
+from polarprior_mnist import NAME, ONE_STEP, __version__
 from polarprior_mnist.judges import Discriminator
 from polarprior_mnist.zoo import LATENT_DIM, MODELS, with_weights
 
@@ -21,9 +21,10 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
     ``temperature`` scales the noise of ``coloured`` (1 where None).
     """
     if source not in MODELS:
+        known = [*MODELS, ONE_STEP]
         raise UsageError(
-            f"model: got {NAME}:{source or ''}, expected one of {', '.join(MODELS)}",
-            f"use {NAME}:{nearest(source or '', list(MODELS))}",
+            f"model: got {NAME}:{source or ''}, expected one of {', '.join(known)}",
+            f"use {NAME}:{nearest(source or '', known)}",
         )
     model = MODELS[source]
     settings.check_only(model.settings, f"{NAME}:{source}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import polarprior as pp
 import pytest
 import torch
-from polarprior.plugin import UsageError
+from polarprior.plugin import PolarPriorError, UsageError
 from polarprior.testing import GeneratorPluginTests, main
+from polarprior_mnist import ONE_STEP
+from polarprior_mnist.onestep import FOLDER
 from polarprior_mnist.zoo import MODELS
 
 
@@ -39,16 +42,16 @@ class TestColoured(GeneratorPluginTests):
     model = "mnist:coloured"
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, ONE_STEP])
 def test_it_draws_digits(name):
     """A classifier that no generator was trained with sees all ten, and is as sure as it never is of noise (0.26; of
     test digits 0.93)."""
     generator = pp.load(f"mnist:{name}", "cpu")
-    latents = generator.prior.draw(range(500), 3 if name == "classes" else None)
+    latents = generator.prior.draw(range(500), 3 if generator.num_classes else None)
     seen = pp.feature_map(generator, "mnist:classifier-logits")(generator(latents)).softmax(1)
     assert seen.max(1).values.mean() > 0.5
-    if name == "classes":
-        assert (seen.argmax(1) == 3).double().mean() > 0.9
+    if generator.num_classes:
+        assert (seen.argmax(1) == 3).double().mean() > (0.9 if name == "classes" else 0.8)
     else:
         assert seen.argmax(1).bincount(minlength=10).min() > 10
 
@@ -104,3 +107,34 @@ def test_what_it_has_not_is_refused():
     assert told.value.hint == "use mnist:wgan"
     with pytest.raises(UsageError, match="trunc: mnist:wgan has no such setting"):
         pp.load("mnist:wgan", trunc=0.5)
+
+
+def test_the_model_of_one_step_is_a_pipeline_that_diffusers_opens():
+    """Its pictures are to the bit those of the pipeline with a generator a picture."""
+    from polarprior_diffusers.importing import import_diffusers
+
+    generator = pp.load(f"mnist:{ONE_STEP}", "cpu")
+    assert (generator.num_classes, generator.evaluations, generator.prior.shape) == (10, 1, (3, 28, 28))
+    pipe = import_diffusers().DiffusionPipeline.from_pretrained(FOLDER)
+    pipe.set_progress_bar_config(disable=True)
+    streams = [torch.Generator().manual_seed(seed) for seed in (4, 2)]
+    stock = pipe(batch_size=2, class_labels=[7, 1], generator=streams, output_type="pt").images
+    assert torch.equal((generator(generator.prior.draw([4, 2], [7, 1])) * 0.5 + 0.5).clamp(0, 1), stock)
+
+
+def test_the_jacobian_of_the_model_of_one_step():
+    generator = pp.load(f"mnist:{ONE_STEP}", "cpu")
+    latents = generator.prior.draw([1], [3])
+    z, label = latents.z, latents.label
+    tangent = torch.randn(1, generator.prior.dim, 1, generator=torch.Generator().manual_seed(0))
+    step = 1e-2 * tangent.reshape(z.shape)
+    expected = (generator(pp.Latents(z + step, label)) - generator(pp.Latents(z - step, label))).flatten() / 2e-2
+    found = pp.jacobian_fn(generator)(latents).jvp(tangent).flatten()
+    assert (found - expected).norm() < 2e-3 * expected.norm()
+
+
+def test_the_model_of_one_step_needs_the_plugin_for_pipelines(monkeypatch):
+    monkeypatch.setitem(sys.modules, "polarprior_diffusers", None)
+    with pytest.raises(PolarPriorError, match="no plugin is installed") as raised:
+        pp.load(f"mnist:{ONE_STEP}", "cpu")
+    assert raised.value.hint == "install it: pip install 'polarprior-mnist[onestep]'"
