@@ -9,8 +9,8 @@ The ways to choose; a product with the Jacobian counts as a pass through the net
 - ``pick``: `polarprior.pick` of 8 among the 32, drawn at tilt -0.5 and 0.5, and the extremes.
 - ``bank``: the 96 candidates of a class as a bank, 24 drawn from it at tilt -1, -0.5, 0.5, 1; and its controls, the
   same weights given to other rows.
-- ``best``: of a quarter as many random pictures as ``pick`` has passes, those that a judge is surest of (a linear read-out of
-  ``mnist:encoder``), and those that lie furthest apart in that space.
+- ``best``: of a quarter as many random pictures as ``pick`` has passes, those that a judge is surest of (a linear
+  read-out of ``mnist:encoder``), and those that lie furthest apart in that space.
 - ``start``: starts of larger variance (Boost-and-Skip, arXiv 2502.06516, its first half).
 - ``norm``: starts of smaller norm.
 - ``contrastive``: Contrastive Noise Optimization (arXiv 2510.03813): the 8 starts of a group are moved so that their
