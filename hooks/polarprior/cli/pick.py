@@ -42,9 +42,8 @@ from polarprior.saying import say
 @click.option(
     "--tol",
     type=float,
-    default=0.3,
-    show_default=True,
-    help="Largest error of the difference between two log-volumes that is accepted, in nats.",
+    help="Largest error of the difference between two log-volumes that is accepted, in nats; a quarter of the "
+    "candidates' standard deviation if not given.",
 )
 @click.option("--space", default="pixel", show_default=True, help="Where volume is measured.")
 @class_option

@@ -18,6 +18,9 @@ from polarprior.volume.tangent_only import OVERSAMPLING
 
 EXACT = 3
 """Times the directions of a sketch, which pass twice: at most half as much again is paid for an exact spectrum."""
+SHARE = 0.25
+"""What may be wrong, in standard deviations of the candidates: a tilt of t is then wrong by t / 4 between two of them
+at most, and their ranks are hardly."""
 ENOUGH = 8
 """Candidates from which on two of them may be solved twice, to know what the others are worth."""
 
@@ -56,12 +59,13 @@ class Candidates:
         jacobian_fn: its Jacobian in z.
         space: where volume is measured.
         k: singular values.
-        tol: error of a difference between two log-volumes that is accepted, nats.
+        tol: error of a difference between two log-volumes that is accepted, nats; `SHARE` of their standard deviation
+            if None.
         progress: show a bar on stderr.
     """
 
     def __init__(
-        self, generator: Generator, jacobian_fn: JacobianFn, space: str, k: int, tol: float, progress: bool = False
+        self, generator: Generator, jacobian_fn: JacobianFn, space: str, k: int, tol: float | None, progress: bool = False
     ):
         self._generator, self._jacobian_fn = generator, jacobian_fn
         self._k, self._tol, self._progress = k, tol, progress
@@ -99,7 +103,7 @@ class Candidates:
             with np.errstate(invalid="ignore"):
                 missed = self._by("block-lanczos", latents[torch.from_numpy(ends)]).sum(1) - volumes[ends]
             error = float(abs(missed[1] - missed[0])) / 2
-            if error <= self._tol:
+            if error <= (SHARE * float(volumes.std()) if self._tol is None else self._tol):
                 return rough, "sketch", error, float(missed.mean())
         return self._by("block-lanczos", latents), "block-lanczos", TOLERANCE, 0.0
 

@@ -28,8 +28,6 @@ from polarprior.sweeps.scores import RANKS
 from polarprior.sweeps.scores import K as K_IF_ANY
 from polarprior.volume.spectrum import check_k
 
-TOLERANCE = 0.3
-"""Nats between two candidates; log-volumes of candidates are some nats apart."""
 BY = ("log-volume", *RANKS)
 COLUMNS = 8
 EXPLAINED = "Beside each seed the share of the other candidates with a lower score."
@@ -50,7 +48,8 @@ class PickOptions:
         best: keep the candidates of lowest score (of highest where rho or tilt is above 0) rather than draw.
         by: the score: ``log-volume``, ``local-rank`` or ``effective-rank``.
         k: singular values; 30 if None, as far as the model has them.
-        tol: error of a difference between two log-volumes that is accepted, nats.
+        tol: error of a difference between two log-volumes that is accepted, nats; a quarter of their standard
+            deviation if None.
         space: where volume is measured.
         label: the class, where the model has classes.
         force: go on where the candidates are too few for that rho.
@@ -65,7 +64,7 @@ class PickOptions:
         "best": flag(),
         "by": Domain(", ".join(BY), lambda value: isinstance(value, str) and value in BY, "use by='log-volume'"),
         "k": K.or_none(),
-        "tol": number(above=0, use="use such as tol=0.3"),
+        "tol": number(above=0, use="use such as tol=0.3").or_none(),
         "space": SPACE,
         "label": LABEL.or_none(),
         "force": flag(),
@@ -79,7 +78,7 @@ class PickOptions:
     best: bool = False
     by: str = "log-volume"
     k: int | None = None
-    tol: float = TOLERANCE
+    tol: float | None = None
     space: str = "pixel"
     label: int | None = None
     force: bool = False
@@ -109,7 +108,7 @@ class PickKeywords(TypedDict, total=False):
     best: bool
     by: str
     k: int | None
-    tol: float
+    tol: float | None
     space: str
     label: int | None
     force: bool
