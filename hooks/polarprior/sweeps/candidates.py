@@ -65,7 +65,13 @@ class Candidates:
     """
 
     def __init__(
-        self, generator: Generator, jacobian_fn: JacobianFn, space: str, k: int, tol: float | None, progress: bool = False
+        self,
+        generator: Generator,
+        jacobian_fn: JacobianFn,
+        space: str,
+        k: int,
+        tol: float | None,
+        progress: bool = False,
     ):
         self._generator, self._jacobian_fn = generator, jacobian_fn
         self._k, self._tol, self._progress = k, tol, progress

@@ -57,7 +57,8 @@ class KeptSpectra:
         return self._rows.get(estimator, {}).get(key)
 
     def put(self, estimator: str, keys: Sequence[Key], log_sigma: np.ndarray, passes: int) -> None:
-        """Add spectra [n, k] of latents, and write all of them."""
+        """Add spectra [n, k] of latents, and write all of them, with what another process has written meanwhile."""
+        self._read()
         self._rows.setdefault(estimator, {}).update(zip(keys, log_sigma, strict=True))
         self.passes[estimator] = max(passes, self.passes.get(estimator, 0))
         self._write()
@@ -80,8 +81,9 @@ class KeptSpectra:
                 for estimator, passes in metadata.items():
                     keys, spectra = (opened.get_tensor(f"{estimator}.{name}") for name in ("keys", "log_sigma"))
                     if spectra.shape == (len(keys), self._k) and keys.shape == (len(keys), 2):
-                        self.passes[estimator] = int(passes)
-                        self._rows[estimator] = dict(zip(map(tuple, keys.tolist()), spectra, strict=True))
+                        self.passes[estimator] = max(int(passes), self.passes.get(estimator, 0))
+                        rows = zip(map(tuple, keys.tolist()), spectra, strict=True)
+                        self._rows.setdefault(estimator, {}).update(rows)
 
     def _write(self) -> None:
         file = self._file()
