@@ -80,7 +80,7 @@ def stable_diffusion_xl() -> Any:
 
 
 def stable_diffusion_3() -> Any:
-    """A flow-matching transformer of Stable Diffusion 3's kind, without its third text encoder."""
+    """A flow-matching transformer of Stable Diffusion 3's kind."""
     diffusers = import_diffusers()
     transformer = diffusers.SD3Transformer2DModel(
         sample_size=SIZE,
@@ -103,16 +103,14 @@ def stable_diffusion_3() -> Any:
         tokenizer=tokenizer,
         text_encoder_2=other_encoder,
         tokenizer_2=other_tokenizer,
-        text_encoder_3=None,
-        tokenizer_3=None,
+        text_encoder_3=_t5(2 * WIDTH),
+        tokenizer_3=_t5_tokenizer(),
     )
 
 
 def flow() -> Any:
     """A flow-matching transformer of FLUX's kind: for pictures of 8 x 8, latents are 4 tokens of 16 numbers."""
     diffusers = import_diffusers()
-    import transformers
-
     transformer = diffusers.FluxTransformer2DModel(
         in_channels=16,
         num_layers=1,
@@ -124,13 +122,12 @@ def flow() -> Any:
         axes_dims_rope=(2, 2, 4),
     )
     tokenizer, encoder = _clip()
-    config = transformers.T5Config(vocab_size=64, d_model=8, d_kv=8, d_ff=16, num_layers=1, num_heads=1)
     return diffusers.FluxPipeline(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         vae=_autoencoder(4),
         text_encoder=encoder,
         tokenizer=tokenizer,
-        text_encoder_2=transformers.T5EncoderModel(config),
+        text_encoder_2=_t5(8),
         tokenizer_2=_t5_tokenizer(),
         transformer=transformer,
     )
@@ -214,6 +211,13 @@ def _clip(projected: bool = False) -> tuple[Any, Any]:
     )
     kind = transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel
     return tokenizer, kind(config)
+
+
+def _t5(width: int) -> Any:
+    import transformers
+
+    config = transformers.T5Config(vocab_size=64, d_model=width, d_kv=8, d_ff=16, num_layers=1, num_heads=1)
+    return transformers.T5EncoderModel(config)
 
 
 def _t5_tokenizer() -> Any:
