@@ -136,20 +136,22 @@ def pick(index: int) -> Made:
     made: Made = {}
     for name, law in ways.items():
         found = [picked(index, label, group, **law) for label in _told(name) for group in range(GROUPS)]
-        made[name] = (
-            torch.cat([each.latents.z for each in found]),
-            sum(each.spectra.passes for each in found) / (KEEP * len(found)),
-        )
+        made[name] = torch.cat([each.latents.z for each in found]), _passes(found)
     return made
+
+
+def _passes(picks: list[pp.Pick]) -> float:
+    """Passes for a picture that is shown."""
+    return sum(each.spectra.passes for each in picks) / (KEEP * len(picks))
 
 
 def bank(index: int) -> Made:
     """All candidates of a class as a bank, and the controls."""
     made: dict[str, list[Tensor]] = {}
-    passes = 0
+    found: list[pp.Pick] = []
     for label in range(CLASSES):
         groups = [picked(index, label, group, tilt=1.0) for group in range(GROUPS)]
-        passes += sum(each.spectra.passes for each in groups)
+        found += groups
         volumes = np.concatenate([each.spectra.log_volume for each in groups])
         z = torch.cat([drawn(seeds_of(index, label, group)) for group in range(GROUPS)])
         shown = np.concatenate([np.arange(KEEP) + group * AMONG for group in range(GROUPS)])
@@ -159,12 +161,12 @@ def bank(index: int) -> Made:
             u = stream.random((len(shown), 2))
             for name, given in (("bank", weights), ("control of bank", stream.permutation(weights))):
                 made.setdefault(f"{name} {tilt:+g}", []).append(z[MaximalCoupling(given).rows(shown, u)])
-    return {name: (torch.cat(parts), passes / (CLASSES * GROUPS * KEEP)) for name, parts in made.items()}
+    return {name: (torch.cat(parts), _passes(found)) for name, parts in made.items()}
 
 
 def best(index: int) -> Made:
     """The surest of many random pictures, and those that lie furthest apart."""
-    spent = pick(index)["extremes low"][1]
+    spent = _passes([picked(index, label, group, tilt=1.0) for label in range(CLASSES) for group in range(GROUPS)])
     pool = round(SHARE * spent * GROUPS * KEEP)
     weight, bias = _read_out()
     sure, apart = [], []
@@ -263,12 +265,13 @@ def _told(name: str) -> Any:
 def _features(z: Tensor, label: Tensor) -> dict[str, Tensor]:
     """What networks see in the pictures of starts, by space."""
     parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
+    maps = {space: pp.feature_map(generator(), space) for space in SPACES}
     with torch.no_grad():
         for start in range(0, len(z), BATCH):
             rows = slice(start, start + BATCH)
             images = from_uint8(to_uint8(generator()(pp.Latents(z[rows], label[rows]))))
-            for space in SPACES:
-                parts[space].append(pp.feature_map(generator(), space)(images))
+            for space, phi in maps.items():
+                parts[space].append(phi(images))
     return {space: torch.cat(each) for space, each in parts.items()}
 
 
