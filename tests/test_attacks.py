@@ -47,7 +47,7 @@ def test_1_a_strangers_bank_calls_no_function(generator, tmp_path):
     path = pp.Bank.of(replace(bank.info, space="torch:os:abort"), bank.columns()).save(tmp_path / "bank")
     done = typed("bank", "verify", path, "--model", BUILT)
     assert done.returncode == 1, "it has called what the bank names"
-    assert done.stderr.startswith("error: ")
+    assert "\nerror: " in f"\n{done.stderr}"  # a slow machine says before it that it goes on
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such links")
