@@ -9,8 +9,8 @@ The ways to choose; a product with the Jacobian counts as a pass through the net
 - ``pick``: `polarprior.pick` of 8 among the 32, drawn at tilt -0.5 and 0.5, and the extremes.
 - ``bank``: the 64 candidates of a class as a bank, 16 drawn from it at tilt -1, -0.5, 0.5, 1; and its controls, the
   same weights given to other rows.
-- ``best``: of a quarter as many random pictures as ``pick`` has passes, those that a judge is surest of (a linear
-  read-out of ``mnist:encoder``), and those that lie furthest apart in that space.
+- ``best``: of as many random pictures as ``pick`` has passes, those that a judge is surest of (a linear read-out of
+  ``mnist:encoder``), and those that lie furthest apart in that space.
 - ``start``: starts of larger variance (Boost-and-Skip, arXiv 2502.06516, its first half).
 - ``norm``: starts of smaller norm.
 - ``contrastive``: Contrastive Noise Optimization (arXiv 2510.03813): the 8 starts of a group are moved so that their
@@ -61,10 +61,8 @@ STEPS, TEMPERATURE, RATES = 20, 0.1, (0.01, 0.03)
 """Steps, temperature and rates of Adam of the contrastive optimization."""
 SPACES = ("mnist:classifier", "mnist:encoder", "mnist:classifier-logits")
 JUDGES = SPACES[:2]
-SHARE = 0.25
-"""Passes of ``best``, as a share of those of ``pick``."""
-FAR = 1 << 24
-"""Seeds from here on are those of ``best``."""
+FAR, APART = 1 << 24, 1 << 14
+"""The first seed of ``best``, and how many lie between the first ones of its classes: more than it takes."""
 BATCH = 256
 COMPARED = 2000
 """Test digits that precision, recall and coverage look at; the Fréchet distance takes all."""
@@ -167,17 +165,17 @@ def bank(index: int) -> Made:
 def best(index: int) -> Made:
     """The surest of many random pictures, and those that lie furthest apart."""
     spent = _passes([picked(index, label, group, tilt=1.0) for label in range(CLASSES) for group in range(GROUPS)])
-    pool = round(SHARE * spent * GROUPS * KEEP)
+    pool = round(spent * GROUPS * KEEP)
     weight, bias = _read_out()
     sure, apart = [], []
     for label in _told("best"):
-        first = FAR + (index * CLASSES + label) * pool
+        first = FAR + (index * CLASSES + label) * APART
         z = [drawn(range(at, min(at + BATCH, first + pool))) for at in range(first, first + pool, BATCH)]
         seen = torch.cat([_features(each, torch.full((len(each),), label))[JUDGES[1]] for each in z])
         certain = (seen @ weight + bias).log_softmax(1)[:, label]
         sure.append(torch.cat(z)[certain.topk(GROUPS * KEEP).indices])
         apart.append(torch.cat(z)[_furthest(seen, GROUPS * KEEP)])
-    return {"best, surest": (torch.cat(sure), SHARE * spent), "best, apart": (torch.cat(apart), SHARE * spent)}
+    return {"best, surest": (torch.cat(sure), spent), "best, apart": (torch.cat(apart), spent)}
 
 
 def contrastive(index: int) -> Made:

@@ -58,7 +58,7 @@ CLAIMS: list[Claim] = [
     *_against(
         "extremes high",
         "best, apart",
-        "`--best --tilt=1` shows more variety than the pictures furthest apart of a quarter of the passes",
+        "`--best --tilt=1` shows more variety than the pictures furthest apart of as many passes",
         *DIVERSE,
     ),
     *_against(
@@ -73,7 +73,7 @@ CLAIMS: list[Claim] = [
     *_against(
         "extremes low",
         "best, surest",
-        "`--best --tilt=-1` shows better pictures than the surest of a quarter of the passes",
+        "`--best --tilt=-1` shows better pictures than the surest of as many passes",
         *TYPICAL,
     ),
     *_against(
