@@ -67,6 +67,8 @@ class Scene:
         k: singular values.
         label: of a class-conditional model.
         within: each number of z is kept within ± this, as in Marchesi 2017 and BigGAN's trick.
+        seen: what of its images features are computed from; all where None.
+        domain: where the Jacobian is taken.
         settings: of the model, such as ``trunc=0.7``.
     """
 
@@ -77,16 +79,19 @@ class Scene:
         k: int = K,
         label: int | None = None,
         within: float | None = None,
+        seen: Callable[[Tensor], Tensor] | None = None,
+        domain: str = "z",
         **settings: Any,
     ):
-        self.model, self.space, self.k, self.label = model, space, k, label
+        self.model, self.space, self.k, self.label, self.domain = model, space, k, label, domain
         self.generator = pp.load(model, "cpu", **settings)
         if within is not None:
             prior = latent_prior(f"truncated-normal:{within}", self.generator.prior.dim)
             self.generator = replace(self.generator, prior=prior)
         self._features: dict[int, Features] = {}
+        self._seen = seen or (lambda images: images)
         self._about = "-".join(
-            [model.replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
+            [model.partition("/")[0].replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
             + ([] if label is None else [f"class{label}"])
             + [self.generator.fingerprint[:8]]
             + ([] if within is None else [f"within{within:g}"])
@@ -97,13 +102,14 @@ class Scene:
         """`BANKS` of `ROWS` rows each, of seeds that no other has."""
         found = []
         for index in range(BANKS):
-            path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-z-k{self.k}-{index}.safetensors"
+            path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}.safetensors"
             if not path.exists():
                 pp.build_bank(
                     self.generator,
                     ROWS,
                     self.k,
                     space=self.space,
+                    domain=self.domain,
                     classes=None if self.label is None else [self.label],
                     seeds_from=index * ROWS,
                     out=path,
@@ -131,7 +137,7 @@ class Scene:
         parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
         maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
         for start in tqdm(range(0, len(latents), BATCH), desc=f"features of {self._about}", delay=2, leave=False):
-            images = from_uint8(to_uint8(self.generator(latents[start : start + BATCH])))
+            images = self._seen(from_uint8(to_uint8(self.generator(latents[start : start + BATCH]))))
             for space, phi in maps.items():
                 with torch.no_grad():
                     parts[space].append(phi(images))

@@ -1,0 +1,95 @@
+"""BigGAN-deep, by train.py of ajbrock/BigGAN-PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from polarprior.plugin import read_checkpoint
+from polarprior.stock.importing import after_import
+from polarprior_biggan_deep.biggan_pytorch import CONFIGURATION
+from polarprior_biggan_deep.repos import BIGGAN_PYTORCH as REPO
+from sets import Pictures, write_cifar
+from torch import Tensor, nn
+
+__all__ = ["REPO"]
+PLUGIN, SUFFIX = "biggan-deep", ""
+NAME = "trained"
+PIECES = 8
+"""Epochs of 50,000 pictures, each a run of train.py."""
+BATCH = 25
+EPOCH = 50_000 // (2 * BATCH)
+"""Steps of the generator."""
+
+
+def change() -> None:
+    """The pictures that are there in place of CIFAR-10, and no Inception network, which can't be had."""
+    after_import("datasets", _as_they_are)
+    after_import("inception_utils", _without_inception)
+
+
+def _as_they_are(module: Any) -> None:
+    module.CIFAR10._check_integrity = lambda self: True
+    module.CIFAR10.download = lambda self: None
+
+
+def _without_inception(module: Any) -> None:
+    module.prepare_inception_metrics = lambda *args, **kwargs: None
+
+
+def write_data(shown: Pictures, folder: Path) -> None:
+    """What train.py reads."""
+    write_cifar(shown, folder)
+
+
+def arguments(folder: Path, piece: int) -> list[str]:
+    """Returns those of a run of train.py, which begins with what the one before it left."""
+    words = ["--model=BigGANdeep", "--dataset=C10", f"--data_root={folder}", "--num_workers=0", "--shuffle"]
+    words += [f"--batch_size={BATCH}", "--num_D_steps=2", "--G_lr=2e-4", "--D_lr=2e-4", "--adam_eps=1e-6"]
+    words += ["--G_ch=16", "--D_ch=16", "--G_depth=2", "--D_depth=2", "--G_attn=16", "--D_attn=16"]
+    words += ["--G_nl=relu", "--D_nl=relu", "--SN_eps=1e-6", "--BN_eps=1e-5", "--G_shared", "--hier"]
+    words += ["--dim_z=32", "--shared_dim=32", "--ema", "--use_ema", "--ema_decay=0.999", "--ema_start=500"]
+    words += ["--G_eval_mode", f"--save_every={EPOCH}", "--num_save_copies=0", "--test_every=1000000000"]
+    words += ["--sv_log_interval=0", f"--seed={piece}", "--num_epochs=1", f"--experiment_name={NAME}"]
+    words += [f"--{kind}_root={folder / kind}" for kind in ("weights", "logs", "samples")]
+    return words + (["--resume"] if piece else [])
+
+
+def trained(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The averaged generator and the discriminator of the last run, and the configuration that is no code."""
+    weights = folder / "weights" / NAME
+    tensors = {}
+    for prefix, file in (("G", "G_ema.pth"), ("D", "D.pth")):
+        tensors |= {f"{prefix}.{name}": value for name, value in read_checkpoint(weights / file).items()}
+    config = read_checkpoint(weights / "state_dict.pth", CONFIGURATION)["config"]
+    kinds = (str, int, float, bool)
+    roots = ("data_root", "weights_root", "logs_root", "samples_root", "base_root")
+    return tensors, {name: value for name, value in config.items() if isinstance(value, kinds) and name not in roots}
+
+
+def networks(about: dict[str, Any]) -> dict[str, nn.Module]:
+    """Fresh networks of the stock classes, by the prefix of their tensors' names."""
+    import BigGANdeep  # of the checkout
+
+    config = {**_whole(about), "no_optim": True}
+    return {"G": BigGANdeep.Generator(**config), "D": BigGANdeep.Discriminator(**config)}
+
+
+def _whole(about: dict[str, Any]) -> dict[str, Any]:
+    activation = nn.ReLU(inplace=False)
+    return {**about, "G_activation": activation, "D_activation": activation}
+
+
+def write_checkpoint(filled: dict[str, nn.Module], about: dict[str, Any], folder: Path) -> None:
+    """Write the files of an experiment as train.py does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for prefix, file in (("G", "G_ema.pth"), ("G", "G.pth"), ("D", "D.pth")):
+        torch.save(filled[prefix].state_dict(), folder / file)
+    state = {"itr": 0, "epoch": 0, "save_num": 0, "save_best_num": 0, "best_IS": 0, "best_FID": 999999}
+    torch.save({**state, "config": _whole(about)}, folder / "state_dict.pth")
+
+
+def opened(path: Path) -> Path:
+    """What a plugin opens of what `write_checkpoint` has written."""
+    return path

@@ -1,0 +1,138 @@
+"""What polarity does to the trained networks: the paper's protocol on each.
+
+    POLARPRIOR_VENDOR=CHECKOUTS python benchmarks/trained/report.py [stylegan2_ada digits] ... [--quick]
+
+All kept weights where none are named, each in a process of its own. Five banks of a network, of `ROWS` latents each:
+the limits of rho, std(l), how l goes with contrast and brightness, what the engine does (estimator, its audit, passes
+a latent), precision, recall and Fréchet distance over rho with controls, truncation beside it where the family has
+one, and whether its stock script gives the same bytes as ever without polarity, and rows of the bank with it. Of
+BigGAN-deep by class. Results with commit and CPU seconds: ``results/FAMILY-SET.json``. Banks are kept in the folder
+of `scene.CACHE`; what is there is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polarprior as pp
+import scene as shared
+import torch
+from polarprior.law.image_statistics import brightness, contrast
+from quality import RESULTS, SPACES, model_of, real, seen
+from scene import Real, Scene, interval, plain_row, polarity_row
+from sets import pictures
+from weights import WEIGHTS, kept
+
+ROWS = {"stylegan2_ada": 10_000, "biggan_deep": 1_000, "stylegan3": 4_000, "progan": 4_000, "nvae": 4_000}
+"""Latents of a bank; of BigGAN-deep a class."""
+TILTS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
+CUT = {"stylegan2_ada": (0.5, 0.7, 0.9), "stylegan3": (0.5, 0.7, 0.9), "biggan_deep": (0.5, 0.7, 0.9)}
+"""Truncation, where the family has one: psi, or z_var."""
+DOMAINS = {"nvae": ("z", "top")}
+
+
+def protocol(family: str, name: str) -> dict[str, Any]:
+    """All figures of a network."""
+    model, about = model_of(family, name), kept(family, name)[0]
+    held_out = pictures(name, "test")
+    images = seen(name)(real(name, "test"))
+    found: dict[str, Any] = {"engine": [], "law": [], "polarity": [], "truncation": []}
+    classes = pp.load(model, "cpu").num_classes
+    for label in range(classes) if classes else (None,):
+        shown = images if label is None else images[torch.from_numpy(held_out.labels == label)]
+        shared.COMPARED = min(5_000, len(shown), shared.ROWS)
+        for domain in DOMAINS.get(family, ("z",)):
+            scene = Scene(model, label=label, seen=seen(name), domain=domain)
+            real_ones = Real(scene, shown)
+            case = {"domain": domain, "class": label}
+            found["engine"].append({**case, **_engine(scene)})
+            found["law"].append({**case, **_law(scene)})
+            for tilt in TILTS:
+                row = polarity_row(scene, real_ones, scene.rho_of(tilt))
+                found["polarity"].append({**case, "asked": tilt, **row})
+                print(f"{family}, {name}, {case}: tilt {tilt:g}", flush=True)
+        for trunc in CUT.get(family, ()):
+            cut = Scene(model, label=label, seen=seen(name), trunc=trunc)
+            found["truncation"].append({"class": label, "bound": trunc, **plain_row(cut, real_ones)})
+    return {"family": family, "set": name, "weights": about["commit"], **found}
+
+
+def _engine(scene: Scene) -> dict[str, Any]:
+    """What the engine has done for the banks, and what it costs."""
+    info, generator = scene.banks[0].info, scene.generator
+    k = info.k
+    latents = generator.prior.draw(range(8), scene.label)
+    began = time.process_time()
+    solved = pp.top_singular_values(pp.jacobian_fn(generator, domain=scene.domain)(latents), k)
+    return {
+        "k": k,
+        "accuracy": info.accuracy(),
+        "estimator": info.estimator,
+        "passes": list(solved.passes),
+        "seconds": (time.process_time() - began) / len(latents),
+    }
+
+
+def _law(scene: Scene) -> dict[str, Any]:
+    """Spread of the log-volume over the banks, and how it goes with contrast and brightness."""
+    spreads, lights, contrasts = [], [], []
+    for index, bank in enumerate(scene.banks):
+        volumes = bank.log_volume(scene.drawn_k)
+        inside = np.isfinite(volumes)
+        spreads.append(float(volumes[inside].std()))
+        latents = scene.generator.prior.draw(range(index * shared.ROWS, (index + 1) * shared.ROWS), scene.label)
+        parts = [scene.generator(latents[start : start + 250]) for start in range(0, shared.ROWS, 250)]
+        for statistic, values in ((brightness, lights), (contrast, contrasts)):
+            seen_there = torch.cat([statistic(each) for each in parts]).numpy()
+            values.append(float(np.corrcoef(volumes[inside], seen_there[inside])[0, 1]))
+    return {
+        "deficient": int((~np.isfinite(scene.banks[0].log_volume())).sum()),
+        "drawn_k": scene.drawn_k,
+        "std": interval(spreads),
+        "brightness": interval(lights),
+        "contrast": interval(contrasts),
+    }
+
+
+def main() -> None:
+    """Measure what is named, or all that is kept."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", help="a family and a set, such as stylegan2_ada digits")
+    parser.add_argument("--quick", action="store_true", help="two tiny banks: proves that it runs, writes nothing")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if not asked.here:
+        names = [tuple(asked.what)] if asked.what else [tuple(path.stem.split("-")) for path in _kept()]
+        for words in names:
+            command = [sys.executable, __file__, *words, "--here", *(["--quick"] if asked.quick else [])]
+            subprocess.run(command, check=True)
+        return
+    family, name = asked.what
+    shared.SPACES, shared.ROWS = SPACES[name], ROWS[family]
+    if asked.quick:
+        shared.BANKS, shared.ROWS, shared.CACHE = 2, 60, shared.CACHE / "quick"
+    began = time.process_time()
+    results = protocol(family, name)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    spent = round(time.process_time() - began, 1)
+    document = {"commit": commit, "cpu_seconds": spent, "banks": shared.BANKS, "rows": shared.ROWS, **results}
+    if not asked.quick:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{family}-{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    print(f"{family}, {name}: {spent} CPU seconds")
+
+
+def _kept() -> list[Path]:
+    return sorted(WEIGHTS.glob("*.safetensors"))
+
+
+if __name__ == "__main__":
+    main()
