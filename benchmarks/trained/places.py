@@ -20,14 +20,14 @@ def folder_of(family: str, name: str) -> Path:
 
 
 def checkout_of(family: str) -> tuple[Path, str]:
-    """The checkout that a family is trained by, and its commit; SystemExit where there is none, or another commit than
-    the one in `CHECKOUTS`."""
+    """The checkout that a family is trained by, and its commit; SystemExit where there is none, or it is at another
+    commit than `CHECKOUTS` says."""
     name = importlib.import_module(family).REPO.name
     expected = dict(line.split() for line in CHECKOUTS.read_text().splitlines())[name]
     found = Path(os.environ.get(FOLDER) or ".") / name.rpartition("/")[2]
     if not (found / "train.py").is_file():
         raise SystemExit(f"error: {family}: no checkout {found}\nhint: type make vendor; set {FOLDER} to its folder")
-    words = ["git", "-C", str(found), "rev-parse", "HEAD"]
+    words = ["git", "-C", str(found), "rev-parse", "--verify", "-q", "HEAD"]
     commit = subprocess.run(words, capture_output=True, text=True).stdout.strip() or "none"
     if commit != expected:
         hint = f"type git -C {found} checkout {expected}"

@@ -20,7 +20,7 @@ PLUGIN, SUFFIX = "stylegan2", ".pkl"
 
 WIDTH = {"channel_base": 512, "channel_max": 64}
 LATENT = 64
-PIECES, KIMG = 12, 25
+PIECES, KIMG = 16, 12
 """Runs of train.py, one after another, and thousands of pictures that a run shows: what is kept lies between them."""
 
 
@@ -50,7 +50,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Returns those of a run of train.py, which begins with what the one before it left."""
     words = [f"--outdir={folder / f'piece-{piece}'}", f"--data={folder / 'shown.zip'}", f"--seed={piece}"]
-    words += ["--gpus=1", "--gamma=0.05", "--batch=32", "--aug=noaug", f"--kimg={KIMG}", "--fp32=1"]
+    words += ["--gpus=1", "--gamma=1", "--batch=32", "--aug=noaug", f"--kimg={KIMG}", "--fp32=1"]
     words += ["--metrics=none", "--snap=1000"]
     return words + ([f"--resume={left(folder, piece - 1)}"] if piece else [])
 
