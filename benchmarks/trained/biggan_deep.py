@@ -16,7 +16,7 @@ from torch import Tensor, nn
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "biggan-deep", ""
 NAME = "trained"
-PIECES = 8
+PIECES = 5
 """Epochs of 50,000 pictures, each a run of train.py."""
 BATCH = 25
 EPOCH = 50_000 // (2 * BATCH)

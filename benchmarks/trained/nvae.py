@@ -16,7 +16,7 @@ from torch import Tensor, nn
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "nvae", ".pt"
 PIECES = 1
-EPOCHS = 20
+EPOCHS = 8
 VALIDATED = 20
 """Held-out digits on which the trainer looks at each epoch, and 1,000 times at the end."""
 

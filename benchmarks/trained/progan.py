@@ -19,13 +19,13 @@ __all__ = ["REPO"]
 PLUGIN, SUFFIX = "progan", ""
 PIECES = 1
 NAME = "trained"
-STEPS = (4000, 6000, 8000, 16000)
+STEPS = (1500, 2500, 4000, 6000)
 """Steps at 4, 8, 16 and 32 pixels."""
 CONFIG = {
     "dimLatentVector": 64,
     "depthScales": [64, 64, 64, 32],
     "maxIterAtScale": list(STEPS),
-    "alphaNJumps": [0, 100, 100, 100],
+    "alphaNJumps": [0, 50, 50, 50],
     "alphaSizeJumps": [0, 20, 20, 20],
     "miniBatchSize": 16,
 }

@@ -20,8 +20,9 @@ PLUGIN, SUFFIX = "stylegan2", ".pkl"
 
 WIDTH = {"channel_base": 512, "channel_max": 64}
 LATENT = 64
-PIECES, KIMG = 16, 12
-"""Runs of train.py, one after another, and thousands of pictures that a run shows: what is kept lies between them."""
+PIECES, KIMG, AVERAGED = 8, 25, 5
+"""Runs of train.py, one after another, thousands of pictures that a run shows, and those in which half of an average
+is forgotten: the stock 500 is for runs of a hundred thousand."""
 
 
 def change() -> None:
@@ -37,6 +38,7 @@ def _narrow(module: Any) -> None:
         options["G_kwargs"]["synthesis_kwargs"].update(WIDTH)
         options["D_kwargs"].update(WIDTH)
         options["data_loader_kwargs"] = {"num_workers": 0}
+        options["ema_kimg"] = AVERAGED
         loop(**options)
 
     module.training_loop = narrow
@@ -50,7 +52,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Returns those of a run of train.py, which begins with what the one before it left."""
     words = [f"--outdir={folder / f'piece-{piece}'}", f"--data={folder / 'shown.zip'}", f"--seed={piece}"]
-    words += ["--gpus=1", "--gamma=1", "--batch=32", "--aug=noaug", f"--kimg={KIMG}", "--fp32=1"]
+    words += ["--cfg=cifar", "--gpus=1", "--gamma=1", "--batch=32", "--aug=noaug", f"--kimg={KIMG}", "--fp32=1"]
     words += ["--metrics=none", "--snap=1000"]
     return words + ([f"--resume={left(folder, piece - 1)}"] if piece else [])
 

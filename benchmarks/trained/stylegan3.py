@@ -35,8 +35,8 @@ def _narrow(module: Any) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Returns those of a run of train.py, which begins with what the one before it left."""
     words = [f"--outdir={folder / f'piece-{piece}'}", f"--data={folder / 'shown.zip'}", f"--seed={piece}"]
-    words += ["--cfg=stylegan3-t", "--cbase=512", "--cmax=32", "--gpus=1", "--gamma=1", "--batch=32"]
-    words += ["--aug=noaug", f"--kimg={KIMG}", "--fp32=1", "--metrics=none", "--snap=1000"]
+    words += ["--cfg=stylegan3-t", "--cbase=512", "--cmax=32", "--mbstd-group=16", "--gpus=1", "--gamma=1"]
+    words += ["--batch=32", "--aug=noaug", f"--kimg={KIMG}", "--fp32=1", "--metrics=none", "--snap=1000"]
     return words + ([f"--resume={left(folder, piece - 1)}"] if piece else [])
 
 
