@@ -21,6 +21,8 @@ PIECES = 5
 BATCH = 25
 EPOCH = 50_000 // (2 * BATCH)
 """Steps of the generator."""
+MODEL = ["--model=BigGANdeep", "--dataset=C10", "--G_ch=16", "--D_ch=16", "--G_depth=2", "--D_depth=2", "--G_attn=16", "--D_attn=16", "--G_nl=relu", "--D_nl=relu", "--SN_eps=1e-6", "--BN_eps=1e-5", "--G_shared", "--hier", "--dim_z=32", "--shared_dim=32", "--ema", "--use_ema", "--G_eval_mode"]
+"""Arguments of the network, which sample.py takes as well."""
 
 
 def change() -> None:
@@ -45,12 +47,15 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 def arguments(folder: Path, piece: int) -> list[str]:
     """Returns those of a run of train.py, which begins with what the one before it left."""
-    words = ["--model=BigGANdeep", "--dataset=C10", f"--data_root={folder}", "--num_workers=0", "--shuffle"]
+    words = [*MODEL, f"--data_root={folder}", "--num_workers=0", "--shuffle"]
     words += [f"--batch_size={BATCH}", "--num_D_steps=2", "--G_lr=2e-4", "--D_lr=2e-4", "--adam_eps=1e-6"]
-    words += ["--G_ch=16", "--D_ch=16", "--G_depth=2", "--D_depth=2", "--G_attn=16", "--D_attn=16"]
-    words += ["--G_nl=relu", "--D_nl=relu", "--SN_eps=1e-6", "--BN_eps=1e-5", "--G_shared", "--hier"]
-    words += ["--dim_z=32", "--shared_dim=32", "--ema", "--use_ema", "--ema_decay=0.999", "--ema_start=500"]
-    words += ["--G_eval_mode", f"--save_every={EPOCH}", "--num_save_copies=0", "--test_every=1000000000"]
+    words += [
+        "--ema_decay=0.999",
+        "--ema_start=500",
+        f"--save_every={EPOCH}",
+        "--num_save_copies=0",
+        "--test_every=1000000000",
+    ]
     words += ["--sv_log_interval=0", f"--seed={piece}", "--num_epochs=1", f"--experiment_name={NAME}"]
     words += [f"--{kind}_root={folder / kind}" for kind in ("weights", "logs", "samples")]
     return words + (["--resume"] if piece else [])

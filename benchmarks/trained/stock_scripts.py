@@ -1,0 +1,228 @@
+"""The stock scripts on the trained networks: the same bytes as ever without polarity, rows of the bank with it.
+
+    POLARPRIOR_VENDOR=CHECKOUTS python benchmarks/trained/stock_scripts.py [stylegan2_ada digits] ...
+
+All kept weights where none are named. Each family's own script draws in a clone of its checkout, by `polarprior run`:
+without polarity its output is compared with what the stock functions give with nothing of ours in between (the
+reference scripts of the plugins' tests), and at ``--tilt=-0.5`` each picture with those of the bank's rows. Results:
+``results/stock_scripts.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import biggan_deep
+import numpy as np
+from PIL import Image
+from places import checkout_of
+from polarprior.bank.bank import Bank
+from quality import RESULTS, model_of
+from weights import WEIGHTS
+
+TOP = Path(__file__).parents[2]
+PLUGINS = TOP / "polar_plugins"
+SEEDED = PLUGINS / "seeded.py"
+LAUNCHED = ("-m", "polarprior.cli", "run")
+ROWS, K, TILT, DRAWN = 100, 8, -0.5, 20
+Z_VAR, TEMPERATURE = 0.5, 0.7
+
+
+def run(*words: object, cwd: Path, fails: bool = False) -> str:
+    """Standard error of a Python process; SystemExit where it fails and may not."""
+    done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True)
+    if done.returncode and not fails:
+        raise SystemExit(f"error: {words} ended with {done.returncode}\n{done.stderr[-2000:]}")
+    return done.stderr
+
+
+class Case:
+    """A network, its bank, and a clone of the checkout to run the script in.
+
+    Args:
+        family: its module's name.
+        name: of the set.
+        work: a folder.
+    """
+
+    def __init__(self, family: str, name: str, work: Path):
+        self.work, self.clone = work, work / "clone"
+        self.model = model_of(family, name)
+        self.path = Path(self.model.partition(":")[2]).resolve()
+        subprocess.run(["git", "clone", "-q", str(checkout_of(family)[0].resolve()), str(self.clone)], check=True)
+        self.bank = work / "bank.safetensors"
+        settings = {"biggan_deep": ["--trunc", Z_VAR], "nvae": ["--temp", TEMPERATURE]}.get(family, [])
+        build = ["bank", "build", self.model, "-n", ROWS, "-k", K, *settings, "--out", self.bank]
+        run("-m", "polarprior.cli", *build, cwd=work)
+
+    def polarity(self, asked: bool) -> list[str]:
+        """Options of the launcher."""
+        return [f"--tilt={TILT}", f"--bank={self.bank}", "--force", "--no-record"] if asked else []
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seeds of the bank's rows."""
+        return Bank.open(self.bank).seeds
+
+
+Looked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The script's pictures, those of the stock functions, the script's with polarity, and those of the rows."""
+
+
+def stylegan(case: Case) -> Looked:
+    """generate.py or gen_images.py."""
+    script = "generate.py" if (case.clone / "generate.py").exists() else "gen_images.py"
+
+    def drawn(out: str, asked: bool) -> np.ndarray:
+        words = [script, f"--network={case.path}", f"--seeds=0-{DRAWN - 1}", f"--outdir={case.work / out}"]
+        run(*LAUNCHED, *words, *case.polarity(asked), cwd=case.clone)
+        return _pictures(case.work / out, "seed*.png")
+
+    def reference(seeds: Any, out: str) -> np.ndarray:
+        words = [case.clone, case.path, ",".join(map(str, seeds)), 1, "", case.work / out]
+        run(TOP / "tests" / "stock_reference.py", *words, cwd=case.work)
+        return _pictures(case.work / out, "seed*.png")
+
+    return (
+        drawn("plain", False),
+        reference(range(DRAWN), "stock"),
+        drawn("polar", True),
+        reference(case.seeds, "rows"),
+    )
+
+
+def biggan(case: Case) -> Looked:
+    """sample.py, its npz of thirty."""
+    root = case.work / "root"
+    shutil.copytree(case.path, root / "weights" / "small")
+    (root / "samples" / "small").mkdir(parents=True)
+    words = [*biggan_deep.MODEL, "--batch_size=8", "--G_batch_size=10", f"--z_var={Z_VAR}", "--experiment_name=small"]
+    words += ["--sample_npz", "--sample_num_npz=30", "--base_root", str(root)]
+
+    def drawn(asked: bool) -> np.ndarray:
+        # It ends with an error of its own: there are no moments of the data set.
+        run(*LAUNCHED, "sample.py", *words, *case.polarity(asked), cwd=case.clone, fails=True)
+        return np.load(root / "samples/small/samples.npz")["x"]
+
+    bank, out = Bank.open(case.bank), case.work / "stock.npz"
+    dim = 32
+    z = np.stack([np.random.RandomState(seed).randn(dim) for seed in bank.seeds]).astype(np.float32)
+    np.savez(f"{out}.in.npz", z=z * np.float32(Z_VAR), labels=bank.labels)
+    run(PLUGINS / "biggan_deep/tests/stock_samples.py", case.clone, case.path, out, cwd=case.work)
+    found = np.load(out)
+    return drawn(False), found["x"], drawn(True), found["rows"]
+
+
+def progan(case: Case) -> Looked:
+    """eval.py visualization, its folder of JPEG files."""
+    folder = case.work / "small"
+    folder.mkdir()
+    shutil.copyfile(case.path, folder / "small_s2_i100.pt")
+    (folder / "small_s2_i100_tmp_config.json").write_text("{}")
+    (settings,) = case.path.parent.glob("*_train_config.json")
+    shutil.copyfile(settings, folder / "small_train_config.json")
+
+    def drawn(out: str, asked: bool) -> np.ndarray:
+        words = ["eval.py", "visualization", "-m", "PGAN", "-n", "small", "-d", case.work, "--np_vis"]
+        words += ["--save_dataset", case.work / out, "--size_dataset", DRAWN]
+        run(SEEDED, "--launch", *words, *case.polarity(asked), cwd=case.clone, fails=True)  # it plots losses at last
+        return _pictures(case.work / out, "gen_*.jpg")
+
+    latents = np.stack([np.random.RandomState(seed).randn(64) for seed in case.seeds]).astype(np.float32)
+    np.save(case.work / "latents.npy", latents)
+    words = [case.work, "small", DRAWN, case.work / "latents.npy", case.work / "stock", case.work / "rows"]
+    run(PLUGINS / "progan/tests/stock_zoo.py", case.clone, *words, cwd=case.work)
+    stock, rows = _pictures(case.work / "stock", "gen_*.jpg"), _pictures(case.work / "rows", "*.jpg")
+    return drawn("plain", False), stock, drawn("polar", True), rows
+
+
+def nvae(case: Case) -> Looked:
+    """evaluate.py: its first two batches, since its 50,000 images are too many."""
+
+    def drawn(out: str, asked: bool) -> np.ndarray:
+        words = [SEEDED, "--launch", "evaluate.py", "--checkpoint", case.path, "--save", case.work / out]
+        words += ["--temp", TEMPERATURE, *case.polarity(asked)]
+        process = subprocess.Popen([sys.executable, *map(str, words)], cwd=case.clone, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (case.work / out / "gpu_0_samples_2.npz").exists():
+            time.sleep(0.2)
+        process.kill()
+        process.wait()
+        batches = [np.load(case.work / out / f"gpu_0_samples_{number}.npz")["samples"] for number in range(2)]
+        return np.concatenate(batches)
+
+    dim = int(np.prod(Bank.open(case.bank).info.latent_shape))
+    noise = np.stack([np.random.RandomState(seed).randn(dim) for seed in case.seeds]).astype(np.float32)
+    np.save(case.work / "noise.npy", noise)
+    out = case.work / "stock.npz"
+    words = [case.clone, case.path, TEMPERATURE, case.work / "noise.npy", out]
+    run(PLUGINS / "nvae/tests/stock_nvae.py", *words, cwd=case.work)
+    found = np.load(out)
+    stock = np.concatenate([found["batch0"], found["batch1"]])
+    return drawn("plain", False), stock, drawn("polar", True), found["rows"]
+
+
+SCRIPTS: dict[str, Callable[[Case], Looked]] = {
+    "stylegan2_ada": stylegan,
+    "stylegan3": stylegan,
+    "biggan_deep": biggan,
+    "progan": progan,
+    "nvae": nvae,
+}
+
+
+def _pictures(folder: Path, pattern: str) -> np.ndarray:
+    """Pictures of a folder in the order of the numbers in their names."""
+    paths = sorted(folder.glob(pattern), key=lambda path: int("".join(filter(str.isdigit, path.stem))))
+    return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+def looked_at(family: str, name: str) -> dict[str, Any]:
+    """What holds of a network."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain, stock, polar, rows = SCRIPTS[family](Case(family, name, Path(folder)))
+    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    away = [np.abs(flat - each.reshape(-1)).max(1) for each in polar.astype(np.float64)]
+    return {
+        "pictures": len(plain),
+        "the same without polarity": bool(np.array_equal(plain, stock)),
+        "largest distance to a row": float(max(each.min() for each in away)),
+        "rows drawn": len({int(each.argmin()) for each in away}),
+        "changed": int(sum(not np.array_equal(a, b) for a, b in zip(plain, polar, strict=True))),
+    }
+
+
+def main() -> None:
+    """Look at what is named, or at all that is kept."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", help="a family and a set, such as stylegan2_ada digits")
+    parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.here:
+        asked.here.write_text(json.dumps(looked_at(*asked.what)))
+        return
+    os.environ["POLARPRIOR_VENDOR"] = str(Path(os.environ.get("POLARPRIOR_VENDOR", ".")).resolve())
+    kept = sorted(WEIGHTS.glob("*.safetensors"))
+    path = RESULTS / "stock_scripts.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    for words in [tuple(asked.what)] if asked.what else [tuple(each.stem.split("-")) for each in kept]:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "found.json"
+            subprocess.run([sys.executable, __file__, *words, "--here", str(out)], check=True)
+            results["-".join(words)] = json.loads(out.read_text())
+        print("-".join(words), results["-".join(words)], flush=True)
+        RESULTS.mkdir(exist_ok=True)
+        path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
