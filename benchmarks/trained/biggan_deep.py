@@ -21,7 +21,27 @@ PIECES = 5
 BATCH = 25
 EPOCH = 50_000 // (2 * BATCH)
 """Steps of the generator."""
-MODEL = ["--model=BigGANdeep", "--dataset=C10", "--G_ch=16", "--D_ch=16", "--G_depth=2", "--D_depth=2", "--G_attn=16", "--D_attn=16", "--G_nl=relu", "--D_nl=relu", "--SN_eps=1e-6", "--BN_eps=1e-5", "--G_shared", "--hier", "--dim_z=32", "--shared_dim=32", "--ema", "--use_ema", "--G_eval_mode"]
+MODEL = [
+    "--model=BigGANdeep",
+    "--dataset=C10",
+    "--G_ch=16",
+    "--D_ch=16",
+    "--G_depth=2",
+    "--D_depth=2",
+    "--G_attn=16",
+    "--D_attn=16",
+    "--G_nl=relu",
+    "--D_nl=relu",
+    "--SN_eps=1e-6",
+    "--BN_eps=1e-5",
+    "--G_shared",
+    "--hier",
+    "--dim_z=32",
+    "--shared_dim=32",
+    "--ema",
+    "--use_ema",
+    "--G_eval_mode",
+]
 """Arguments of the network, which sample.py takes as well."""
 
 
