@@ -20,7 +20,7 @@ PLUGIN, SUFFIX = "stylegan2", ".pkl"
 
 WIDTH = {"channel_base": 512, "channel_max": 64}
 LATENT = 64
-PIECES, KIMG, AVERAGED = 16, 25, 5
+PIECES, KIMG, AVERAGED = 8, 25, 5
 """Runs of train.py, one after another, thousands of pictures that a run shows, and those in which half of an average
 is forgotten: the stock 500 is for runs of a hundred thousand."""
 
