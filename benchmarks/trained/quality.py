@@ -66,7 +66,7 @@ def model_of(family: str, name: str, random: bool = False) -> str:
 
 def drawn(generator: pp.Generator, count: int) -> tuple[Tensor, Tensor]:
     """Images of the model's own prior as their bytes say, and their classes, which come in turn."""
-    labels = torch.arange(count) % max(generator.num_classes, 1)
+    labels = torch.arange(count) % (generator.num_classes or 1)
     found = []
     for start in range(0, count, BATCH):
         seeds = range(start, min(start + BATCH, count))
@@ -119,10 +119,10 @@ def _read(images: Tensor) -> dict[str, float]:
     """How two classifiers read digits: agreement, and the mean probability that the first gives to its answer."""
     shown = seen("digits")(images)
     padded = torch.nn.functional.pad(shown, [BORDER] * 4, value=-1.0)
-    first = pp.feature_map(pp.load(MARK, "cpu"), LOGITS)
+    first, second = pp.feature_map(pp.load(MARK, "cpu"), LOGITS), _second()
     with torch.no_grad():
         logits = torch.cat([first(each) for each in shown.split(BATCH)])
-        others = torch.cat([_second()(each) for each in padded.split(BATCH)])
+        others = torch.cat([second(each) for each in padded.split(BATCH)])
     counts = torch.bincount(logits.argmax(1), minlength=10) / len(logits)
     return {
         "agreement": float((logits.argmax(1) == others.argmax(1)).double().mean()),

@@ -93,12 +93,13 @@ def _faces(part: str) -> Pictures:
 
 
 def write_zip(shown: Pictures, path: Path) -> None:
-    """An archive of PNG files, as dataset_tool.py of StyleGAN makes it; the same bytes each time."""
+    """An archive of PNG files, as dataset_tool.py of StyleGAN makes it; the same bytes each time. In colour, since the
+    stock scripts that show a network's pictures know no others."""
     from PIL import Image
 
     labels = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for number, (image, label) in enumerate(zip(shown.images, shown.labels, strict=True)):
+        for number, (image, label) in enumerate(zip(shown.coloured, shown.labels, strict=True)):
             name, png = f"{number // 1000:05d}/img{number:08d}.png", io.BytesIO()
             Image.fromarray(image).save(png, format="png", compress_level=1)
             archive.writestr(zipfile.ZipInfo(name), png.getvalue())

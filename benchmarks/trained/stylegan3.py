@@ -7,13 +7,22 @@ from typing import Any
 
 from polarprior.stock.importing import after_import
 from polarprior_stylegan2.repos import STYLEGAN3 as REPO
-from stylegan2_ada import LATENT, Trained, left, opened, read_networks, write_checkpoint, write_data
+from stylegan2_ada import (
+    LATENT,
+    Trained,
+    left,
+    opened,
+    read_networks,
+    start_from_numbers,
+    write_checkpoint,
+    write_data,
+)
 from torch import nn
 
 __all__ = ["REPO", "left", "opened", "write_checkpoint", "write_data"]
 PLUGIN, SUFFIX = "stylegan3", ".pkl"
 LAYERS, MARGIN = 4, 4
-PIECES, KIMG = 12, 20
+PIECES, KIMG, AVERAGED = 12, 20, 5
 
 
 def change() -> None:
@@ -27,6 +36,8 @@ def _narrow(module: Any) -> None:
     def narrow(**options: Any) -> None:
         options["G_kwargs"].update(z_dim=LATENT, w_dim=LATENT, num_layers=LAYERS, margin_size=MARGIN)
         options["data_loader_kwargs"] = {"num_workers": 0}
+        options["ema_kimg"] = AVERAGED
+        start_from_numbers(module)
         loop(**options)
 
     module.training_loop = narrow
