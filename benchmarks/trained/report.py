@@ -22,13 +22,15 @@ from typing import Any
 
 import numpy as np
 import polarprior as pp
-import scene as shared
 import torch
 from polarprior.law.image_statistics import brightness, contrast
 from quality import RESULTS, SPACES, model_of, real, seen
-from scene import Real, Scene, interval, plain_row, polarity_row
 from sets import pictures
 from weights import WEIGHTS, kept
+
+sys.path.append(str(Path(__file__).parents[1] / "paper"))
+import scene as shared
+from scene import Real, Scene, interval, plain_row, polarity_row
 
 ROWS = {"stylegan2_ada": 10_000, "biggan_deep": 1_000, "stylegan3": 4_000, "progan": 4_000, "nvae": 4_000}
 """Latents of a bank; of BigGAN-deep a class."""

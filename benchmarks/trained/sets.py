@@ -93,8 +93,8 @@ def _faces(part: str) -> Pictures:
 
 
 def write_zip(shown: Pictures, path: Path) -> None:
-    """An archive of PNG files, as dataset_tool.py of StyleGAN makes it; the same bytes each time. In colour: the stock
-    scripts that show a network's pictures know no others."""
+    """An archive of PNG files, as dataset_tool.py of StyleGAN makes it; the same bytes each time. In colour: the
+    stock scripts that show a network's pictures know no others."""
     from PIL import Image
 
     labels = []
