@@ -18,8 +18,8 @@ PLUGIN, SUFFIX = "biggan-deep", ""
 NAME = "trained"
 PIECES = 5
 """Epochs of 50,000 pictures, each a run of train.py."""
-BATCH = 25
-EPOCH = 50_000 // (2 * BATCH)
+BATCH = 32
+EPOCH = 50_000 // BATCH
 """Steps of the generator."""
 MODEL = [
     "--model=BigGANdeep",
@@ -68,7 +68,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Returns those of a run of train.py, which begins with what the one before it left."""
     words = [*MODEL, f"--data_root={folder}", "--num_workers=0", "--shuffle"]
-    words += [f"--batch_size={BATCH}", "--num_D_steps=2", "--G_lr=2e-4", "--D_lr=2e-4", "--adam_eps=1e-6"]
+    words += [f"--batch_size={BATCH}", "--num_D_steps=1", "--G_lr=4e-4", "--D_lr=2e-4", "--adam_eps=1e-6"]
     words += [
         "--ema_decay=0.999",
         "--ema_start=500",
