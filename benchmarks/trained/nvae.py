@@ -16,7 +16,7 @@ from torch import Tensor, nn
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "nvae", ".pt"
 PIECES = 1
-EPOCHS = 8
+EPOCHS = 5
 VALIDATED = 20
 """Held-out digits on which the trainer looks at each epoch, and 1,000 times at the end."""
 
@@ -68,7 +68,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Returns those of train.py, which goes on by itself after its last whole epoch."""
     words = ["--dataset=mnist", f"--data={folder}", f"--root={folder}", "--save=trained", "--seed=1"]
-    words += ["--batch_size=100", f"--epochs={EPOCHS}", "--warmup_epochs=1", "--fast_adamax"]
+    words += ["--batch_size=50", f"--epochs={EPOCHS}", "--warmup_epochs=1", "--fast_adamax"]
     words += ["--num_latent_scales=2", "--num_groups_per_scale=3", "--num_latent_per_group=4"]
     words += ["--num_preprocess_blocks=2", "--num_preprocess_cells=1", "--num_cell_per_cond_enc=1"]
     words += ["--num_postprocess_blocks=2", "--num_postprocess_cells=1", "--num_cell_per_cond_dec=1"]
