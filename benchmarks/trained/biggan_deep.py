@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
 from polarprior_biggan_deep.biggan_pytorch import CONFIGURATION
 from polarprior_biggan_deep.repos import BIGGAN_PYTORCH as REPO
 from sets import Pictures, write_cifar
-from torch import Tensor, nn
+from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "biggan-deep", ""
@@ -66,7 +67,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 
 def arguments(folder: Path, piece: int) -> list[str]:
-    """Returns those of a run of train.py, which begins with what the one before it left."""
+    """Give the arguments of a run of train.py, which begins with what the one before it left."""
     words = [*MODEL, f"--data_root={folder}", "--num_workers=0", "--shuffle"]
     words += [f"--batch_size={BATCH}", "--num_D_steps=1", "--G_lr=4e-4", "--D_lr=2e-4", "--adam_eps=1e-6"]
     words += [
@@ -81,16 +82,14 @@ def arguments(folder: Path, piece: int) -> list[str]:
     return words + (["--resume"] if piece else [])
 
 
-def trained(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def trained(folder: Path) -> tuple[States, dict[str, Any]]:
     """The averaged generator and the discriminator of the last run, and the configuration that is no code."""
     weights = folder / "weights" / NAME
-    tensors = {}
-    for prefix, file in (("G", "G_ema.pth"), ("D", "D.pth")):
-        tensors |= {f"{prefix}.{name}": value for name, value in read_checkpoint(weights / file).items()}
+    states = {"G": read_checkpoint(weights / "G_ema.pth"), "D": read_checkpoint(weights / "D.pth")}
     config = read_checkpoint(weights / "state_dict.pth", CONFIGURATION)["config"]
     kinds = (str, int, float, bool)
     roots = ("data_root", "weights_root", "logs_root", "samples_root", "base_root")
-    return tensors, {name: value for name, value in config.items() if isinstance(value, kinds) and name not in roots}
+    return states, {name: value for name, value in config.items() if isinstance(value, kinds) and name not in roots}
 
 
 def networks(about: dict[str, Any]) -> dict[str, nn.Module]:

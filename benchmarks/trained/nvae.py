@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
 from polarprior_nvae.repos import NVAE as REPO
 from sets import Pictures, write_idx
-from torch import Tensor, nn
+from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "nvae", ".pt"
@@ -66,7 +67,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 
 def arguments(folder: Path, piece: int) -> list[str]:
-    """Returns those of train.py, which goes on by itself after its last whole epoch."""
+    """Give the arguments of train.py, which goes on by itself after its last whole epoch."""
     words = ["--dataset=mnist", f"--data={folder}", f"--root={folder}", "--save=trained", "--seed=1"]
     words += ["--batch_size=50", f"--epochs={EPOCHS}", "--warmup_epochs=1", "--fast_adamax"]
     words += ["--num_latent_scales=2", "--num_groups_per_scale=3", "--num_latent_per_group=4"]
@@ -77,12 +78,12 @@ def arguments(folder: Path, piece: int) -> list[str]:
     return words + (["--cont_training"] if (folder / "eval-trained" / "checkpoint.pt").exists() else [])
 
 
-def trained(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def trained(folder: Path) -> tuple[States, dict[str, Any]]:
     """The tensors of the checkpoint, and the arguments that the network is made with."""
     content = read_checkpoint(folder / "eval-trained" / "checkpoint.pt", [argparse.Namespace])
     places = ("data", "root", "save", "master_address")
     about = {name: value for name, value in vars(content["args"]).items() if name not in places}
-    return {f"G.{name}": value for name, value in content["state_dict"].items()}, about
+    return {"G": content["state_dict"]}, about
 
 
 def networks(about: dict[str, Any]) -> dict[str, nn.Module]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from polarprior.stock.checkout import FOLDER
 from sets import CACHE
+from torch import Tensor
 
 CHECKOUTS = Path(__file__).parents[2] / "vendor_patches" / "checkouts.txt"
+States = dict[str, Mapping[str, Tensor]]
+"""The tensors of a family's networks by name: of the generator G, and of the discriminator D where there is one."""
 FAMILIES = ("stylegan2_ada", "stylegan3", "progan", "biggan_deep", "nvae")
 
 

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
 from polarprior_progan.repos import GAN_ZOO as REPO
 from polarprior_progan.zoo import CONFIGURATION, accept_whole_betas
 from sets import Pictures, write_h5
-from torch import Tensor, nn
+from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "progan", ""
@@ -49,17 +50,16 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 
 def arguments(folder: Path, piece: int) -> list[str]:
-    """Returns those of train.py, which goes on by itself where it was interrupted."""
+    """Give the arguments of train.py, which goes on by itself where it was interrupted."""
     words = ["PGAN", "-c", str(folder / "settings.json"), "-n", NAME, "-d", str(folder), "--no_vis"]
     return [*words, "-s", str(SAVED_EVERY), "-e", "100"]
 
 
-def trained(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def trained(folder: Path) -> tuple[States, dict[str, Any]]:
     """The averaged generator and the discriminator that the run ended with."""
     last = folder / NAME / f"{NAME}_s{len(STEPS) - 1}_i{STEPS[-1]}.pt"
     content = read_checkpoint(last, [(SimpleNamespace, CONFIGURATION)])
-    tensors = {f"G.{name}": value for name, value in content["avgG"].items()}
-    return tensors | {f"D.{name}": value for name, value in content["netD"].items()}, CONFIG
+    return {"G": content["avgG"], "D": content["netD"]}, CONFIG
 
 
 def networks(about: dict[str, Any]) -> dict[str, nn.Module]:

@@ -15,9 +15,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,7 +22,8 @@ from typing import Any
 
 import polarprior as pp
 import torch
-from polarprior.images.pictures import from_uint8, to_uint8
+from apart import OPTION, RESULTS, look_at, named, read
+from polarprior.images.pictures import as_image, from_uint8, to_uint8
 from polarprior.metrics.frechet import Moments, frechet_distance
 from polarprior.metrics.manifold import fidelity
 from polarprior_pagan.classifier import Classifier, trained
@@ -33,9 +31,8 @@ from polarprior_pagan.data import Images
 from safetensors.torch import load_file, save_file
 from sets import CACHE, HELD_OUT, SIZE, pictures
 from torch import Tensor
-from weights import WEIGHTS, build
+from weights import build
 
-RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs" / "trained"
 SPACES = {
     "digits": ("mnist:classifier", "mnist:encoder"),
@@ -64,8 +61,8 @@ def model_of(family: str, name: str, random: bool = False) -> str:
     return f"{module.PLUGIN}:{module.opened(path)}"
 
 
-def drawn(generator: pp.Generator, count: int) -> tuple[Tensor, Tensor]:
-    """Images of the model's own prior as their bytes say, and their classes, which come in turn."""
+def drawn(generator: pp.Generator, count: int) -> Tensor:
+    """Images of the model's own prior as their bytes say; classes come in turn."""
     labels = torch.arange(count) % (generator.num_classes or 1)
     found = []
     for start in range(0, count, BATCH):
@@ -74,7 +71,7 @@ def drawn(generator: pp.Generator, count: int) -> tuple[Tensor, Tensor]:
         which = labels[start : start + len(seeds)] if generator.num_classes else None
         with torch.no_grad():
             found.append(from_uint8(to_uint8(generator(pp.Latents(z, which)))))
-    return torch.cat(found), labels
+    return torch.cat(found)
 
 
 @cache
@@ -146,20 +143,18 @@ def _second() -> Classifier:
 
 def sheet(images: Tensor, path: Path) -> None:
     """Write the first 80 images as a picture of 8 rows."""
-    from PIL import Image
-
     pixels = to_uint8(images[:80])
     rows = pixels.reshape(8, 10, *pixels.shape[1:]).transpose(0, 2, 1, 3, 4)
     whole = rows.reshape(8 * SIZE, 10 * SIZE, -1).repeat(2, axis=0).repeat(2, axis=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(whole[..., 0] if whole.shape[-1] == 1 else whole).save(path, optimize=True)
+    as_image(whole).save(path, optimize=True)
 
 
 def look(family: str, name: str) -> dict[str, Any]:
     """The rows of a network: as trained, and with random weights."""
     rows = {}
     for kind, random in (("trained", False), ("random", True)):
-        images = drawn(pp.load(model_of(family, name, random), "cpu"), HELD_OUT)[0]
+        images = drawn(pp.load(model_of(family, name, random), "cpu"), HELD_OUT)
         rows[kind] = figures(images, name)
         if not random:
             sheet(images, DOCS / f"{family}-{name}.png")
@@ -170,7 +165,7 @@ def marks(name: str) -> dict[str, Any]:
     """The rows that every network of a set stands beside."""
     found = {"training pictures": figures(real(name, "train")[:HELD_OUT], name)}
     if name == "digits":
-        found[MARK] = figures(drawn(pp.load(MARK, "cpu"), HELD_OUT)[0], name)
+        found[MARK] = figures(drawn(pp.load(MARK, "cpu"), HELD_OUT), name)
     return found
 
 
@@ -178,31 +173,16 @@ def main() -> None:
     """Look at what is named, or at all that is kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help="a family and a set, such as stylegan2_ada digits")
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(OPTION, type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.out:
+    if asked.here:
         one = marks(*asked.what) if len(asked.what) == 1 else look(*asked.what)
-        asked.out.write_text(json.dumps(one))
+        asked.here.write_text(json.dumps(one))
         return
-    if asked.what:
-        names = [tuple(asked.what)]
-    else:
-        names = [tuple(path.stem.split("-")) for path in sorted(WEIGHTS.glob("*.safetensors"))]
-    path = RESULTS / "quality.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    for words in [*((name,) for name in sorted({each[1] for each in names}) if name not in results), *names]:
-        results["-".join(words)] = _in_a_process(words)
-        print("-".join(words), json.dumps(results["-".join(words)]), flush=True)
-        RESULTS.mkdir(exist_ok=True)
-        path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-
-
-def _in_a_process(words: tuple[str, ...]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "rows.json"
-        subprocess.run([sys.executable, __file__, *words, "--out", str(out)], check=True)
-        return json.loads(out.read_text())
+    path, names = RESULTS / "quality.json", named(asked.what)
+    missing = sorted({(each[1],) for each in names if each[1] not in read(path)})
+    look_at(__file__, [*missing, *names], path)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@
 
 All kept weights where none are named, each in a process of its own. Five banks of a network, of `ROWS` latents each:
 the limits of rho, std(l), how l goes with contrast and brightness, what the engine does (estimator, its audit, passes
-a latent), precision, recall and Fréchet distance over rho with controls, truncation beside it where the family has
-one, and whether its stock script gives the same bytes as ever without polarity, and rows of the bank with it. Of
-BigGAN-deep by class. Results with commit and CPU seconds: ``results/FAMILY-SET.json``. Banks are kept in the folder
-of `scene.CACHE`; what is there is not made again.
+a latent), precision, recall and Fréchet distance over rho with controls, and truncation beside it where the family
+has one; of BigGAN-deep by class. `stock_scripts.py` looks at what the stock scripts draw. Results with commit and CPU
+seconds: ``results/FAMILY-SET.json``. Banks are kept in the folder of `scene.CACHE`; what is there is not made again.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ from typing import Any
 import numpy as np
 import polarprior as pp
 import torch
+from apart import RESULTS, named
 from polarprior.law.image_statistics import brightness, contrast
-from quality import RESULTS, SPACES, model_of, real, seen
+from quality import SPACES, model_of, real, seen
 from sets import pictures
-from weights import WEIGHTS, kept
+from weights import kept
 
 sys.path.append(str(Path(__file__).parents[1] / "paper"))
 import scene as shared
@@ -112,8 +112,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if not asked.here:
-        names = [tuple(asked.what)] if asked.what else [tuple(path.stem.split("-")) for path in _kept()]
-        for words in names:
+        for words in named(asked.what):
             command = [sys.executable, __file__, *words, "--here", *(["--quick"] if asked.quick else [])]
             subprocess.run(command, check=True)
         return
@@ -130,10 +129,6 @@ def main() -> None:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{family}-{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     print(f"{family}, {name}: {spent} CPU seconds")
-
-
-def _kept() -> list[Path]:
-    return sorted(WEIGHTS.glob("*.safetensors"))
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ from typing import Any
 
 import biggan_deep
 import numpy as np
+from apart import OPTION, RESULTS, look_at, named
 from PIL import Image
 from places import checkout_of
 from polarprior.bank.bank import Bank
-from quality import RESULTS, model_of
-from weights import WEIGHTS
+from polarprior.stock.checkout import FOLDER
+from quality import model_of
 
 TOP = Path(__file__).parents[2]
 PLUGINS = TOP / "polar_plugins"
@@ -205,23 +206,13 @@ def main() -> None:
     """Look at what is named, or at all that is kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help="a family and a set, such as stylegan2_ada digits")
-    parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(OPTION, type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.here:
         asked.here.write_text(json.dumps(looked_at(*asked.what)))
         return
-    os.environ["POLARPRIOR_VENDOR"] = str(Path(os.environ.get("POLARPRIOR_VENDOR", ".")).resolve())
-    kept = sorted(WEIGHTS.glob("*.safetensors"))
-    path = RESULTS / "stock_scripts.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    for words in [tuple(asked.what)] if asked.what else [tuple(each.stem.split("-")) for each in kept]:
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "found.json"
-            subprocess.run([sys.executable, __file__, *words, "--here", str(out)], check=True)
-            results["-".join(words)] = json.loads(out.read_text())
-        print("-".join(words), results["-".join(words)], flush=True)
-        RESULTS.mkdir(exist_ok=True)
-        path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    os.environ[FOLDER] = str(Path(os.environ.get(FOLDER, ".")).resolve())
+    look_at(__file__, named(asked.what), RESULTS / "stock_scripts.json")
 
 
 if __name__ == "__main__":

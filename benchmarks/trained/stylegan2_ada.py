@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from places import States
 from polarprior.stock.importing import after_import
 from polarprior_stylegan2.pickles import load_networks
 from polarprior_stylegan2.repos import STYLEGAN2_ADA as REPO
 from polarprior_stylegan2.small import frozen, write_pickle
 from sets import Pictures, write_zip
-from torch import Tensor, nn
+from torch import nn
 
 __all__ = ["REPO"]
-Trained = tuple[dict[str, Tensor], dict[str, Any]]
-"""Tensors by name, and what the stock classes are made with."""
 PLUGIN, SUFFIX = "stylegan2", ".pkl"
 
 WIDTH = {"channel_base": 512, "channel_max": 64}
@@ -28,39 +29,35 @@ is forgotten: the stock 500 is for runs of a hundred thousand."""
 
 def change() -> None:
     """A narrow network, and pictures read in this process."""
-    after_import("training.training_loop", _narrow)
+    after_import("training.training_loop", partial(narrow, widths=_widths, averaged=AVERAGED))
 
 
-def _narrow(module: Any) -> None:
-    loop = module.training_loop
+def _widths(options: dict[str, Any]) -> None:
+    options["G_kwargs"]["synthesis_kwargs"].update(WIDTH)
+    options["D_kwargs"].update(WIDTH)
 
-    def narrow(**options: Any) -> None:
+
+def narrow(module: Any, widths: Callable[[dict[str, Any]], None], averaged: int) -> None:
+    """Change what a training loop is called with.
+
+    Args:
+        module: with the loop.
+        widths: changes its networks.
+        averaged: see `AVERAGED`.
+    """
+    loop, summary = module.training_loop, module.misc.print_module_summary
+
+    def narrowed(**options: Any) -> None:
         options["G_kwargs"].update(z_dim=LATENT, w_dim=LATENT)
-        options["G_kwargs"]["synthesis_kwargs"].update(WIDTH)
-        options["D_kwargs"].update(WIDTH)
-        options["data_loader_kwargs"] = {"num_workers": 0}
-        options["ema_kimg"] = AVERAGED
-        start_from_numbers(module)
+        widths(options)
+        options |= {"data_loader_kwargs": {"num_workers": 0}, "ema_kimg": averaged}
         loop(**options)
 
-    module.training_loop = narrow
-
-
-def start_from_numbers(module: Any) -> None:
-    """Keep what memory happens to hold out of the average style: the summary that the training begins with shows the
-    network an empty tensor, and where that has NaN the average never loses it."""
-    summary, load = module.misc.print_module_summary, module.legacy.load_network_pkl
-
     def summary_of_zeros(network: Any, inputs: Any, **options: Any) -> Any:
+        # It is given empty tensors: NaN that memory happens to hold would stay in the average style for good.
         return summary(network, [torch.zeros_like(each) for each in inputs], **options)
 
-    def loaded(file: Any) -> Any:
-        found = load(file)
-        for name in ("G", "G_ema"):
-            found[name].mapping.w_avg.nan_to_num_()
-        return found
-
-    module.misc.print_module_summary, module.legacy.load_network_pkl = summary_of_zeros, loaded
+    module.training_loop, module.misc.print_module_summary = narrowed, summary_of_zeros
 
 
 def write_data(shown: Pictures, folder: Path) -> None:
@@ -69,9 +66,14 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 
 def arguments(folder: Path, piece: int) -> list[str]:
-    """Returns those of a run of train.py, which begins with what the one before it left."""
+    """Give the arguments of a run of train.py, which begins with what the one before it left."""
+    return [*arguments_of_both(folder, piece, KIMG), "--cfg=cifar"]
+
+
+def arguments_of_both(folder: Path, piece: int, kimg: int) -> list[str]:
+    """Give those that the trainers of StyleGAN2 and 3 share."""
     words = [f"--outdir={folder / f'piece-{piece}'}", f"--data={folder / 'shown.zip'}", f"--seed={piece}"]
-    words += ["--cfg=cifar", "--gpus=1", "--gamma=1", "--batch=32", "--aug=noaug", f"--kimg={KIMG}", "--fp32=1"]
+    words += ["--gpus=1", "--gamma=1", "--batch=32", "--aug=noaug", f"--kimg={kimg}", "--fp32=1"]
     words += ["--metrics=none", "--snap=1000"]
     return words + ([f"--resume={left(folder, piece - 1)}"] if piece else [])
 
@@ -81,18 +83,17 @@ def left(folder: Path, piece: int) -> Path:
     return max((folder / f"piece-{piece}").glob("*/network-snapshot-*.pkl"))
 
 
-def trained(folder: Path) -> Trained:
+def trained(folder: Path) -> tuple[States, dict[str, Any]]:
     """The networks of the last run, by the classes of the checkout."""
     return read_networks(PLUGIN, left(folder, PIECES - 1))
 
 
-def read_networks(plugin: str, path: Path) -> Trained:
-    """Both networks of a network pickle."""
+def read_networks(plugin: str, path: Path) -> tuple[States, dict[str, Any]]:
+    """Both networks of a network pickle, and what they are made with."""
     found = load_networks(plugin, str(path))
-    tensors = {f"G.{name}": value for name, value in found.generator.state_dict().items()}
-    tensors |= {f"D.{name}": value for name, value in found.discriminator.state_dict().items()}
-    made_with = {"G": found.generator.init_kwargs, "D": found.discriminator.init_kwargs}
-    return tensors, json.loads(json.dumps(made_with))
+    both = {"G": found.generator, "D": found.discriminator}
+    made_with = {name: each.init_kwargs for name, each in both.items()}
+    return {name: each.state_dict() for name, each in both.items()}, json.loads(json.dumps(made_with))
 
 
 def networks(about: dict[str, Any]) -> dict[str, nn.Module]:

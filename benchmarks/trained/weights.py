@@ -43,18 +43,19 @@ def keep(family: str, name: str) -> Path:
         command = f"python benchmarks/trained/train.py {family} {name}"
         raise SystemExit(f"error: {folder}: {missing[0]} has not ended\nhint: type {command}")
     use_checkout([module.REPO])
-    tensors, network = module.trained(folder)
+    networks, made_with = module.trained(folder)
     about = {
         "family": family,
         "set": name,
         "repository": module.REPO.name,
         "commit": checkout_of(family)[1],
-        "network": network,
+        "network": made_with,
         "cpu_hours": round(sum(json.loads(piece.read_text())["cpu_seconds"] for piece in pieces) / 3600, 2),
         "torch": torch.__version__,
     }
     path = weights_file(family, name)
-    save_described(path, KIND, about, {key: value.clone() for key, value in tensors.items()})
+    tensors = {f"{prefix}.{name}": each.clone() for prefix, own in networks.items() for name, each in own.items()}
+    save_described(path, KIND, about, tensors)
     size = path.stat().st_size
     if size > LARGEST:
         path.unlink()

@@ -6,6 +6,7 @@ Its weights are random, so its images are noise with a style; everything else is
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,19 @@ def write_pickle(path: Path, network: Any, critic: Any) -> None:
         "training_set_kwargs": None,
         "augment_pipe": None,
     }
-    path.write_bytes(pickle.dumps(content))
+    with path.open("wb") as file:
+        _WithoutAddresses(file).dump(content)
+
+
+class _WithoutAddresses(pickle.Pickler):
+    """Writes the same bytes each time: torch's own way to pickle a storage names it by where it lies in memory."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if not isinstance(value, torch.storage.TypedStorage):
+            return NotImplemented
+        written = io.BytesIO()
+        torch.save(value, written)
+        return torch.storage._load_from_bytes, (written.getvalue(),)
 
 
 def _network(plugin: str, resolution: int, classes: int) -> Any:
