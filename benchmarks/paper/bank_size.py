@@ -45,7 +45,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 def _best(scene: Scene, real: Real, index: int, size: int, k: int) -> dict[str, float]:
     """Best figures over the tilts within the limits of the first `size` rows, and those of the controls."""
-    volumes = scene.banks[index].log_volume(k)[:size]
+    volumes = scene.bank(index).log_volume(k)[:size]
     limits, std = rho_limits(volumes), volumes[np.isfinite(volumes)].std()
     features = scene.features(index)[SPACE][:size]
     tried: dict[str, list[dict[str, float]]] = {"polarity": [], "control": []}

@@ -41,7 +41,7 @@ def run(quick: bool) -> dict[str, Any]:
             cut = plain_row(Scene("mnist:classes", label=digit, trunc=bound), real)
             truncations.append({"class": digit, "bound": bound, **cut})
         for anti in (False, True):
-            groups.append(modes(scene.generator, scene.banks[0], ModesOptions(10, anti, label=digit)))
+            groups.append(modes(scene.generator, scene.bank(0), ModesOptions(10, anti, label=digit)))
     if not quick:
         about = f"mnist:classes, pixel space: ten modes and ten anti-modes of each class, {EXTREMES}"
         PICTURE.write_bytes(png_bytes(modes_picture(groups, f"{about}\n{shared.ROWS} latents a class", 10)))

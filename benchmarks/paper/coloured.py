@@ -68,7 +68,7 @@ def _bits(scene: Scene, picked: np.ndarray, index: int) -> float:
     """Mean over the draws of -log2 p(x) / D, p by `SAMPLES` draws from the posterior (Burda et al. 2016)."""
     network: Any = scene.generator.network
     rows, counts = np.unique(picked, return_counts=True)
-    latents = scene.generator.prior.draw(scene.banks[index].seeds[rows])
+    latents = scene.generator.prior.draw(scene.bank(index).seeds[rows])
     images = from_uint8(to_uint8(scene.generator(latents)))
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():

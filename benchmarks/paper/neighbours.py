@@ -31,13 +31,13 @@ def run(quick: bool) -> dict[str, Any]:
     rows = []
     for model in ("mnist:wgan", "mnist:vae"):
         scene = Scene(model)
-        limits = pp.latent_sampler(scene.generator, scene.banks[0], 0.0).diagnostics.limits
+        limits = pp.latent_sampler(scene.generator, scene.bank(0), 0.0).diagnostics.limits
         for rho in (-5.0, floor_to(limits.lower), 0.0, floor_to(limits.upper), 1.0):
             found, controls, reports, ones = [], [], [], []
             for index in range(shared.BANKS):
                 drawn, permuted, report = scene.polarised(index, rho)
                 for kept, picked in ((found, drawn), (controls, permuted)):
-                    seeds = scene.banks[index].seeds[picked[:DRAWS]]
+                    seeds = scene.bank(index).seeds[picked[:DRAWS]]
                     images = scene.generator(scene.generator.prior.draw(seeds))
                     kept.append(nearest(training, (images.flatten(1) + 1) / 2, 3).distances.mean(1).numpy())
                     if kept is found:

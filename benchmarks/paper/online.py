@@ -38,7 +38,7 @@ def run(quick: bool) -> dict[str, Any]:
         found, banked, controls, jacobians, reports = [], [], [], [], []
         for index, seeds in enumerate(sets):
             sampler = pp.latent_sampler(
-                scene.generator, scene.banks[index], rho, sampler="online", k=scene.drawn_k, force=True
+                scene.generator, scene.bank(index), rho, sampler="online", k=scene.drawn_k, force=True
             )
             parts = []
             for start in tqdm(range(0, count, BATCH), desc=f"rho {rho:g}, set {index}"):

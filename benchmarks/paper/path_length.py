@@ -37,7 +37,7 @@ def run(quick: bool) -> dict[str, Any]:
             for kept, picked in ((found, drawn), (controls, permuted)):
                 chosen = np.random.default_rng(index).permutation(picked)[: 2 * DRAWS]
                 kept.append(
-                    _lengths(scene.generator, phi, scene.generator.prior.draw(scene.banks[index].seeds[chosen]))
+                    _lengths(scene.generator, phi, scene.generator.prior.draw(scene.bank(index).seeds[chosen]))
                 )
         row: dict[str, Any] = {"rho": rho}
         row |= {name: float(np.mean([each[name] for each in reports])) for name in reports[0]}

@@ -45,7 +45,7 @@ def _samples() -> bytes:
     scene = Scene("mnist:style")
     rows, captions = [], []
     for rho in map(scene.rho_of, TILTS):
-        sampler = pp.latent_sampler(scene.generator, scene.banks[0], rho, k=scene.drawn_k, force=True)
+        sampler = pp.latent_sampler(scene.generator, scene.bank(0), rho, k=scene.drawn_k, force=True)
         rows.append(to_uint8(scene.generator(sampler.sample(SEEDS))))
         beyond = "" if sampler.diagnostics.within_limits else "\nbeyond the limits"
         captions.append((f"rho {rho:g}", f"ESS {sampler.diagnostics.ess:.0f}{beyond}"))
@@ -64,7 +64,7 @@ def _modes(scene: Scene, training: Tensor) -> bytes:
         save_npz(path, iter([to_uint8(training)]), len(training))
         _, channels, *size = training.shape
         near = NearestReal(open_reference(path), channels, (size[0], size[1]), 8)
-        groups = [modes(scene.generator, scene.banks[0], ModesOptions(4, anti), near) for anti in (False, True)]
+        groups = [modes(scene.generator, scene.bank(0), ModesOptions(4, anti), near) for anti in (False, True)]
     about = f"{scene.model}, pixel space, bank of {shared.ROWS} latents: 4 modes, then 4 anti-modes, {EXTREMES}"
     return png_bytes(modes_picture(groups, f"{about}\nnearest of {len(training)} training images, l2 in pixels"))
 

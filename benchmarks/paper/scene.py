@@ -89,6 +89,7 @@ class Scene:
             prior = latent_prior(f"truncated-normal:{within}", self.generator.prior.dim)
             self.generator = replace(self.generator, prior=prior)
         self._features: dict[int, Features] = {}
+        self._banks: dict[int, pp.Bank] = {}
         self._seen = seen or (lambda images: images)
         self._about = "-".join(
             [model.partition("/")[0].replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
@@ -97,11 +98,9 @@ class Scene:
             + ([] if within is None else [f"within{within:g}"])
         )
 
-    @cached_property
-    def banks(self) -> list[pp.Bank]:
-        """`BANKS` of `ROWS` rows each, of seeds that no other has."""
-        found = []
-        for index in range(BANKS):
+    def bank(self, index: int) -> pp.Bank:
+        """Bank `index`: `ROWS` rows, of seeds that no other has."""
+        if index not in self._banks:
             path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}.safetensors"
             if not path.exists():
                 pp.build_bank(
@@ -115,8 +114,8 @@ class Scene:
                     out=path,
                     progress=True,
                 )
-            found.append(pp.Bank.open(path))
-        return found
+            self._banks[index] = pp.Bank.open(path)
+        return self._banks[index]
 
     def features(self, index: int) -> Features:
         """Features [ROWS, D] of the rows of bank `index`, by space."""
@@ -147,7 +146,7 @@ class Scene:
     def drawn_k(self) -> int:
         """The singular values of the law: as many as the banks hold, or fewer where latents have less of them, which
         would never be drawn."""
-        bank = self.banks[0]
+        bank = self.bank(0)
         deficient = (int((~np.isfinite(bank.log_volume(k))).sum()) for k in range(self.k, 0, -5))
         return self.k - 5 * next(i for i, count in enumerate(deficient) if count <= DEFICIENT_SHARE * len(bank))
 
@@ -157,14 +156,14 @@ class Scene:
 
     def rho_of(self, tilt: float) -> float:
         """The rho of a tilt on the first bank, to three digits."""
-        volumes = self.banks[0].log_volume(self.drawn_k)
+        volumes = self.bank(0).log_volume(self.drawn_k)
         return float(f"{tilt / volumes[np.isfinite(volumes)].std():.3g}")
 
     def weighted(self, index: int, rho: float, **law: Any) -> WeightedBank:
         """Bank `index` at rho."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each row says whether it is within the limits
-            return WeightedBank(self.banks[index], rho, self.options(**law), self.generator)
+            return WeightedBank(self.bank(index), rho, self.options(**law), self.generator)
 
     def polarised(self, index: int, rho: float, **law: Any) -> tuple[np.ndarray, np.ndarray, Diagnostics]:
         """Rows that the rows of bank `index` become at rho, those of its control, and the diagnostics.
@@ -179,7 +178,7 @@ class Scene:
         return *(self._drawn(index, each) for each in (weights, permuted)), found.diagnostics
 
     def _drawn(self, index: int, weights: np.ndarray) -> np.ndarray:
-        u = uniforms(self.banks[index].latent_hash, 2)
+        u = uniforms(self.bank(index).latent_hash, 2)
         return MaximalCoupling(weights).rows(np.arange(ROWS), u)
 
 

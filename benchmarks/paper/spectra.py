@@ -28,7 +28,7 @@ MATRICES, POOLS = 100, 20
 
 def run(quick: bool) -> dict[str, Any]:
     faces = pp.load("dcgan-faces", "cpu")
-    sources = [(Scene("mnist:wgan").generator, Scene("mnist:wgan").banks[0]), (faces, Bank.open(faces.default_bank))]
+    sources = [(Scene("mnist:wgan").generator, Scene("mnist:wgan").bank(0)), (faces, Bank.open(faces.default_bank))]
     rows = []
     for generator, bank in sources:
         logs = np.array(bank.log_singular_values)

@@ -64,10 +64,11 @@ def told(row: Results) -> str:
     return f"{row['model']} {law} {where}: {figures}, {row['distinct']:.0f} distinct"
 
 
-def at_equal_precision(row: Results, cut: Sequence[Results]) -> tuple[str, str]:
+def at_equal_precision(row: Results, cut: Sequence[Results], judged: str = JUDGED) -> tuple[str, str]:
     """Recall of a row of polarity above that of truncation where it has the same precision, bank by bank, by straight
-    lines between the truncations `cut`; and whether it is above, undecided where some banks have no such point."""
-    values = [[each["metrics"][JUDGED][name]["values"] for name in ("precision", "recall")] for each in (row, *cut)]
+    lines between the truncations `cut`, in the space `judged`; and whether it is above, undecided where some banks
+    have no such point."""
+    values = [[each["metrics"][judged][name]["values"] for name in ("precision", "recall")] for each in (row, *cut)]
     gaps = []
     for bank, (precision, recall) in enumerate(zip(*values[0], strict=True)):
         points = sorted((each[0][bank], each[1][bank]) for each in values[1:])

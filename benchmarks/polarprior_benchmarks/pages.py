@@ -15,7 +15,7 @@ Rows = Iterator[tuple[str, ...]]
 
 
 def write_tables(page: Path, kept: Path, tables: Mapping[str, Callable[[Kept], Rows]]) -> None:
-    """Each table stands between a comment with its name and one that says end; the text around is the page's own.
+    """Fill a page's tables from the runs of one file.
 
     Args:
         page: its file.
@@ -23,9 +23,19 @@ def write_tables(page: Path, kept: Path, tables: Mapping[str, Callable[[Kept], R
         tables: by name, what makes the rows of each from the runs, its head first.
     """
     runs = json.loads(kept.read_text()) if kept.exists() else {}
+    fill_tables(page, {name: make(runs) for name, make in tables.items()})
+
+
+def fill_tables(page: Path, tables: Mapping[str, Rows]) -> None:
+    """Each table stands between a comment with its name and one that says end; the text around is the page's own.
+
+    Args:
+        page: its file.
+        tables: by name, the rows of each, its head first.
+    """
     text = page.read_text()
-    for name, make in tables.items():
-        head, *rows = make(runs)
+    for name, lines_of in tables.items():
+        head, *rows = lines_of
         lines = [head, ("---",) * len(head), *rows]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         between = "\n" + table.replace("\\", r"\\") + "\n"

@@ -16,6 +16,8 @@ from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "biggan-deep", ""
+PROGRESS = "itr: .*loss"
+"""Lines of its log that are kept."""
 NAME = "trained"
 PIECES = 5
 """Epochs of 50,000 pictures, each a run of train.py."""

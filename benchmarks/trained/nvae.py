@@ -16,8 +16,12 @@ from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "nvae", ".pt"
+PROGRESS = r" (train \d|val, step)"
+"""Lines of its log that are kept."""
 PIECES = 1
-EPOCHS = 5
+EPOCHS = 25
+PARTS = 5
+"""An epoch is a fifth of the digits, drawn anew: the trainer keeps what it has at the end of an epoch."""
 VALIDATED = 20
 """Held-out digits on which the trainer looks at each epoch, and 1,000 times at the end."""
 
@@ -53,8 +57,9 @@ def _validate_on_few(module: Any) -> None:
         shown, validated, classes = loaders(arguments)
         few = torch.utils.data.Subset(validated.dataset, range(VALIDATED))
         sampler = torch.utils.data.distributed.DistributedSampler(few, shuffle=False)
+        part = torch.utils.data.distributed.DistributedSampler(shown.dataset, num_replicas=PARTS, rank=0)
         here = torch.utils.data.DataLoader(
-            shown.dataset, arguments.batch_size, sampler=shown.sampler, drop_last=True
+            shown.dataset, arguments.batch_size, sampler=part, drop_last=True
         )  # its eight processes would stand in each other's way
         return here, torch.utils.data.DataLoader(few, batch_size=VALIDATED, sampler=sampler), classes
 
@@ -69,7 +74,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of train.py, which goes on by itself after its last whole epoch."""
     words = ["--dataset=mnist", f"--data={folder}", f"--root={folder}", "--save=trained", "--seed=1"]
-    words += ["--batch_size=50", f"--epochs={EPOCHS}", "--warmup_epochs=1", "--fast_adamax"]
+    words += ["--batch_size=50", f"--epochs={EPOCHS}", f"--warmup_epochs={PARTS}", "--fast_adamax"]
     words += ["--num_latent_scales=2", "--num_groups_per_scale=3", "--num_latent_per_group=4"]
     words += ["--num_preprocess_blocks=2", "--num_preprocess_cells=1", "--num_cell_per_cond_enc=1"]
     words += ["--num_postprocess_blocks=2", "--num_postprocess_cells=1", "--num_cell_per_cond_dec=1"]

@@ -18,6 +18,8 @@ from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "progan", ""
+PROGRESS = "loss G"
+"""Lines of its log that are kept."""
 PIECES = 1
 NAME = "trained"
 STEPS = (1500, 2500, 4000, 6000)

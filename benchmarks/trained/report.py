@@ -4,9 +4,10 @@
 
 All kept weights where none are named, each in a process of its own. Five banks of a network, of `ROWS` latents each:
 the limits of rho, std(l), how l goes with contrast and brightness, what the engine does (estimator, its audit, passes
-a latent), precision, recall and Fréchet distance over rho with controls, and truncation beside it where the family
-has one; of BigGAN-deep by class. `stock_scripts.py` looks at what the stock scripts draw. Results with commit and CPU
-seconds: ``results/FAMILY-SET.json``. Banks are kept in the folder of `scene.CACHE`; what is there is not made again.
+a latent, the surrogate's R²; beside them those of the same network with random weights), precision, recall and
+Fréchet distance over rho with controls, and truncation beside it where the family has one; of BigGAN-deep by class.
+`stock_scripts.py` looks at what the stock scripts draw. Results with commit and CPU seconds:
+``results/FAMILY-SET.json``. Banks are kept in the folder of `scene.CACHE`; what is there is not made again.
 """
 
 from __future__ import annotations
@@ -24,19 +25,28 @@ import polarprior as pp
 import torch
 from apart import RESULTS, named
 from polarprior.law.image_statistics import brightness, contrast
+from polarprior.surrogate.surrogate import Surrogate
 from quality import SPACES, model_of, real, seen
 from sets import pictures
 from weights import kept
 
 sys.path.append(str(Path(__file__).parents[1] / "paper"))
 import scene as shared
-from scene import Real, Scene, interval, plain_row, polarity_row
+from scene import BATCH, Real, Scene, interval, plain_row, polarity_row
 
 ROWS = {"stylegan2_ada": 10_000, "biggan_deep": 1_000, "stylegan3": 4_000, "progan": 4_000, "nvae": 4_000}
 """Latents of a bank; of BigGAN-deep a class."""
 TILTS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
-CUT = {"stylegan2_ada": (0.5, 0.7, 0.9), "stylegan3": (0.5, 0.7, 0.9), "biggan_deep": (0.5, 0.7, 0.9)}
-"""Truncation, where the family has one: psi, or z_var."""
+PSI = (("trunc", 0.5), ("trunc", 0.7), ("trunc", 0.9))
+CUT = {
+    "stylegan2_ada": PSI,
+    "stylegan3": PSI,
+    "biggan_deep": PSI,
+    "nvae": tuple(("temperature", value) for value in (0.5, 0.85, 1.0)),
+}
+"""Truncation, where the family has one: psi, z_var, or the temperature, which is 0.7 else."""
+LOOKED_AT = 2_000
+"""Rows of a bank whose pictures are looked at for contrast and brightness, at most."""
 DOMAINS = {"nvae": ("z", "top")}
 
 
@@ -54,49 +64,61 @@ def protocol(family: str, name: str) -> dict[str, Any]:
             scene = Scene(model, label=label, seen=seen(name), domain=domain)
             real_ones = Real(scene, shown)
             case = {"domain": domain, "class": label}
-            found["engine"].append({**case, **_engine(scene)})
+            found["engine"].append({**case, "weights": "trained", **_engine(scene)})
+            if not label:
+                before = Scene(model_of(family, name, random=True), label=label, domain=domain)
+                found["engine"].append({**case, "weights": "random", **_engine(before)})
             found["law"].append({**case, **_law(scene)})
             for tilt in TILTS:
                 row = polarity_row(scene, real_ones, scene.rho_of(tilt))
                 found["polarity"].append({**case, "asked": tilt, **row})
                 print(f"{family}, {name}, {case}: tilt {tilt:g}", flush=True)
-        for trunc in CUT.get(family, ()):
-            cut = Scene(model, label=label, seen=seen(name), trunc=trunc)
-            found["truncation"].append({"class": label, "bound": trunc, **plain_row(cut, real_ones)})
+        for setting, value in CUT.get(family, ()):
+            cut = Scene(model, label=label, seen=seen(name), **{setting: value})
+            row = {"class": label, "setting": f"{setting} {value:g}", **plain_row(cut, real_ones)}
+            found["truncation"].append(row)
     return {"family": family, "set": name, "weights": about["commit"], **found}
 
 
 def _engine(scene: Scene) -> dict[str, Any]:
-    """What the engine has done for the banks, and what it costs."""
-    info, generator = scene.banks[0].info, scene.generator
-    k = info.k
+    """What the first bank says of its network's log-volume, and what the engine has done for it."""
+    bank, generator = scene.bank(0), scene.generator
+    info, k = bank.info, bank.info.k
+    volumes = bank.log_volume(scene.drawn_k)
+    within = scene.weighted(0, 0.0).diagnostics.limits
     latents = generator.prior.draw(range(8), scene.label)
     began = time.process_time()
     solved = pp.top_singular_values(pp.jacobian_fn(generator, domain=scene.domain)(latents), k)
+    seconds = (time.process_time() - began) / len(latents)
     return {
         "k": k,
+        "drawn_k": scene.drawn_k,
+        "deficient": int((~np.isfinite(bank.log_volume())).sum()),
+        "std": float(volumes[np.isfinite(volumes)].std()),
+        "limits": [within.lower, within.upper],
+        "ess": {tilt: scene.weighted(0, scene.rho_of(tilt)).diagnostics.ess for tilt in (-1.0, -0.5, 0.5, 1.0)},
+        "surrogate_r2": Surrogate.fit(generator, bank, scene.drawn_k).r2(volumes),
         "accuracy": info.accuracy(),
         "estimator": info.estimator,
         "passes": list(solved.passes),
-        "seconds": (time.process_time() - began) / len(latents),
+        "seconds": seconds,
     }
 
 
 def _law(scene: Scene) -> dict[str, Any]:
-    """Spread of the log-volume over the banks, and how it goes with contrast and brightness."""
+    """Spread of the log-volume over the banks, and how it goes with contrast and brightness in the first rows."""
     spreads, lights, contrasts = [], [], []
-    for index, bank in enumerate(scene.banks):
-        volumes = bank.log_volume(scene.drawn_k)
+    for index in range(shared.BANKS):
+        volumes = scene.bank(index).log_volume(scene.drawn_k)
+        spreads.append(float(volumes[np.isfinite(volumes)].std()))
+        volumes, first = volumes[:LOOKED_AT], index * shared.ROWS
         inside = np.isfinite(volumes)
-        spreads.append(float(volumes[inside].std()))
-        latents = scene.generator.prior.draw(range(index * shared.ROWS, (index + 1) * shared.ROWS), scene.label)
-        parts = [scene.generator(latents[start : start + 250]) for start in range(0, shared.ROWS, 250)]
+        latents = scene.generator.prior.draw(range(first, first + len(volumes)), scene.label)
+        parts = [scene.generator(latents[start : start + BATCH]) for start in range(0, len(latents), BATCH)]
         for statistic, values in ((brightness, lights), (contrast, contrasts)):
             seen_there = torch.cat([statistic(each) for each in parts]).numpy()
             values.append(float(np.corrcoef(volumes[inside], seen_there[inside])[0, 1]))
     return {
-        "deficient": int((~np.isfinite(scene.banks[0].log_volume())).sum()),
-        "drawn_k": scene.drawn_k,
         "std": interval(spreads),
         "brightness": interval(lights),
         "contrast": interval(contrasts),

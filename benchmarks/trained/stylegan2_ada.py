@@ -19,6 +19,8 @@ from torch import nn
 
 __all__ = ["REPO"]
 PLUGIN, SUFFIX = "stylegan2", ".pkl"
+PROGRESS = "^tick"
+"""Lines of its log that are kept."""
 
 WIDTH = {"channel_base": 512, "channel_max": 64}
 LATENT = 64

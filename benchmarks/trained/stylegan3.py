@@ -9,10 +9,19 @@ from typing import Any
 from places import States
 from polarprior.stock.importing import after_import
 from polarprior_stylegan2.repos import STYLEGAN3 as REPO
-from stylegan2_ada import arguments_of_both, left, narrow, opened, read_networks, write_checkpoint, write_data
+from stylegan2_ada import (
+    PROGRESS,
+    arguments_of_both,
+    left,
+    narrow,
+    opened,
+    read_networks,
+    write_checkpoint,
+    write_data,
+)
 from torch import nn
 
-__all__ = ["REPO", "opened", "write_checkpoint", "write_data"]
+__all__ = ["PROGRESS", "REPO", "opened", "write_checkpoint", "write_data"]
 PLUGIN, SUFFIX = "stylegan3", ".pkl"
 LAYERS, MARGIN = 4, 4
 PIECES, KIMG, AVERAGED = 12, 20, 5

@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import torch
 from places import FAMILIES, checkout_of, folder_of
 from sets import NAMES, pictures
 
@@ -53,7 +54,8 @@ def run_piece(family: str, script: Path, arguments: list[str], log: Path, done: 
         raise SystemExit(f"error: {script} ended with {code}\nhint: its last words are in {log}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    about = {"cpu_seconds": round(spent, 1), "seconds": round(time.monotonic() - began, 1), "arguments": arguments}
+    took = {"cpu_seconds": round(spent, 1), "seconds": round(time.monotonic() - began, 1)}
+    about = {**took, "cpu": torch.backends.cpu.get_cpu_capability(), "arguments": arguments}
     done.write_text(json.dumps(about, indent=1) + "\n")
     print(f"{done.stem}: {spent / 60:.1f} CPU minutes", flush=True)
 

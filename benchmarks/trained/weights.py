@@ -1,6 +1,6 @@
 """Keeps the weights of a trained network, and builds the stock repository's checkpoint from them.
 
-    python benchmarks/trained/weights.py keep stylegan2_ada digits         a finished training, into weights/
+    python benchmarks/trained/weights.py keep stylegan2_ada digits         a finished training, into weights/, logs/
     python benchmarks/trained/weights.py build stylegan2_ada digits PATH   a file, or a folder, as train.py leaves it
 
 The kept file has tensors and a description, and no code. Building needs the checkout at the commit of the training
@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from places import FAMILIES, checkout_of, folder_of
 from polarprior.errors import PolarPriorError
@@ -24,9 +26,11 @@ from sets import NAMES
 from torch import Tensor
 
 KIND = "polarprior-trained/1"
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS, LOGS = (Path(__file__).parent / each for each in ("weights", "logs"))
 LARGEST = 4 << 20
 """Bytes of a kept file."""
+LINES = 40
+"""Of a run's progress that are kept, at most."""
 
 
 def weights_file(family: str, name: str) -> Path:
@@ -61,7 +65,20 @@ def keep(family: str, name: str) -> Path:
         path.unlink()
         raise SystemExit(f"error: {path}: {size} bytes, expected at most {LARGEST}\nhint: train a narrower network")
     print(f"{path}: {size} bytes, {about['cpu_hours']} CPU hours")
+    LOGS.mkdir(exist_ok=True)
+    (LOGS / f"{family}-{name}.log").write_text("".join(_told(piece, module.PROGRESS) for piece in pieces))
     return path
+
+
+def _told(piece: Path, progress: str) -> str:
+    """How a run was called, what it cost, on what, and what it said of its progress."""
+    about = json.loads(piece.read_text())
+    words = " ".join(about["arguments"]).replace(str(piece.parent), ".")
+    took = f"{about['cpu_seconds']:.0f} CPU seconds, {about['seconds']:.0f} seconds"
+    said = re.split(r"[\r\n]", piece.with_suffix(".log").read_text())
+    lines = [line.strip() for line in said if re.search(progress, line)]
+    kept = [lines[i] for i in np.linspace(0, len(lines) - 1, min(LINES, len(lines)), dtype=int)]
+    return "\n".join([f"== {piece.stem}: {took}, one thread, {about.get('cpu', 'unknown')}", words, *kept, ""])
 
 
 def kept(family: str, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
