@@ -5,7 +5,7 @@
 All kept weights where none are named. Each family's own script draws in a clone of its checkout, by `polarprior run`:
 without polarity its output is compared with what the stock functions give with nothing of ours in between (the
 reference scripts of the plugins' tests), and at ``--tilt=-0.5`` each picture with those of the bank's rows. Results:
-``results/stock_scripts.json``.
+``results/stock_scripts.json``, and in ``docs/trained`` a picture of what a script draws without and with polarity.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from apart import OPTION, RESULTS, look_at, named
 from PIL import Image
 from places import checkout_of
 from polarprior.bank.bank import Bank
+from polarprior.images.pictures import as_image
 from polarprior.stock.checkout import FOLDER
-from quality import model_of
+from quality import DOCS, model_of
 
 TOP = Path(__file__).parents[2]
 PLUGINS = TOP / "polar_plugins"
@@ -187,10 +188,19 @@ def _pictures(folder: Path, pattern: str) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path)) for path in paths])
 
 
+def _sheet(plain: np.ndarray, polar: np.ndarray, path: Path) -> None:
+    """Write the script's first pictures in a row, and below them what polarity makes of them."""
+    both = np.stack([plain[:DRAWN], polar[:DRAWN]])
+    both = both if both.shape[-1] in (1, 3) else np.moveaxis(both, 2, -1)
+    _, count, height, width, channels = both.shape
+    as_image(both.transpose(0, 2, 1, 3, 4).reshape(2 * height, count * width, channels)).save(path, optimize=True)
+
+
 def looked_at(family: str, name: str) -> dict[str, Any]:
     """What holds of a network."""
     with tempfile.TemporaryDirectory() as folder:
         plain, stock, polar, rows = SCRIPTS[family](Case(family, name, Path(folder)))
+    _sheet(plain, polar, DOCS / f"{family}-{name}-script.png")
     flat = rows.reshape(len(rows), -1).astype(np.float64)
     away = [np.abs(flat - each.reshape(-1)).max(1) for each in polar.astype(np.float64)]
     return {
