@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from polarprior.stock.checkout import FOLDER
 import torch
+from polarprior.stock.checkout import FOLDER
 from sets import CACHE
 from torch import Tensor
 
@@ -21,11 +21,12 @@ FAMILIES = ("stylegan2_ada", "stylegan3", "progan", "biggan_deep", "nvae")
 
 
 def convolve_by_pixels() -> None:
-    """Convolutions of images whose channels lie side by side: a half of the time on a CPU, where kernels are small."""
+    """Convolve images whose channels lie side by side, which a CPU does faster where kernels are small."""
     convolve = torch.nn.functional.conv2d
 
-    def by_pixels(x: Tensor, *args: Any, **options: Any) -> Tensor:
-        return convolve(x.contiguous(memory_format=torch.channels_last), *args, **options)
+    def by_pixels(input: Tensor, *args: Any, **options: Any) -> Tensor:
+        layout = torch.channels_last if len(input) > 1 else torch.contiguous_format  # styles have a group an image
+        return convolve(input.contiguous(memory_format=layout), *args, **options)
 
     torch.nn.functional.conv2d = by_pixels
 

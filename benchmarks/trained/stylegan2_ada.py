@@ -69,13 +69,13 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of a run of train.py, which begins with what the one before it left."""
-    return [*arguments_of_both(folder, piece, KIMG), "--cfg=cifar"]
+    return [*arguments_of_both(folder, piece, KIMG), "--cfg=cifar", "--batch=32"]
 
 
 def arguments_of_both(folder: Path, piece: int, kimg: int) -> list[str]:
     """Give those that the trainers of StyleGAN2 and 3 share."""
     words = [f"--outdir={folder / f'piece-{piece}'}", f"--data={folder / 'shown.zip'}", f"--seed={piece}"]
-    words += ["--gpus=1", "--gamma=1", "--batch=32", "--aug=noaug", f"--kimg={kimg}", "--fp32=1"]
+    words += ["--gpus=1", "--gamma=1", "--aug=noaug", f"--kimg={kimg}", "--fp32=1"]
     words += ["--metrics=none", "--snap=1000"]
     return words + ([f"--resume={left(folder, piece - 1)}"] if piece else [])
 
