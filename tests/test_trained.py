@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,32 @@ def sets(monkeypatch):
 def shown(sets):
     stream = np.random.default_rng(0)
     return sets.Pictures(stream.integers(0, 256, (10, 32, 32), dtype=np.uint8), np.arange(10))
+
+
+@pytest.fixture
+def trainer(monkeypatch, sets, tmp_path):
+    """`train` with a family of two runs, whose second fails while `broken` is there."""
+    monkeypatch.setenv("POLARPRIOR_TRAINED", str(tmp_path))
+    import train
+
+    family = SimpleNamespace(PIECES=2, write_data=lambda shown, folder: None, arguments=lambda folder, piece: [piece])
+    ran = []
+
+    def run_piece(family, script, arguments, log, done):
+        ran.append(done.stem)
+        if done.stem == "piece-1" and (tmp_path / "broken").exists():
+            raise SystemExit("error: it ended")
+        done.touch()
+
+    monkeypatch.setattr(train, "importlib", SimpleNamespace(import_module=lambda name: family))
+    monkeypatch.setattr(train, "checkout_of", lambda family: (tmp_path, "commit"))
+    monkeypatch.setattr(train, "folder_of", lambda family, name: tmp_path / name)
+    monkeypatch.setattr(train, "pictures", lambda name, part: None)
+    monkeypatch.setattr(train, "run_piece", run_piece)
+    monkeypatch.setattr(sys, "argv", ["train.py", "nvae", "digits"])
+    yield SimpleNamespace(main=train.main, ran=ran)
+    for name in ("train", "places"):
+        sys.modules.pop(name, None)
 
 
 def typed(*words, **environ):
@@ -104,6 +131,16 @@ def test_data_of_another_size(tmp_path):
     done = typed(HERE / "sets.py", MNIST=str(tmp_path), POLARPRIOR_TRAINED=str(tmp_path))
     assert done.returncode == 1
     assert "error: MNIST: images [3, 5, 7], expected [50000 or more, 28, 28]" in done.stderr
+
+
+def test_a_training_that_was_interrupted_goes_on(trainer, tmp_path):
+    (tmp_path / "broken").touch()
+    with pytest.raises(SystemExit, match="it ended"):
+        trainer.main()
+    (tmp_path / "broken").unlink()
+    trainer.main()
+    trainer.main()
+    assert trainer.ran == ["piece-0", "piece-1", "piece-1"]
 
 
 def test_weights_that_are_not_there(tmp_path):
