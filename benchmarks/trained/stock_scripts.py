@@ -76,6 +76,12 @@ class Case:
         """The seeds of the bank's rows."""
         return Bank.open(self.bank).seeds
 
+    @property
+    def noise(self) -> np.ndarray:
+        """The standard normal numbers of these seeds, float32 [rows, K]."""
+        count = int(np.prod(Bank.open(self.bank).info.latent_shape))
+        return np.stack([np.random.RandomState(seed).randn(count) for seed in self.seeds]).astype(np.float32)
+
 
 Looked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """The script's pictures, those of the stock functions, the script's with polarity, and those of the rows."""
@@ -116,10 +122,8 @@ def biggan(case: Case) -> Looked:
         run(*LAUNCHED, "sample.py", *words, *case.polarity(asked), cwd=case.clone, fails=True)
         return np.load(root / "samples/small/samples.npz")["x"]
 
-    bank, out = Bank.open(case.bank), case.work / "stock.npz"
-    dim = 32
-    z = np.stack([np.random.RandomState(seed).randn(dim) for seed in bank.seeds]).astype(np.float32)
-    np.savez(f"{out}.in.npz", z=z * np.float32(Z_VAR), labels=bank.labels)
+    out = case.work / "stock.npz"
+    np.savez(f"{out}.in.npz", z=case.noise * np.float32(Z_VAR), labels=Bank.open(case.bank).labels)
     run(PLUGINS / "biggan_deep/tests/stock_samples.py", case.clone, case.path, out, cwd=case.work)
     found = np.load(out)
     return drawn(False), found["x"], drawn(True), found["rows"]
@@ -140,8 +144,7 @@ def progan(case: Case) -> Looked:
         run(SEEDED, "--launch", *words, *case.polarity(asked), cwd=case.clone, fails=True)  # it plots losses at last
         return _pictures(case.work / out, "gen_*.jpg")
 
-    latents = np.stack([np.random.RandomState(seed).randn(64) for seed in case.seeds]).astype(np.float32)
-    np.save(case.work / "latents.npy", latents)
+    np.save(case.work / "latents.npy", case.noise)
     words = [case.work, "small", DRAWN, case.work / "latents.npy", case.work / "stock", case.work / "rows"]
     run(PLUGINS / "progan/tests/stock_zoo.py", case.clone, *words, cwd=case.work)
     stock, rows = _pictures(case.work / "stock", "gen_*.jpg"), _pictures(case.work / "rows", "*.jpg")
@@ -162,9 +165,7 @@ def nvae(case: Case) -> Looked:
         batches = [np.load(case.work / out / f"gpu_0_samples_{number}.npz")["samples"] for number in range(2)]
         return np.concatenate(batches)
 
-    dim = int(np.prod(Bank.open(case.bank).info.latent_shape))
-    noise = np.stack([np.random.RandomState(seed).randn(dim) for seed in case.seeds]).astype(np.float32)
-    np.save(case.work / "noise.npy", noise)
+    np.save(case.work / "noise.npy", case.noise)
     out = case.work / "stock.npz"
     words = [case.clone, case.path, TEMPERATURE, case.work / "noise.npy", out]
     run(PLUGINS / "nvae/tests/stock_nvae.py", *words, cwd=case.work)
