@@ -36,8 +36,8 @@ SAVED_EVERY = 1000
 
 
 def change() -> None:
-    """A seed, the averaged network where no GPU has wrapped it, and faster convolutions; the network's width is in the
-    file of settings."""
+    """A seed, the averaged network where no GPU has wrapped it, and faster convolutions; the width is in the file of
+    settings."""
     convolve_by_pixels()
     torch.manual_seed(0)
     after_import("models.networks.progressive_conv_net", _unwrapped)
