@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from places import States, convolve_by_pixels
+from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
 from polarprior_progan.repos import GAN_ZOO as REPO
@@ -22,7 +22,7 @@ PROGRESS = "loss G"
 """Lines of its log that are kept."""
 PIECES = 1
 NAME = "trained"
-STEPS = (1500, 2500, 4000, 6000)
+STEPS = (1000, 2000, 3000, 6000)
 """Steps at 4, 8, 16 and 32 pixels."""
 CONFIG = {
     "dimLatentVector": 128,
@@ -36,9 +36,7 @@ SAVED_EVERY = 1000
 
 
 def change() -> None:
-    """A seed, the averaged network where no GPU has wrapped it, and faster convolutions; the width is in the file of
-    settings."""
-    convolve_by_pixels()
+    """A seed, and the averaged network where no GPU has wrapped it; its width is in the file of settings."""
     torch.manual_seed(0)
     after_import("models.networks.progressive_conv_net", _unwrapped)
 
