@@ -99,12 +99,13 @@ def build(family: str, name: str, path: Path, random: bool = False) -> Path:
             f"hint: type python benchmarks/trained/train.py {family} {name}"
         )
     use_checkout([module.REPO])
+    made_with = json.loads(json.dumps(about["network"]))  # plain texts: a checkpoint holds no others
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = module.networks(about["network"])
+        made = module.networks(made_with)
     for prefix, network in () if random else made.items():
         network.load_state_dict(_of(prefix, tensors))
-    module.write_checkpoint(made, about["network"], path)
+    module.write_checkpoint(made, made_with, path)
     return path
 
 
