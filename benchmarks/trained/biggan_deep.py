@@ -73,7 +73,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of a run of train.py, which begins with what the one before it left."""
     words = [*MODEL, f"--data_root={folder}", "--num_workers=0", "--shuffle"]
-    words += [f"--batch_size={BATCH}", "--num_D_steps=1", "--G_lr=4e-4", "--D_lr=2e-4", "--adam_eps=1e-6"]
+    words += [f"--batch_size={BATCH}", "--num_D_steps=1", "--G_lr=1e-3", "--D_lr=5e-4", "--adam_eps=1e-6"]
     words += [
         "--ema_decay=0.999",
         "--ema_start=500",
