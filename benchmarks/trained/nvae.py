@@ -76,10 +76,10 @@ def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of train.py, which goes on by itself after its last whole epoch."""
     words = ["--dataset=mnist", f"--data={folder}", f"--root={folder}", "--save=trained", "--seed=1"]
     words += ["--batch_size=50", f"--epochs={EPOCHS}", f"--warmup_epochs={PARTS}", "--fast_adamax"]
-    words += ["--num_latent_scales=2", "--num_groups_per_scale=3", "--num_latent_per_group=4"]
-    words += ["--num_preprocess_blocks=2", "--num_preprocess_cells=1", "--num_cell_per_cond_enc=1"]
-    words += ["--num_postprocess_blocks=2", "--num_postprocess_cells=1", "--num_cell_per_cond_dec=1"]
-    words += ["--num_channels_enc=8", "--num_channels_dec=8", "--use_se", "--res_dist", "--num_nf=0"]
+    words += ["--num_latent_scales=2", "--num_groups_per_scale=2", "--num_latent_per_group=8"]
+    words += ["--num_preprocess_blocks=3", "--num_preprocess_cells=1", "--num_cell_per_cond_enc=1"]
+    words += ["--num_postprocess_blocks=3", "--num_postprocess_cells=1", "--num_cell_per_cond_dec=1"]
+    words += ["--num_channels_enc=4", "--num_channels_dec=4", "--use_se", "--res_dist", "--num_nf=0"]
     words += ["--weight_decay_norm=1e-2"]
     return words + (["--cont_training"] if (folder / "eval-trained" / "checkpoint.pt").exists() else [])
 
