@@ -37,7 +37,6 @@ def shown(sets):
 @pytest.fixture
 def trainer(monkeypatch, sets, tmp_path):
     """`train` with a family of two runs, whose second fails while `broken` is there."""
-    monkeypatch.setenv("POLARPRIOR_TRAINED", str(tmp_path))
     import train
 
     family = SimpleNamespace(PIECES=2, write_data=lambda shown, folder: None, arguments=lambda folder, piece: [piece])

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from places import States, convolve_by_pixels
+from convolutions import convolve_by_pixels
+from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
 from polarprior_nvae.repos import NVAE as REPO

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from apart import RESULTS, read
+from apart import RESULTS, named, read
 from matplotlib.figure import Figure
 from places import FAMILIES
 from polarprior_benchmarks.pages import fill_tables
 from quality import SPACES
 from report import TILTS
-from weights import WEIGHTS, kept
+from weights import kept, weights_file
 
 sys.path.append(str(Path(__file__).parents[1] / "paper"))
 from scene import interval
@@ -36,8 +36,8 @@ CLAIMS = (("precision", -1, 1), ("recall", 1, 1), ("fid", -1, -1), ("fid", 1, -1
 
 def networks() -> list[tuple[str, str]]:
     """Families and sets whose weights are kept, in the order of the families."""
-    found = [path.stem.split("-") for path in WEIGHTS.glob("*.safetensors")]
-    return sorted(((family, name) for family, name in found), key=lambda each: (each[1], FAMILIES.index(each[0])))
+    found = [(family, name) for family, name in named([])]
+    return sorted(found, key=lambda each: (each[1], FAMILIES.index(each[0])))
 
 
 def reports() -> Iterator[tuple[str, str, Row]]:
@@ -53,7 +53,7 @@ def training() -> Iterator[Line]:
     yield "network", "repository", "commit", "CPU hours", "parameters of the generator", "kept file, MB"
     for family, name in networks():
         about, tensors = kept(family, name)
-        size = (WEIGHTS / f"{family}-{name}.safetensors").stat().st_size / 1e6
+        size = weights_file(family, name).stat().st_size / 1e6
         numbers = sum(each.numel() for key, each in tensors.items() if key.startswith("G."))
         hours, commit = f"{about['cpu_hours']:.1f}", about["commit"][:7]
         yield f"{family}, {name}", about["repository"], commit, hours, f"{numbers:,}", f"{size:.1f}"
@@ -214,9 +214,8 @@ TABLES: dict[str, Callable[[], Iterator[Line]]] = {
 }
 
 
-def picture() -> Figure:
-    """Precision and recall of polarity and of truncation, a panel a network."""
-    found = list(reports())
+def picture(found: list[tuple[str, str, Row]]) -> Figure:
+    """Precision and recall of polarity and of truncation, a panel for each of these `reports`."""
     figure = Figure(figsize=(4 * len(found), 3.8), layout="constrained")
     for (family, name, report), panel in zip(found, figure.subplots(1, len(found), squeeze=False)[0], strict=True):
         lines = [(f"polarity in {domain}", rows) for domain, rows in merged(report).items()]
@@ -237,7 +236,9 @@ def picture() -> Figure:
 def main() -> None:
     """Write the page."""
     fill_tables(DOCS / "trained-families.md", {name: make() for name, make in TABLES.items()})
-    picture().savefig(DOCS / "trained" / "polarity.png", dpi=100)
+    found = list(reports())
+    if found:
+        picture(found).savefig(DOCS / "trained" / "polarity.png", dpi=100)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
 from polarprior.stock.checkout import FOLDER
 from sets import CACHE
 from torch import Tensor
@@ -18,21 +16,6 @@ CHECKOUTS = Path(__file__).parents[2] / "vendor_patches" / "checkouts.txt"
 States = dict[str, Mapping[str, Tensor]]
 """The tensors of a family's networks by name: of the generator G, and of the discriminator D where there is one."""
 FAMILIES = ("stylegan2_ada", "stylegan3", "progan", "biggan_deep", "nvae")
-
-
-def convolve_by_pixels() -> None:
-    """Convolve images whose channels lie side by side, which a CPU does faster where kernels are small."""
-    convolve = torch.nn.functional.conv2d
-
-    def by_pixels(input: Tensor, *args: Any, **options: Any) -> Tensor:
-        # Not pictures, nor what linear layers see, of which trainers take views; styles have a group an image.
-        many = len(input) > 1 and input.shape[1] > 4
-        found: Tensor = convolve(
-            input.contiguous(memory_format=torch.channels_last) if many else input, *args, **options
-        )
-        return found.contiguous() if found.shape[1] <= 4 or found.shape[-1] <= 4 else found
-
-    torch.nn.functional.conv2d = by_pixels
 
 
 def folder_of(family: str, name: str) -> Path:

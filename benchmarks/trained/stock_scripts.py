@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,16 @@ class Case:
         """Options of the launcher."""
         return [f"--tilt={TILT}", f"--bank={self.bank}", "--force", "--no-record"] if asked else []
 
-    @property
-    def seeds(self) -> np.ndarray:
-        """The seeds of the bank's rows."""
-        return Bank.open(self.bank).seeds
+    @cached_property
+    def opened(self) -> Bank:
+        """The bank."""
+        return Bank.open(self.bank)
 
     @property
     def noise(self) -> np.ndarray:
-        """The standard normal numbers of these seeds, float32 [rows, K]."""
-        count = int(np.prod(Bank.open(self.bank).info.latent_shape))
-        return np.stack([np.random.RandomState(seed).randn(count) for seed in self.seeds]).astype(np.float32)
+        """The standard normal numbers of the bank's seeds, float32 [rows, K]."""
+        count = int(np.prod(self.opened.info.latent_shape))
+        return np.stack([np.random.RandomState(seed).randn(count) for seed in self.opened.seeds]).astype(np.float32)
 
 
 Looked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -105,7 +106,7 @@ def stylegan(case: Case) -> Looked:
         drawn("plain", False),
         reference(range(DRAWN), "stock"),
         drawn("polar", True),
-        reference(case.seeds, "rows"),
+        reference(case.opened.seeds, "rows"),
     )
 
 
@@ -123,7 +124,7 @@ def biggan(case: Case) -> Looked:
         return np.load(root / "samples/small/samples.npz")["x"]
 
     out = case.work / "stock.npz"
-    np.savez(f"{out}.in.npz", z=case.noise * np.float32(Z_VAR), labels=Bank.open(case.bank).labels)
+    np.savez(f"{out}.in.npz", z=case.noise * np.float32(Z_VAR), labels=case.opened.labels)
     run(PLUGINS / "biggan_deep/tests/stock_samples.py", case.clone, case.path, out, cwd=case.work)
     found = np.load(out)
     return drawn(False), found["x"], drawn(True), found["rows"]

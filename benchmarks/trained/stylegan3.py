@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from places import States, convolve_by_pixels
+from convolutions import convolve_by_pixels
+from places import States
 from polarprior.stock.importing import after_import
 from polarprior_stylegan2.repos import STYLEGAN3 as REPO
 from stylegan2_ada import (

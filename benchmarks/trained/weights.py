@@ -30,7 +30,7 @@ WEIGHTS, LOGS = (Path(__file__).parent / each for each in ("weights", "logs"))
 LARGEST = 4 << 20
 """Bytes of a kept file."""
 LINES = 40
-"""Of a run's progress that are kept, at most."""
+"""Lines that are kept of a run's progress, at most."""
 
 
 def weights_file(family: str, name: str) -> Path:
