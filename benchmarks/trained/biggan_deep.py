@@ -20,10 +20,11 @@ PLUGIN, SUFFIX = "biggan-deep", ""
 PROGRESS = "itr: .*loss"
 """Lines of its log that are kept."""
 NAME = "trained"
-PIECES = 5
+PIECES = 10
 """Epochs of 50,000 pictures, each a run of train.py."""
-BATCH = 32
-EPOCH = 50_000 // BATCH
+BATCH, CRITICISED = 32, 2
+"""Pictures of a step, and steps of the discriminator to one of the generator."""
+EPOCH = 50_000 // (BATCH * CRITICISED)
 """Steps of the generator."""
 MODEL = [
     "--model=BigGANdeep",
@@ -74,7 +75,7 @@ def write_data(shown: Pictures, folder: Path) -> None:
 def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of a run of train.py, which begins with what the one before it left."""
     words = [*MODEL, f"--data_root={folder}", "--num_workers=0", "--shuffle"]
-    words += [f"--batch_size={BATCH}", "--num_D_steps=1", "--G_lr=1e-3", "--D_lr=5e-4", "--adam_eps=1e-6"]
+    words += [f"--batch_size={BATCH}", f"--num_D_steps={CRITICISED}", "--G_lr=4e-4", "--D_lr=4e-4", "--adam_eps=1e-6"]
     words += [
         "--ema_decay=0.999",
         "--ema_start=500",

@@ -1,6 +1,7 @@
 """Keeps the weights of a trained network, and builds the stock repository's checkpoint from them.
 
     python benchmarks/trained/weights.py keep stylegan2_ada digits         a finished training, into weights/, logs/
+    python benchmarks/trained/weights.py compare stylegan2_ada digits      a training of your own with the kept one
     python benchmarks/trained/weights.py build stylegan2_ada digits PATH   a file, or a folder, as train.py leaves it
 
 The kept file has tensors and a description, and no code. Building needs the checkout at the commit of the training
@@ -38,8 +39,9 @@ def weights_file(family: str, name: str) -> Path:
     return WEIGHTS / f"{family}-{name}.safetensors"
 
 
-def keep(family: str, name: str) -> Path:
-    """Keep what a finished training has left; SystemExit where it isn't finished."""
+def left(family: str, name: str) -> tuple[list[Path], dict[str, Tensor], dict[str, Any]]:
+    """Runs of a finished training, tensors that it has left, and what its networks are made with; SystemExit where it
+    isn't finished."""
     module, folder = importlib.import_module(family), folder_of(family, name)
     pieces = [folder / f"piece-{piece}.json" for piece in range(module.PIECES)]
     missing = [piece.stem for piece in pieces if not piece.exists()]
@@ -48,6 +50,13 @@ def keep(family: str, name: str) -> Path:
         raise SystemExit(f"error: {folder}: {missing[0]} has not ended\nhint: type {command}")
     use_checkout([module.REPO])
     networks, made_with = module.trained(folder)
+    tensors = {f"{prefix}.{name}": each.clone() for prefix, own in networks.items() for name, each in own.items()}
+    return pieces, tensors, made_with
+
+
+def keep(family: str, name: str) -> Path:
+    """Keep what a finished training has left."""
+    module, (pieces, tensors, made_with) = importlib.import_module(family), left(family, name)
     about = {
         "family": family,
         "set": name,
@@ -58,7 +67,6 @@ def keep(family: str, name: str) -> Path:
         "torch": torch.__version__,
     }
     path = weights_file(family, name)
-    tensors = {f"{prefix}.{name}": each.clone() for prefix, own in networks.items() for name, each in own.items()}
     save_described(path, KIND, about, tensors)
     size = path.stat().st_size
     if size > LARGEST:
@@ -88,6 +96,20 @@ def kept(family: str, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return read_described(path, KIND, "weights", "network", hint, lambda path, about, tensors: (about, tensors))
 
 
+def compare(family: str, name: str) -> None:
+    """Say whether a finished training has left the kept tensors; SystemExit where it has not."""
+    (about, tensors), own = kept(family, name), left(family, name)[1]
+    apart = [each for each in tensors.keys() | own.keys() if not _equal(tensors.get(each), own.get(each))]
+    if apart:
+        hint = f"a training repeats with one thread, torch {about['torch']} and the instructions that its log names"
+        raise SystemExit(f"error: {family}, {name}: {len(apart)} of {len(tensors)} tensors differ\nhint: {hint}")
+    print(f"{family}, {name}: all {len(tensors)} tensors are the kept ones, bit for bit")
+
+
+def _equal(first: Tensor | None, second: Tensor | None) -> bool:
+    return first is not None and second is not None and torch.equal(first, second)
+
+
 def build(family: str, name: str, path: Path, random: bool = False) -> Path:
     """Write the stock repository's checkpoint to `path`; SystemExit where they are of another commit."""
     module = importlib.import_module(family)
@@ -115,9 +137,9 @@ def _of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """Keep or build."""
+    """Keep, compare or build."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("keep", "build"))
+    parser.add_argument("what", choices=("keep", "compare", "build"))
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("set", choices=NAMES)
     parser.add_argument("path", type=Path, nargs="?", help="where the checkpoint is written")
@@ -126,10 +148,10 @@ def main() -> None:
     if asked.what == "build" and asked.path is None:
         parser.error("build needs PATH")
     try:
-        if asked.what == "keep":
-            keep(asked.family, asked.set)
-        else:
+        if asked.what == "build":
             print(build(asked.family, asked.set, asked.path, asked.random))
+        else:
+            (keep if asked.what == "keep" else compare)(asked.family, asked.set)
     except PolarPriorError as error:
         raise SystemExit(f"error: {error.message}\nhint: {error.hint}") from error
 
