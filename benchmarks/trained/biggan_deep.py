@@ -20,12 +20,14 @@ PLUGIN, SUFFIX = "biggan-deep", ""
 PROGRESS = "itr: .*loss"
 """Lines of its log that are kept."""
 NAME = "trained"
-PIECES = 10
+PIECES = 9
 """Epochs of 50,000 pictures, each a run of train.py."""
-BATCH, CRITICISED = 32, 2
-"""Pictures of a step, and steps of the discriminator to one of the generator."""
-EPOCH = 50_000 // (BATCH * CRITICISED)
-"""Steps of the generator."""
+BATCH = 32
+FAST = (1, 1e-3, 5e-4)
+"""Steps of the discriminator to one of the generator, rate of the generator, rate of the discriminator: in the first
+run, at whose end each class has a picture of its own."""
+SLOW = (2, 2e-4, 4e-4)
+"""In all others, in which the pictures of a class part."""
 MODEL = [
     "--model=BigGANdeep",
     "--dataset=C10",
@@ -51,11 +53,24 @@ MODEL = [
 
 
 def change() -> None:
-    """The pictures that are there in place of CIFAR-10; no Inception network, which can't be had; faster
-    convolutions."""
+    """The pictures that are there in place of CIFAR-10; no Inception network, which can't be had; a run's own rates;
+    faster convolutions."""
     convolve_by_pixels()
+    _keep_the_rates()
     after_import("datasets", _as_they_are)
     after_import("inception_utils", _without_inception)
+
+
+def _keep_the_rates() -> None:
+    load = torch.optim.Optimizer.load_state_dict
+
+    def load_all_but_rates(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+        rates = [group["lr"] for group in optimizer.param_groups]
+        load(optimizer, state)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+    torch.optim.Optimizer.load_state_dict = load_all_but_rates  # type: ignore[method-assign]
 
 
 def _as_they_are(module: Any) -> None:
@@ -74,12 +89,14 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of a run of train.py, which begins with what the one before it left."""
+    steps, rate, critic = SLOW if piece else FAST
     words = [*MODEL, f"--data_root={folder}", "--num_workers=0", "--shuffle"]
-    words += [f"--batch_size={BATCH}", f"--num_D_steps={CRITICISED}", "--G_lr=4e-4", "--D_lr=4e-4", "--adam_eps=1e-6"]
+    words += [f"--batch_size={BATCH}", f"--num_D_steps={steps}", f"--G_lr={rate}", f"--D_lr={critic}"]
+    words += ["--adam_eps=1e-6"]
     words += [
         "--ema_decay=0.999",
         "--ema_start=500",
-        f"--save_every={EPOCH}",
+        f"--save_every={50_000 // (BATCH * steps)}",
         "--num_save_copies=0",
         "--test_every=1000000000",
     ]
