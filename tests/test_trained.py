@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 HERE = Path(__file__).parents[1] / "benchmarks" / "trained"
@@ -140,6 +141,19 @@ def test_a_training_that_was_interrupted_goes_on(trainer, tmp_path):
     trainer.main()
     trainer.main()
     assert trainer.ran == ["piece-0", "piece-1", "piece-1"]
+
+
+@pytest.mark.parametrize("own", [{}, {"G.w": [1.0, 2.5]}, {"G.w": [1.0, 2.0], "D.w": [0.0]}])
+def test_a_training_that_has_left_other_weights(monkeypatch, sets, own):
+    import weights
+
+    tensors = {name: torch.tensor(values) for name, values in own.items()}
+    monkeypatch.setattr(weights, "kept", lambda family, name: ({"torch": "2"}, {"G.w": torch.tensor([1.0, 2.0])}))
+    monkeypatch.setattr(weights, "left", lambda family, name: ([], tensors, {}))
+    with pytest.raises(SystemExit, match="1 of 1 tensors differ"):
+        weights.compare("nvae", "digits")
+    for name in ("weights", "places"):
+        sys.modules.pop(name, None)
 
 
 def test_weights_that_are_not_there(tmp_path):
