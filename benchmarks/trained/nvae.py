@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from convolutions import convolve_by_pixels
 from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
+from polarprior_nvae.generator import TEMPERATURE
+from polarprior_nvae.noise import group_shapes, groups_of, logits_of
 from polarprior_nvae.repos import NVAE as REPO
 from sets import Pictures, write_idx
 from torch import nn
@@ -23,6 +26,8 @@ PIECES = 1
 EPOCHS = 25
 PARTS = 5
 """An epoch is a fifth of the digits, drawn anew: the trainer keeps what it has at the end of an epoch."""
+READJUSTED = (500, 16)
+"""Batches from which batch norm takes its statistics at last, and pictures of a batch, as evaluate.py has them."""
 VALIDATED = 20
 """Held-out digits on which the trainer looks at each epoch, and 1,000 times at the end."""
 
@@ -86,11 +91,28 @@ def arguments(folder: Path, piece: int) -> list[str]:
 
 
 def trained(folder: Path) -> tuple[States, dict[str, Any]]:
-    """The tensors of the checkpoint, and the arguments that the network is made with."""
+    """The tensors of the checkpoint with statistics of batch norm at the temperature of evaluate.py, as its
+    --readjust_bn finds them; and the arguments that the network is made with."""
     content = read_checkpoint(folder / "eval-trained" / "checkpoint.pt", [argparse.Namespace])
     places = ("data", "root", "save", "master_address")
     about = {name: value for name, value in vars(content["args"]).items() if name not in places}
-    return {"G": content["state_dict"]}, about
+    change()
+    network = networks(about)["G"]
+    network.load_state_dict(content["state_dict"])
+    _readjust(network)
+    return {"G": network.state_dict()}, about
+
+
+def _readjust(network: Any) -> None:
+    from distributions import Normal  # of the checkout
+
+    shapes, stream = group_shapes(network), torch.Generator().manual_seed(0)
+    batches, count = READJUSTED
+    network.train()
+    with torch.no_grad():
+        for _ in range(batches):
+            noise = torch.randn(count, sum(math.prod(shape) for shape in shapes), generator=stream)
+            logits_of(network, groups_of(noise, shapes), Normal, TEMPERATURE)
 
 
 def networks(about: dict[str, Any]) -> dict[str, nn.Module]:
