@@ -22,11 +22,11 @@ PROGRESS = "loss G"
 """Lines of its log that are kept."""
 PIECES = 1
 NAME = "trained"
-STEPS = (1000, 2000, 3000, 6000)
+STEPS = (1000, 2000, 3000, 8000)
 """Steps at 4, 8, 16 and 32 pixels."""
 CONFIG = {
     "dimLatentVector": 128,
-    "depthScales": [64, 64, 64, 32],
+    "depthScales": [64, 64, 32, 16],
     "maxIterAtScale": list(STEPS),
     "alphaNJumps": [0, 50, 50, 50],
     "alphaSizeJumps": [0, 20, 20, 20],

@@ -190,9 +190,14 @@ def _pictures(folder: Path, pattern: str) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path)) for path in paths])
 
 
+def _of_255(images: np.ndarray) -> np.ndarray:
+    """Images as numbers to 255, float64; NVAE's script writes them as numbers to 1."""
+    return images.astype(np.float64) * (1 if images.dtype == np.uint8 else 255)
+
+
 def _sheet(plain: np.ndarray, polar: np.ndarray, path: Path) -> None:
     """Write the script's first pictures in a row, and below them what polarity makes of them."""
-    both = np.stack([plain[:DRAWN], polar[:DRAWN]])
+    both = np.rint(_of_255(np.stack([plain[:DRAWN], polar[:DRAWN]]))).astype(np.uint8)
     both = both if both.shape[-1] in (1, 3) else np.moveaxis(both, 2, -1)
     _, count, height, width, channels = both.shape
     as_image(both.transpose(0, 2, 1, 3, 4).reshape(2 * height, count * width, channels)).save(path, optimize=True)
@@ -203,8 +208,8 @@ def looked_at(family: str, name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         plain, stock, polar, rows = SCRIPTS[family](Case(family, name, Path(folder)))
     _sheet(plain, polar, DOCS / f"{family}-{name}-script.png")
-    flat = rows.reshape(len(rows), -1).astype(np.float64)
-    away = [np.abs(flat - each.reshape(-1)).max(1) for each in polar.astype(np.float64)]
+    flat = _of_255(rows).reshape(len(rows), -1)
+    away = [np.abs(flat - each.reshape(-1)).max(1) for each in _of_255(polar)]
     return {
         "pictures": len(plain),
         "the same without polarity": bool(np.array_equal(plain, stock)),
