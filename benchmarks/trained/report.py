@@ -141,7 +141,7 @@ def main() -> None:
     family, name = asked.what
     shared.SPACES, shared.ROWS = SPACES[name], ROWS[family]
     if asked.quick:
-        shared.BANKS, shared.ROWS, shared.CACHE = 2, 60, shared.CACHE / "quick"
+        shared.BANKS, shared.ROWS, shared.CACHE = 2, 120, shared.CACHE / "quick"
     began = time.process_time()
     results = protocol(family, name)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
