@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
 from polarprior_nvae.generator import TEMPERATURE
-from polarprior_nvae.noise import group_shapes, groups_of, logits_of
+from polarprior_nvae.noise import NoisePrior, group_shapes, groups_of, logits_of
 from polarprior_nvae.repos import NVAE as REPO
 from sets import Pictures, write_idx
 from torch import nn
@@ -107,11 +106,11 @@ def _readjust(network: Any) -> None:
     from distributions import Normal  # of the checkout
 
     shapes, stream = group_shapes(network), torch.Generator().manual_seed(0)
-    batches, count = READJUSTED
+    dim, (batches, count) = NoisePrior.of(shapes).dim, READJUSTED
     network.train()
     with torch.no_grad():
         for _ in range(batches):
-            noise = torch.randn(count, sum(math.prod(shape) for shape in shapes), generator=stream)
+            noise = torch.randn(count, dim, generator=stream)
             logits_of(network, groups_of(noise, shapes), Normal, TEMPERATURE)
 
 
