@@ -3,7 +3,7 @@
     python benchmarks/few_step_page.py
 
 A claim is decided by the sets of seeds, in pairs: Student's t of the differences, and of all claims' p the ones that
-Holm's procedure rejects at 0.05. The picture needs what `few_step.py` has kept; without it, it is left as it is.
+Holm's procedure rejects. The picture needs what `few_step.py` has kept; without it, it is left as it is.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from few_step import CLASSES, JUDGES, RESULTS, folder, generator
 from matplotlib.figure import Figure
 from polarprior.images.pictures import to_uint8
 from safetensors.torch import load_file
-from scipy.stats import t as student
 
 sys.path.insert(0, str(Path(__file__).parent / "paper"))
+from claims import Claim, Part, Verdict, verdicts
 from scene import minus
 from telling import shown, signed, table
 
 DOCS = Path(__file__).parents[1] / "docs"
-LEVEL = 0.05
 SHOWN = ("prior", "extremes low", "extremes high", "bank +1", "contrastive 0.03", "start x 1.2", "norm x 0.8")
 
 
-class Claim(NamedTuple):
+class Comparison(NamedTuple):
     """What is claimed: of two ways one has the higher figure."""
 
     says: str
@@ -38,13 +37,13 @@ class Claim(NamedTuple):
     lower: str
 
 
-def _against(way: str, other: str, says: str, *metrics: str) -> list[Claim]:
+def _against(way: str, other: str, says: str, *metrics: str) -> list[Comparison]:
     """A way has higher figures than another."""
-    return [Claim(f"{says}: {metric}", metric, way, other) for metric in metrics]
+    return [Comparison(f"{says}: {metric}", metric, way, other) for metric in metrics]
 
 
 DIVERSE, TYPICAL = ("recall", "coverage", "vendi"), ("precision", "confidence")
-CLAIMS: list[Claim] = [
+COMPARISONS: list[Comparison] = [
     *_against("pick +0.5", "prior", "`pick --tilt=0.5` shows more variety than the model's own seeds", *DIVERSE),
     *_against(
         "extremes high", "prior", "`pick --best --tilt=1` shows more variety than the model's own seeds", *DIVERSE
@@ -85,36 +84,31 @@ CLAIMS: list[Claim] = [
 ]
 
 
-def decided(rows: dict[str, Any]) -> list[tuple[Claim, dict[str, Any], dict[str, Any], float, str]]:
-    """Claims with their effects in both judges, p, and verdict."""
-    found = []
-    for claim in CLAIMS:
-        effects = [
-            minus(*(rows[way]["metrics"][space][claim.metric] for way in (claim.higher, claim.lower)))
-            if claim.metric in rows[claim.higher]["metrics"][space]
+def decided(rows: dict[str, Any]) -> list[tuple[Verdict, dict[str, Any] | None]]:
+    """Verdicts, and the effects in the second judge where it has that metric."""
+    found, second = [], []
+    for each in COMPARISONS:
+        first, other = (
+            minus(*(rows[way]["metrics"][space][each.metric] for way in (each.higher, each.lower)))
+            if each.metric in rows[each.higher]["metrics"][space]
             else None
             for space in JUDGES
-        ]
-        effect = effects[0]
-        n = len(effect["values"])
-        t = abs(effect["mean"]) / (effect["std"] / n**0.5) if effect["std"] else 0.0
-        found.append([claim, effect, effects[1], 2 * float(student.sf(t, n - 1)), "undecided"])
-    order = sorted(range(len(found)), key=lambda place: found[place][3])
-    for rank, place in enumerate(order):
-        if found[place][3] > LEVEL / (len(found) - rank):
-            break
-        found[place][4] = "agrees" if found[place][1]["mean"] > 0 else "disagrees"
-    return [tuple(each) for each in found]
+        )
+        found.append(Claim("", "", each.says, each.metric, (Part(each.metric, first, 1),)))
+        second.append(other)
+    return list(zip(verdicts(found), second, strict=True))
 
 
 def main() -> None:
     """Write the page."""
     results = json.loads(RESULTS.read_text())
     rows = {row["way"]: row for row in results["rows"]}
-    claims = [
-        (claim.says, signed(effect), "" if second is None else signed(second), f"{p:.2g}", verdict)
-        for claim, effect, second, p, verdict in decided(rows)
-    ]
+    claims = []
+    for (claim, word, part, _), second in decided(rows):
+        assert part is not None
+        assert part.effect is not None
+        cells = (signed(part.effect), "" if second is None else signed(second), f"{part.p():.2g}")
+        claims.append((claim.says, *cells, word))
     first = [*DIVERSE, *TYPICAL, "fid", "classes"]
     figures = [
         (way, f"{row['passes']:.0f}", *(shown(row["metrics"][JUDGES[0]][metric]) for metric in first))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,24 @@ def test_links_lead_somewhere(page):
         assert (ROOT / page.parent / target).exists(), target
     for script in re.findall(r"(?:benchmarks|polar_plugins)/[\w/]+\.py\b", text):
         assert (ROOT / script).is_file(), script
+
+
+WRITERS = [
+    path.relative_to(ROOT)
+    for folder in ("benchmarks", "polar_plugins")
+    for path in sorted((ROOT / folder).rglob("*page.py"))
+]
+
+
+def test_no_table_differs_from_what_was_measured(tmp_path):
+    """All pages that are written from kept results, written again from a copy, are as they were."""
+    for folder in ("docs", "benchmarks", "polar_plugins"):
+        kept = shutil.ignore_patterns("__pycache__", "*.egg-info", "weights", "*.png")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=kept)
+    shutil.copytree(ROOT / "benchmarks/trained/weights", tmp_path / "benchmarks/trained/weights")
+    assert len(WRITERS) >= 9
+    for writer in WRITERS:
+        subprocess.run([sys.executable, tmp_path / writer], cwd=tmp_path, check=True, capture_output=True)
+    pages = [page for page in PAGES if (tmp_path / page).exists()]
+    assert len(pages) > 30
+    assert [page for page in pages if (tmp_path / page).read_text() != (ROOT / page).read_text()] == []

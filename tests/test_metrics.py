@@ -11,6 +11,7 @@ import polarprior as pp
 import pytest
 import torch
 from polarprior.errors import UsageError
+from polarprior.generator import Styles
 from polarprior.jacobian.feature_map import PIXEL
 from polarprior.metrics import features as features_of
 from polarprior.metrics.frechet import Moments, frechet_distance
@@ -180,6 +181,20 @@ def test_path_lengths_of_a_linear_map():
     largest = torch.linalg.svdvals(network.weight)
     assert (shifts <= largest[0] ** 2 + 1e-9).all()
     assert (shifts >= largest[-1] ** 2 - 1e-9).all()
+
+
+def test_paths_between_styles_are_straight_lines():
+    """G(z) = B f(z): the length is |B (f(b) - f(a))|^2 at any t, however crooked f is."""
+    mapping = torch.nn.Sequential(torch.nn.Linear(3, 4, dtype=torch.float64), torch.nn.Tanh()).requires_grad_(False)
+    synthesis = torch.nn.Linear(4, 5, dtype=torch.float64).requires_grad_(False)
+    plain = pp.wrap(torch.nn.Sequential(mapping, synthesis), latent_dim=3)
+    generator = replace(plain, styles=Styles(lambda z, label: mapping(z), synthesis))
+    ends = tuple(pp.Latents(generator.prior.draw(seeds).z.double()) for seeds in (range(6), range(6, 12)))
+    expected = synthesis.weight @ (mapping(ends[1].z) - mapping(ends[0].z)).T
+    found = path_lengths(generator, PIXEL, ends, torch.Generator().manual_seed(0), styles=True)
+    torch.testing.assert_close(found, expected.square().sum(0), rtol=1e-6, atol=0)
+    with pytest.raises(UsageError, match="no mapping network"):
+        path_lengths(plain, PIXEL, ends, torch.Generator(), styles=True)
 
 
 def test_paths_between_normalised_latents_are_arcs():

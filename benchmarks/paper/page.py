@@ -2,8 +2,8 @@
 
     python benchmarks/paper/page.py [--out docs]
 
-Verdicts are computed: *agrees* or *disagrees* where a 95% interval over the banks lies on one side of 0, *undecided*
-where it doesn't.
+At the top stands one verdict a claim, see `claims`. Results that are missing are named in their place, and so are
+those of another edition of their script: nothing is filled in.
 """
 
 from __future__ import annotations
@@ -11,10 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from importlib import import_module
+from math import floor, log10
 from pathlib import Path
 from typing import NamedTuple
+
+from claims import AGREES, DISAGREES, UNDECIDED, UNTESTED, Claim, Part, Verdict, verdicts
+from scene import edition_of
+from telling import Results, signed, table
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -44,48 +51,121 @@ def main() -> None:
     out = parser.parse_args().out
     pictures = out / "paper"
     pictures.mkdir(parents=True, exist_ok=True)
-    parts, of_halves = [(Path(__file__).parent / "introduction.md").read_text()], _of_halves()
+    found = {section.experiment: _results(section.experiment) for section in SECTIONS}
+    claims = {name: _claims(name, results) for name, results in found.items()}
+    judged = verdicts([*(claim for own in claims.values() for claim in own), *ELSEWHERE])
+    missing = [name for name, results in found.items() if results is None]
+    parts = [(Path(__file__).parent / "introduction.md").read_text(), in_a_table(judged, missing)]
     for section in SECTIONS:
-        script = f"`python benchmarks/paper/{section.experiment}.py`"
+        results, script = found[section.experiment], f"`python benchmarks/paper/{section.experiment}.py`"
         parts.append(f"## {section.title}: {section.figures}\n\n*The paper*: {section.claim}\n")
-        path = RESULTS / f"{section.experiment}.json"
-        if path.exists():
-            results = json.loads(path.read_text())
-            told = import_module(section.experiment).tell(results, pictures)
-            parts.append(f"*Here* ({script}, {results['cpu_minutes']:g} CPU minutes): {told}\n")
-            if word := in_a_word(told):
-                parts.append(f"*In a word*: {word}\n")
-            if "fid" in told.lower() and "halves" not in told.lower():
-                parts.append(of_halves)
+        if results is None:
+            parts.append(f"*Here*: not run yet in this edition; {script} does.\n")
         else:
-            parts.append(f"*Here*: not run yet; {script} does.\n")
+            told = import_module(section.experiment).tell(results, pictures)
+            parts.append(f"*Here* ({script}, {results['cpu_minutes']:g} CPU minutes): {folded(told)}\n")
+            own = [verdict for verdict in judged if verdict.claim in claims[section.experiment]]
+            if any(verdict.claim.parts for verdict in own):
+                parts.append(f"*What decides it*:\n\n{folded(in_parts(own))}\n")
         parts.append(f"*With the paper's models* (official weights and a GPU; not run here): {section.official}\n")
     (out / "paper.md").write_text("\n".join(parts).rstrip() + "\n")
-    print(f"{out / 'paper.md'}: {len(SECTIONS)} parts")
+    print(f"{out / 'paper.md'}: {len(SECTIONS)} parts, {len(judged)} claims")
 
 
-def in_a_word(told: str) -> str:
-    """A sentence that sums up the verdicts of a part, those in its tables, its list and its first words; none where
-    there are none."""
-    first, colon, _ = told.split("\n", 1)[0].partition(":")
-    lines = [first if colon else "", *(line for line in told.splitlines() if line.startswith(("|", "- ")))]
-    found = Counter(re.findall(r"\b(?:agrees|disagrees|undecided)\b", "\n".join(lines)))
-    if not found:
-        return ""
-    agree, against = found["agrees"], found["disagrees"]
-    word = "agrees" if agree and not against else "disagrees" if against and not agree else "undecided"
-    said = f"of {found.total()} verdicts {agree} agree, {against} disagree, {found['undecided']} are undecided"
-    return f"**{word}{' as a whole' if agree and against else ''}**; {said}."
-
-
-def _of_halves() -> str:
-    """What a FID of 0 looks like: two halves of the real images."""
-    path = RESULTS / "pareto.json"
+def _results(experiment: str) -> Results | None:
+    """What an experiment has left; None, and a warning, where there is nothing, or something of an older script."""
+    path = RESULTS / f"{experiment}.json"
     if not path.exists():
-        return ""
-    halves = next(iter(json.loads(path.read_text())["halves"].values()))["mnist:classifier"]
-    return f"For scale: the FID of two halves of the grey test digits, 5,000 each, is {halves['fid']:.3f}.\n"
+        print(f"warning: {path}: not there; the page says so", file=sys.stderr)
+        return None
+    results: Results = json.loads(path.read_text())
+    known, edition = results.get("edition", 1), edition_of(experiment)
+    if known != edition:
+        commit = results.get("commit", "no commit")[:9]
+        print(f"warning: {path}: of {commit}, edition {known} of the script, not {edition}", file=sys.stderr)
+        return None
+    return results
 
+
+def _claims(experiment: str, results: Results | None) -> list[Claim]:
+    """What an experiment decides, where it has been run."""
+    module = import_module(experiment)
+    return module.claims(results) if results is not None and hasattr(module, "claims") else []
+
+
+def in_a_table(judged: Sequence[Verdict], missing: Sequence[str]) -> str:
+    """The verdicts, one a claim, and the experiments whose claims are missing."""
+    counts = Counter(verdict.word for verdict in judged)
+    words = ", ".join(f"{counts[word]} {word}" for word in (AGREES, DISAGREES, UNDECIDED, UNTESTED))
+    cells = []
+    for claim, word, telling, decided in judged:
+        where = ", ".join(each for each in (claim.section, claim.figures) if each)
+        effect = "" if telling is None else f"{telling.what}: {precise(telling.effect)}"
+        counted = f"{decided.count(AGREES)} for, {decided.count(DISAGREES)} against, of {len(decided)}"
+        cells.append((claim.says, where, claim.by, effect, counted if decided else "", f"**{word}**"))
+    heads = ("claim", "section, figure", "what decides it", "the telling part", "parts decided", "verdict")
+    rest = f" The claims of {', '.join(missing)} are missing: these have not been run yet." if missing else ""
+    return f"## Claim by claim\n\n{len(judged)} claims: {words}.{rest}\n\n{table(heads, cells)}\n"
+
+
+def in_parts(judged: Sequence[Verdict]) -> str:
+    """All parts of some claims."""
+    cells = [
+        (verdict.claim.says, part.what, _expected(part), precise(part.effect), f"{part.p():.2g}", word)
+        for verdict in judged
+        for part, word in zip(verdict.claim.parts, verdict.words, strict=True)
+    ]
+    return table(("claim", "part", "claimed", "found", "p", "decided"), cells)
+
+
+def _expected(part: Part) -> str:
+    return {1: "above 0", -1: "below 0", 0: f"within ±{part.negligible:g}"}[part.expected]
+
+
+def precise(effect: Results | None) -> str:
+    """A figure with the digits that its interval leaves it, and the banks behind it."""
+    if effect is None:
+        return "not in all banks"
+    digits = max(0, 1 - floor(log10(effect["half"]))) if effect["half"] > 0 else 3
+    return f"{signed(effect, digits)} (n = {len(effect['values'])})"
+
+
+def folded(text: str) -> str:
+    """The text with its long tables folded away."""
+    return re.sub(rf"(?:^\|.*\n?){{{LONG},}}", _folded, text, flags=re.M)
+
+
+def _folded(found: re.Match[str]) -> str:
+    lines = found[0].rstrip().splitlines()
+    whole = "\n".join(lines)
+    return f"<details><summary>{len(lines) - 2} rows</summary>\n\n{whole}\n\n</details>\n"
+
+
+LONG = 16
+"""Lines of a table that is folded away."""
+
+ELSEWHERE = (
+    Claim(
+        "B.2",
+        "",
+        "at rho 1 draws are uniform on the generator's surface",
+        "a theorem, which `tests/test_law.py` tests",
+    ),
+    Claim(
+        "A.4",
+        "",
+        "a random projection of the images leaves the volumes good enough",
+        "`docs/performance.md` measures it",
+    ),
+    Claim(
+        "5.1",
+        "Fig. 15",
+        "at rho -5 the distances of a WGAN have a longer tail than an NVAE's",
+        "no bank supports rho -5",
+    ),
+    Claim("A.3", "", "250,000 Jacobians of StyleGAN2 take 14 days", "no official weights, no GPU"),
+)
+"""Claims that no experiment here decides."""
 
 SECTIONS = (
     Section(
@@ -103,6 +183,23 @@ SECTIONS = (
         "pareto",
         "`polarprior sweep stylegan3:ffhq.pkl --bank ffhq.safetensors --reference ffhq.zip --metric-space "
         "perceptual:vgg16 --samples 50000 --truncations 0.5,0.6,0.7,0.8,0.9 --out sweep`",
+    ),
+    Section(
+        "The frontier of both",
+        "Fig. 1, 3, 8",
+        "polarity and truncation together extend the frontier of precision and recall.",
+        "frontier",
+        "`polarprior sweep stylegan3:ffhq.pkl --bank ffhq-0.5.safetensors --bank ffhq-0.7.safetensors --bank "
+        "ffhq.safetensors --reference ffhq.zip --metric-space perceptual:vgg16 --samples 50000 --out sweep`, with a "
+        "bank of each psi",
+    ),
+    Section(
+        "In which space it does most",
+        "Fig. 8 (top), A.5",
+        "polarity in a space of features moves precision and recall more than in pixels, and in styles least.",
+        "spaces",
+        "a bank of each of `--space style`, `pixel` and `perceptual:vgg16`, and `polarprior sweep` with "
+        "`--polarity=-2,-1,-0.5,0,0.5,1,2`.",
     ),
     Section(
         "The same with fresh latents",
@@ -175,7 +272,8 @@ SECTIONS = (
         "Fig. 7, C.5",
         "perceptual paths are shorter near modes (rho < 0) and longer near anti-modes.",
         "path_length",
-        "`polarprior.metrics.path_length.path_lengths` with `perceptual:vgg16` and draws of `stylegan2:ffhq.pkl`.",
+        "`polarprior sweep stylegan2:ffhq.pkl --bank ffhq-vgg.safetensors --polarity=-1,-0.5,0,0.5,1 --reference "
+        "prior --metrics ppl,ppl-w --metric-space perceptual:vgg16 --samples 10000 --out ppl`",
     ),
     Section(
         "Singular values",
@@ -193,6 +291,14 @@ SECTIONS = (
         "`polarprior bank build nvae:checkpoint.pt -n 20000 -k 30 --temp 1 --out bank.safetensors`, with a "
         "checkpoint "
         "of NVlabs/NVAE trained on coloured MNIST.",
+    ),
+    Section(
+        "The likelihood of an NVAE's draws",
+        "C.4",
+        "bits a dimension rise with rho, from 0.030 at -5 to 0.051 at 5.",
+        "likelihood",
+        "`polarprior bank build nvae:checkpoint.pt -n 20000 -k 30 --temp 1 --out bank.safetensors`, and the stock "
+        "network's forward pass on its draws.",
     ),
     Section(
         "A model that truncation does nothing for",

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from claims import Claim, Part, at_the_end
 from matplotlib.figure import Figure
 from scene import TILTS, Real, Scene, experiment, plain_row, polarity_row
-from telling import JUDGED, SECOND, Results, at_equal_precision, edge, shown, signed, table, told, verdict
+from telling import JUDGED, SECOND, Results, at_equal, edge, ess, gap, shown, signed, table, told
 from tqdm import tqdm
 
 BOUNDS = (0.5, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5)
@@ -43,18 +44,13 @@ def run(quick: bool) -> dict[str, Any]:
             rows += found
             lowest = edge(found, -1)
             if lowest is not None:
-                repeated.append((_law(lowest), _repetitions(scene, lowest["rho"], hold)))
+                repeated.append((_law(lowest), scene.repetitions(lowest["rho"], hold=hold)))
         for bound in (BOUNDS if model == "mnist:wgan" else PSIS)[:: 3 if quick else 1]:
             cut = Scene(model, within=bound) if model == "mnist:wgan" else Scene(model, trunc=bound)
             for law, rows_of in (("", None), *repeated):
                 truncations.append({**plain_row(cut, real, rows_of), "bound": bound, "repetitions of": law})
                 print(told(truncations[-1]), law, flush=True)
     return {"halves": halves, "polarity": rows, "truncation": truncations}
-
-
-def _repetitions(scene: Scene, rho: float, hold: tuple[str, ...]) -> Callable[[int], np.ndarray]:
-    """Rows of a law's control in each bank: its repetitions, whatever is repeated."""
-    return lambda index: scene.polarised(index, rho, hold=hold)[1]
 
 
 def _law(row: Results) -> str:
@@ -80,19 +76,18 @@ def tell(results: Results, pictures: Path) -> str:
                 _curve(panel, line, space, label, colour, ":" if law else "--")
             panel.set(xlabel="precision", ylabel="recall", title=f"{model}, judged in {space}")
         for label, rows in _laws(results, model).items():
-            for sign, name in ((-1, "lowest"), (1, "highest")):
-                row = edge(rows, sign)
+            for row in (edge(rows, -1), edge(rows, 1)):
                 if row:
-                    lines.append(_pareto_line(model, label, name, row, sign))
+                    lines.append(_line(model, label, row))
     figure.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=7, ncols=2, loc="outside lower center")
     figure.savefig(pictures / "pareto.png", dpi=110)
-    heads = ("model", "polarity in", "rho", "tilt", "ESS", *("precision", "recall"), "against its control", "verdict")
+    heads = ("model", "polarity in", "rho", "tilt", "ESS", "precision", "recall", "effect on precision", "on recall")
     body += "effects at the ends of the limits of rho, judged by the classifier.\n\n" + table(heads, lines)
     halves = next(iter(results["halves"].values()))[JUDGED]
     body += (
         f"\n\nTwo halves of the test digits against each other: FID {halves['fid']:.3f}, precision "
         f"{halves['precision']:.3f}, recall {halves['recall']:.3f}.\n\n"
-        + _at_equal_precision(results, models)
+        + _at_equal(results, models)
         + "\n\n![Precision and recall of polarity and truncation](paper/pareto.png)\n\n*Hollow marks lie beyond the "
         "limits of rho of some bank; bars are 95% intervals over five banks. Dotted: truncation with the "
         "repetitions of a law of polarity at its lowest rho.*"
@@ -100,33 +95,57 @@ def tell(results: Results, pictures: Path) -> str:
     return body
 
 
-def _pareto_line(model: str, label: str, name: str, row: Results, sign: int) -> tuple[str, ...]:
+def _line(model: str, label: str, row: Results) -> tuple[str, ...]:
     metrics, effect = row["metrics"][JUDGED], row["effect"][JUDGED]
-    said = f"precision {signed(effect['precision'])}, recall {signed(effect['recall'])}"
-    sides = f"precision {verdict(effect['precision'], -sign)}, recall {verdict(effect['recall'], sign)}"
-    cells = (model, label, f"{row['rho']:g}", f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
-    return *cells, shown(metrics["precision"]), shown(metrics["recall"]), said, sides
+    cells = (model, label, f"{row['rho']:g}", f"{row['tilt']:.2f}", ess(row))
+    both = ("precision", "recall")
+    return *cells, *(shown(metrics[name]) for name in both), *(signed(effect[name]) for name in both)
 
 
-def _at_equal_precision(results: Results, models: Sequence[str]) -> str:
-    """Recall of polarity at its lowest rho above truncation's where that has the same precision, by straight lines
-    between its bounds."""
+def _beside(results: Results, model: str, law: str, row: Results, repetitions: str) -> list[Results]:
+    """Truncations that a row of polarity stands beside: all distinct, or with the repetitions of its law."""
+    found = [
+        each for each in results["truncation"] if (each["model"], each["repetitions of"]) == (model, repetitions)
+    ]
+    # No truncation at all is the end of its curve: the prior itself, with the same repetitions or none.
+    whole = next(each for each in _laws(results, model)[law] if each["rho"] == 0)["metrics"]
+    return [*found, {"metrics": row["control"] if repetitions else whole}]
+
+
+def _at_equal(results: Results, models: Sequence[str]) -> str:
+    """Recall of polarity at its lowest rho above truncation's where that has the same precision, and the other way
+    round, by straight lines between the bounds."""
     lines = []
     for model in models:
         for law, rows in _laws(results, model).items():
             row = edge(rows, -1)
             for repetitions in ("", law) if row else ():
-                cut = [
-                    each
-                    for each in results["truncation"]
-                    if each["model"] == model and each["repetitions of"] == repetitions
-                ]
+                assert row is not None
+                cut = _beside(results, model, law, row, repetitions)
                 name = "same repetitions" if repetitions else "all distinct"
-                # No truncation at all is the end of its curve: the prior itself, with the same repetitions or none.
-                whole = row["control"] if repetitions else next(each for each in rows if each["rho"] == 0)["metrics"]
-                lines.append((model, law, name, *at_equal_precision(row, [*cut, {"metrics": whole}])))
-    heads = ("model", "polarity in", "truncation", "recall above truncation's at equal precision", "verdict")
-    return table(heads, lines)
+                lines.append((model, law, name, *(gap(at_equal(each, row, cut)) for each in ("precision", "recall"))))
+    heads = ("recall above truncation's at equal precision", "precision above truncation's at equal recall")
+    return table(("model", "polarity in", "truncation", *heads), lines)
+
+
+def claims(results: Results) -> list[Claim]:
+    """Fig. 1, 3 and 8, top."""
+    models = list(dict.fromkeys(row["model"] for row in results["polarity"]))
+    laws = [(m, law, rows) for m in models for law, rows in _laws(results, m).items() if not rows[0]["held"]]
+
+    def ends(metric: str, sign: int) -> tuple[Part, ...]:
+        found = []
+        for model, law, rows in laws:
+            judge = SECOND if law == JUDGED else JUDGED  # never the space that the volume is measured in
+            where = f"{model}, {law}, judged in {judge}"
+            found.append(at_the_end(rows, sign, where, lambda row, judge=judge: row["effect"][judge][metric], 1))
+        return tuple(found)
+
+    where = "against the control, at the end of the limits"
+    return [
+        Claim("4.1", "Fig. 1, 3, 8", "rho < 0 raises precision", f"precision {where}", ends("precision", -1)),
+        Claim("4.1", "Fig. 1, 3, 8", "rho > 0 raises recall", f"recall {where}", ends("recall", 1)),
+    ]
 
 
 def _laws(results: Results, model: str) -> dict[str, list[Results]]:

@@ -10,11 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import subprocess
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ import numpy as np
 import polarprior as pp
 import torch
 from data import coloured, grey
-from polarprior.files import user_cache
+from polarprior.files import user_cache, write_atomically
 from polarprior.hashing import uniforms
 from polarprior.images.pictures import from_uint8, to_uint8
 from polarprior.law.diagnostics import DEFICIENT_SHARE, Diagnostics
@@ -69,8 +73,14 @@ class Scene:
         within: each number of z is kept within ± this, as in Marchesi 2017 and BigGAN's trick.
         seen: what of its images features are computed from; all where None.
         domain: where the Jacobian is taken.
+        estimator: of the banks, see `polarprior.build_bank`.
         settings: of the model, such as ``trunc=0.7``.
+
+    Attributes:
+        bank_seconds: what the banks of all scenes took that were asked for, as their logs say.
     """
+
+    bank_seconds = 0.0
 
     def __init__(
         self,
@@ -81,9 +91,11 @@ class Scene:
         within: float | None = None,
         seen: Callable[[Tensor], Tensor] | None = None,
         domain: str = "z",
+        estimator: str | None = None,
         **settings: Any,
     ):
         self.model, self.space, self.k, self.label, self.domain = model, space, k, label, domain
+        self.estimator = estimator
         self.generator = pp.load(model, "cpu", **settings)
         if within is not None:
             prior = latent_prior(f"truncated-normal:{within}", self.generator.prior.dim)
@@ -101,7 +113,8 @@ class Scene:
     def bank(self, index: int) -> pp.Bank:
         """Bank `index`: `ROWS` rows, of seeds that no other has."""
         if index not in self._banks:
-            path = CACHE / f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}.safetensors"
+            name = f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}-{ROWS}"
+            path = CACHE / f"{name}{'' if self.estimator is None else f'-{self.estimator}'}.safetensors"
             if not path.exists():
                 pp.build_bank(
                     self.generator,
@@ -111,10 +124,14 @@ class Scene:
                     domain=self.domain,
                     classes=None if self.label is None else [self.label],
                     seeds_from=index * ROWS,
+                    estimator=self.estimator,
                     out=path,
                     progress=True,
                 )
             self._banks[index] = pp.Bank.open(path)
+            log = path.with_suffix(".log.jsonl")
+            lines = log.read_text().splitlines() if log.exists() else []
+            Scene.bank_seconds += sum(json.loads(line)["seconds"] for line in lines)
         return self._banks[index]
 
     def features(self, index: int) -> Features:
@@ -159,6 +176,11 @@ class Scene:
         volumes = self.bank(0).log_volume(self.drawn_k)
         return float(f"{tilt / volumes[np.isfinite(volumes)].std():.3g}")
 
+    def limits(self) -> tuple[float, float]:
+        """The lowest rho and the highest that all banks support."""
+        found = [self.weighted(index, 0.0).diagnostics.limits for index in range(BANKS)]
+        return max(each.lower for each in found), min(each.upper for each in found)
+
     def weighted(self, index: int, rho: float, **law: Any) -> WeightedBank:
         """Bank `index` at rho."""
         with warnings.catch_warnings():
@@ -176,6 +198,11 @@ class Scene:
         weights[inside] = found.laws[self.label].weights.values
         permuted = np.random.default_rng(index).permutation(weights)
         return *(self._drawn(index, each) for each in (weights, permuted)), found.diagnostics
+
+    def repetitions(self, rho: float, **law: Any) -> Callable[[int], np.ndarray]:
+        """Rows that the control at rho takes of each bank: what truncation is given where it is compared with
+        polarity, so that it repeats as much."""
+        return [self.polarised(index, rho, **law)[1] for index in range(BANKS)].__getitem__
 
     def _drawn(self, index: int, weights: np.ndarray) -> np.ndarray:
         u = uniforms(self.bank(index).latent_hash, 2)
@@ -237,7 +264,7 @@ def polarity_row(scene: Scene, real: Real, rho: float, **law: Any) -> dict[str, 
         "held": list(law.get("hold", ())),
         "k": scene.drawn_k,
         "rho": rho,
-        **{name: float(np.mean([each[name] for each in reports])) for name in reports[0]},
+        **averaged(reports),
         "metrics": gathered(drawn),
         "control": gathered(controls),
         "effect": gathered(list(map(difference, drawn, controls))),
@@ -273,6 +300,11 @@ def trust(report: Diagnostics) -> dict[str, float]:
     }
 
 
+def averaged(reports: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The means of what `trust` gives, over banks."""
+    return {name: float(np.mean([each[name] for each in reports])) for name in reports[0]}
+
+
 def gathered(found: Sequence[Figures]) -> dict[str, dict[str, Interval]]:
     """Means with their 95% intervals (Student's, over banks), by space and metric."""
     return {
@@ -306,6 +338,41 @@ def difference(drawn: Figures, control: Figures) -> Figures:
     }
 
 
+class Pieces:
+    """Parts of an experiment that take long: made once, kept as JSON, and counted.
+
+    Args:
+        script: the experiment's file; when it changes, its pieces are made again.
+
+    Attributes:
+        spent: CPU seconds of the pieces that were found made.
+    """
+
+    spent = 0.0
+
+    def __init__(self, script: str):
+        path = Path(script)
+        self._prefix = f"{path.stem}-{sha256(path.read_bytes()).hexdigest()[:8]}"
+
+    def __call__(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The piece of that name."""
+        path = CACHE / "pieces" / f"{self._prefix}-{re.sub('[^a-z0-9.-]+', '-', name)}.json"
+        if path.exists():
+            found = json.loads(path.read_text())
+            Pieces.spent += found["seconds"]
+        else:
+            began = time.process_time()
+            value = make()
+            found = {"value": value, "seconds": time.process_time() - began}
+            write_atomically(path, json.dumps(found).encode())
+        return dict(found["value"])
+
+
+def edition_of(name: str) -> int:
+    """The edition of an experiment: its results change their meaning from one to the next."""
+    return int(getattr(import_module(name), "EDITION", 1))
+
+
 def experiment(name: str, figures: str, run: Callable[[bool], dict[str, Any]]) -> None:
     """The main of a script: runs, and writes ``results/NAME.json`` with the CPU minutes it took.
 
@@ -320,12 +387,17 @@ def experiment(name: str, figures: str, run: Callable[[bool], dict[str, Any]]) -
     if quick:
         global BANKS, ROWS, COMPARED, CACHE
         BANKS, ROWS, COMPARED, CACHE = 2, 300, 200, CACHE / "quick"
-    started = time.process_time()
+    started, edition = time.process_time(), edition_of(name)
     results = run(quick)
-    minutes = round((time.process_time() - started) / 60, 1)
+    minutes = round((time.process_time() - started + Pieces.spent) / 60, 1)
+    words = ["git", "rev-parse", "HEAD"]
     document = {
         "experiment": name,
         "figures": figures,
+        "edition": edition,
+        "commit": subprocess.run(
+            words, capture_output=True, text=True, check=True, cwd=RESULTS.parent
+        ).stdout.strip(),
         "cpu_minutes": minutes,
         "banks": BANKS,
         "rows": ROWS,

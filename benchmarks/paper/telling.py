@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scene import interval
+import numpy as np
+from scene import interval, minus
 
 JUDGED = "mnist:classifier"
 SECOND = "mnist:encoder"
 
 Results = dict[str, Any]
-
-
-def verdict(effect: dict[str, Any], expected: int) -> str:
-    """Judge an interval by the sign that the paper claims."""
-    low, high = effect["mean"] - effect["half"], effect["mean"] + effect["half"]
-    if low <= 0 <= high:
-        return "undecided"
-    return "agrees" if (low > 0) == (expected > 0) else "disagrees"
-
-
-def side(row: Results, effect: dict[str, Any], expected: int) -> str:
-    """`verdict` of a row at rho != 0, where all banks support that rho."""
-    if row["rho"] == 0:
-        return ""
-    return verdict(effect, expected) if row["within_limits"] == 1 else "beyond the limits"
 
 
 def shown(interval: dict[str, Any], digits: int = 3) -> str:
@@ -39,6 +24,11 @@ def signed(interval: dict[str, Any], digits: int = 3) -> str:
     return f"{interval['mean']:+.{digits}f} ± {interval['half']:.{digits}f}"
 
 
+def ess(row: Results) -> str:
+    """The effective sample size of a row, and whether some bank does not support its rho."""
+    return f"{row['ess']:.0f}" + ("" if row["within_limits"] == 1 else " (beyond the limits)")
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Markdown."""
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *(f"| {' | '.join(row)} |" for row in rows)]
@@ -49,6 +39,41 @@ def edge(rows: Sequence[Results], sign: int) -> Results | None:
     """Find the row of the largest |rho| on one side that all banks support."""
     side = [row for row in rows if row["rho"] * sign > 0 and row["within_limits"] == 1]
     return max(side, key=lambda row: abs(row["rho"]), default=None)
+
+
+def chosen_elsewhere(curve: Mapping[float, Sequence[float]]) -> list[float]:
+    """Choose for each bank the rho of the lowest mean on the other banks, so that no gain is the best of noise.
+
+    Args:
+        curve: a figure of each bank by rho.
+    """
+    banks = range(len(next(iter(curve.values()))))
+    return [lowest(curve, [other for other in banks if other != index]) for index in banks]
+
+
+def lowest(curve: Mapping[float, Sequence[float]], banks: Sequence[int]) -> float:
+    """The rho of the lowest mean over `banks`."""
+    return min(curve, key=lambda rho: sum(curve[rho][index] for index in banks))
+
+
+def mean_of(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of several figures, bank by bank."""
+    return interval([sum(values) / len(values) for values in zip(*(each["values"] for each in figures), strict=True)])
+
+
+def gain(rows: Sequence[Results], of: Callable[[Results], dict[str, Any]]) -> dict[str, Any] | None:
+    """The change from rho 0 to the best other rho, by `chosen_elsewhere`, among rows that all banks support; None
+    where there is no such row.
+
+    Args:
+        rows: at several rho, 0 among them.
+        of: the figure of a row that is to be low.
+    """
+    curve = {row["rho"]: of(row)["values"] for row in rows if row["within_limits"] == 1}
+    plain = curve.pop(0.0)
+    if not curve:
+        return None
+    return interval([curve[rho][bank] - plain[bank] for bank, rho in enumerate(chosen_elsewhere(curve))])
 
 
 def in_a_line(metrics: dict[str, Any]) -> str:
@@ -64,20 +89,33 @@ def told(row: Results) -> str:
     return f"{row['model']} {law} {where}: {figures}, {row['distinct']:.0f} distinct"
 
 
-def at_equal_precision(row: Results, cut: Sequence[Results], judged: str = JUDGED) -> tuple[str, str]:
-    """Recall of a row of polarity above that of truncation where it has the same precision, bank by bank, by straight
-    lines between the truncations `cut`, in the space `judged`; and whether it is above, undecided where some banks
-    have no such point."""
-    values = [[each["metrics"][judged][name]["values"] for name in ("precision", "recall")] for each in (row, *cut)]
+def at_equal(metric: str, row: Results, cut: Sequence[Results], judged: str = JUDGED) -> dict[str, Any] | None:
+    """Compare polarity with truncation where both have as much of precision, or of recall: how much more polarity has
+    of the other, bank by bank. Where polarity has more of it than any truncation, the truncation that has most is
+    taken. None where in some bank polarity has less of it than any.
+
+    Args:
+        metric: the one of which both have as much.
+        row: of polarity.
+        cut: rows of truncation; between them lie straight lines.
+        judged: the space of the metrics.
+    """
+    other = "recall" if metric == "precision" else "precision"
+    values = [[each["metrics"][judged][name]["values"] for name in (metric, other)] for each in (row, *cut)]
     gaps = []
-    for bank, (precision, recall) in enumerate(zip(*values[0], strict=True)):
+    for bank, (level, mine) in enumerate(zip(*values[0], strict=True)):
         points = sorted((each[0][bank], each[1][bank]) for each in values[1:])
-        for (left, low), (right, high) in pairwise(points):
-            if left <= precision <= right and right > left:
-                gaps.append(recall - low - (high - low) * (precision - left) / (right - left))
-                break
-    banks = len(values[0][0])
-    if len(gaps) < banks:
-        return "", f"undecided: truncation has that precision in {len(gaps)} of {banks} banks"
-    gap = interval(gaps)
-    return signed(gap), verdict(gap, 1)
+        if level < points[0][0]:
+            return None
+        gaps.append(mine - float(np.interp(level, *zip(*points, strict=True))))
+    return interval(gaps)
+
+
+def less(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The difference of two figures, bank by bank; None where one of them is."""
+    return None if first is None or second is None else minus(first, second)
+
+
+def gap(effect: dict[str, Any] | None) -> str:
+    """What `at_equal` found, as a cell of a table."""
+    return "truncation has that in too few banks" if effect is None else signed(effect)

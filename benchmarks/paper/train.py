@@ -90,31 +90,38 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, help="Fewer, to try it.")
     parser.add_argument("--out", type=Path, default=weights_file("wgan").parent)
+    parser.add_argument(
+        "--images", type=int, help="Train on the first so many digits alone, to see what a model repeats."
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="The seed of the starting weights and of all draws, 0 by default."
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(0)  # the starting weights: this script's process is its own
+    torch.manual_seed(asked.seed)  # the starting weights: this script's process is its own
     started = time.process_time()
     judged_model = asked.name.removeprefix("discriminator-")
     if judged_model != asked.name:
         network = _discriminator(judged_model, asked.steps or DISCRIMINATOR_STEPS)
     else:
         recipe = RECIPES[asked.name]
-        network = (_alone if recipe.judged is None else _adversarial)(asked.name, recipe, asked.steps or recipe.steps)
+        train = _alone if recipe.judged is None else _adversarial
+        noise = torch.Generator().manual_seed(1 + asked.seed)
+        network = train(asked.name, recipe, asked.steps or recipe.steps, noise, asked.images)
     asked.out.mkdir(exist_ok=True)
     save_file(network.state_dict(), asked.out / f"{asked.name}.safetensors")
     print(f"{asked.name}: {(time.process_time() - started) / 60:.1f} CPU minutes")
 
 
-def _adversarial(name: str, recipe: Recipe, steps: int) -> nn.Module:
+def _adversarial(name: str, recipe: Recipe, steps: int, noise: torch.Generator, images: int | None) -> nn.Module:
     """A generator against its judge; what is returned is the average of its weights."""
-    noise = torch.Generator().manual_seed(1)
     network = _new(name)
     classes = 10 if name == "classes" else None
     judge = Discriminator(num_classes=classes)
     averaged = copy.deepcopy(network)
     rates = {"lr": 5e-4, "betas": (0.0, 0.99)}
     of_network, of_judge = (torch.optim.Adam(each.parameters(), **rates) for each in (network, judge))
-    draw = _batches(name, noise)
+    draw = _batches(name, noise, images)
     for step in trange(steps, desc=name, mininterval=10):
         _slow_down((of_network, of_judge), step, steps)
         for _ in range(recipe.judge_steps):
@@ -130,19 +137,18 @@ def _adversarial(name: str, recipe: Recipe, steps: int) -> nn.Module:
     return averaged
 
 
-def _alone(name: str, recipe: Recipe, steps: int) -> nn.Module:
+def _alone(name: str, recipe: Recipe, steps: int, noise: torch.Generator, images: int | None) -> nn.Module:
     """A network that has a loss of its own."""
-    noise = torch.Generator().manual_seed(1)
     network = _new(name)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    draw = _batches(name, noise)
+    draw = _batches(name, noise, images)
     for step in trange(steps, desc=name, mininterval=10):
         _slow_down((optimizer,), step, steps)
-        images, label = draw()
+        shown, label = draw()
         if name == "classifier":
-            _descend(optimizer, cross_entropy(network(images), label, label_smoothing=0.05))
+            _descend(optimizer, cross_entropy(network(shown), label, label_smoothing=0.05))
         else:
-            _descend(optimizer, network.loss(images, noise))
+            _descend(optimizer, network.loss(shown, noise))
     if name == "classifier":
         network.eval()
         right = (network(grey("test")).argmax(1) == torch.from_numpy(digits("test")[1])).float().mean()
@@ -167,9 +173,9 @@ def _new(name: str) -> nn.Module:
     return Classifier() if name == "classifier" else MODELS[name].network()
 
 
-def _batches(name: str, noise: torch.Generator) -> Callable[[], Batch]:
-    """Draws real images [BATCH, C, 28, 28] with their labels int64 [BATCH]."""
-    images = coloured("train", "normal") if name == "coloured" else grey("train")
+def _batches(name: str, noise: torch.Generator, first: int | None = None) -> Callable[[], Batch]:
+    """Draws real images [BATCH, C, 28, 28] with their labels int64 [BATCH], of the first so many or of all."""
+    images = (coloured("train", "normal") if name == "coloured" else grey("train"))[:first]
     labels = torch.from_numpy(digits("train")[1])
 
     def draw() -> Batch:

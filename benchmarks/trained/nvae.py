@@ -11,8 +11,8 @@ from convolutions import convolve_by_pixels
 from places import States
 from polarprior.plugin import read_checkpoint
 from polarprior.stock.importing import after_import
-from polarprior_nvae.generator import TEMPERATURE
-from polarprior_nvae.noise import NoisePrior, group_shapes, groups_of, logits_of
+from polarprior_nvae.generator import TEMPERATURE, fixed
+from polarprior_nvae.readjust import readjust
 from polarprior_nvae.repos import NVAE as REPO
 from sets import Pictures, write_idx
 from torch import nn
@@ -22,24 +22,21 @@ PLUGIN, SUFFIX = "nvae", ".pt"
 PROGRESS = r" (train \d|val, step)"
 """Lines of its log that are kept."""
 PIECES = 1
-EPOCHS = 25
+EPOCHS = 50
 PARTS = 5
 """An epoch is a fifth of the digits, drawn anew: the trainer keeps what it has at the end of an epoch."""
-READJUSTED = (500, 16)
-"""Batches from which batch norm takes its statistics at last, and pictures of a batch, as evaluate.py has them."""
 VALIDATED = 20
 """Held-out digits on which the trainer looks at each epoch, and 1,000 times at the end."""
 
 
 def change() -> None:
-    """Batch norm off the GPU, in training too; few pictures to validate on; faster convolutions."""
+    """Batch norm followed by swish with little memory; few pictures to validate on; faster convolutions."""
     convolve_by_pixels()
-    torch.nn.SyncBatchNorm.forward = torch.nn.modules.batchnorm._BatchNorm.forward  # one process: nothing to sync
-    after_import("thirdparty.inplaced_sync_batchnorm", _normalise_anywhere)
+    after_import("thirdparty.inplaced_sync_batchnorm", _normalise_lightly)
     after_import("datasets", _validate_on_few)
 
 
-def _normalise_anywhere(module: Any) -> None:
+def _normalise_lightly(module: Any) -> None:
     def forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
         normal = torch.nn.functional.batch_norm(
             x,
@@ -95,23 +92,11 @@ def trained(folder: Path) -> tuple[States, dict[str, Any]]:
     content = read_checkpoint(folder / "eval-trained" / "checkpoint.pt", [argparse.Namespace])
     places = ("data", "root", "save", "master_address")
     about = {name: value for name, value in vars(content["args"]).items() if name not in places}
-    change()
     network = networks(about)["G"]
     network.load_state_dict(content["state_dict"])
-    _readjust(network)
+    fixed(network)
+    readjust(network, TEMPERATURE)
     return {"G": network.state_dict()}, about
-
-
-def _readjust(network: Any) -> None:
-    from distributions import Normal  # of the checkout
-
-    shapes, stream = group_shapes(network), torch.Generator().manual_seed(0)
-    dim, (batches, count) = NoisePrior.of(shapes).dim, READJUSTED
-    network.train()
-    with torch.no_grad():
-        for _ in range(batches):
-            noise = torch.randn(count, dim, generator=stream)
-            logits_of(network, groups_of(noise, shapes), Normal, TEMPERATURE)
 
 
 def networks(about: dict[str, Any]) -> dict[str, nn.Module]:

@@ -2,9 +2,9 @@
 
     python benchmarks/trained/page.py
 
-A family without results has no rows. An effect is a difference from the control; a verdict is of its 95% interval
-over the banks, at the outermost tilt of `report.TILTS` that all banks support. BigGAN-deep's figures are means over
-its classes, bank by bank.
+A family without results has no rows. An effect is a difference from the control, at the outermost tilt of
+`report.TILTS` that all banks support; verdicts are those of the paper's page (`benchmarks/paper/claims.py`). Figures
+of BigGAN-deep and StyleGAN3 are means over their classes, bank by bank.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from apart import RESULTS, named, read
@@ -24,14 +24,14 @@ from report import TILTS
 from weights import kept, weights_file
 
 sys.path.append(str(Path(__file__).parents[1] / "paper"))
+from claims import Claim, Part
+from claims import verdicts as judged
 from scene import interval
-from telling import at_equal_precision, edge, shown, signed, verdict
+from telling import at_equal, edge, gain, shown, signed
 
 DOCS = Path(__file__).parents[2] / "docs"
 Row = dict[str, Any]
 Line = tuple[str, ...]
-CLAIMS = (("precision", -1, 1), ("recall", 1, 1), ("fid", -1, -1), ("fid", 1, -1))
-"""A metric, the sign of rho, and the sign of the effect that the paper claims or hopes for."""
 
 
 def networks() -> list[tuple[str, str]]:
@@ -96,17 +96,17 @@ def merged(found: Row) -> dict[str, list[Row]]:
     return domains
 
 
-def cuts(found: Row) -> list[Row]:
-    """Rows of truncation, in the same way."""
-    names = [row["setting"] for row in found["truncation"]]
+def cuts(found: Row, domain: str | None = None, tilt: float | None = None) -> list[Row]:
+    """Rows of truncation, in the same way; where named, with the repetitions of a domain's controls at a tilt."""
+    rows = [row for row in found["truncation"] if (row.get("domain"), row.get("repetitions of")) == (domain, tilt)]
     return [
-        {**_mean([row for row in found["truncation"] if row["setting"] == name]), "setting": name}
-        for name in dict.fromkeys(names)
+        {**_mean([row for row in rows if row["setting"] == name]), "setting": name}
+        for name in dict.fromkeys(row["setting"] for row in rows)
     ]
 
 
 def _mean(rows: list[Row]) -> Row:
-    numbers = ("rho", "tilt", "ess", "within_limits", "distinct")
+    numbers = ("rho", "tilt", "asked", "ess", "within_limits", "distinct")
     found = {name: float(np.mean([row[name] for row in rows])) for name in numbers if name in rows[0]}
     for part in ("metrics", "control", "effect"):
         if part in rows[0]:
@@ -139,51 +139,75 @@ def _metrics(row: Row, name: str) -> Line:
     return tuple(shown(each[metric]) for each in both for metric in ("fid", "precision", "recall"))
 
 
+class Asked(NamedTuple):
+    """A claim about a network, the row of polarity that decides it, and the figure in the second space."""
+
+    claim: Claim
+    row: Row | None
+    second: Row | None
+
+
 def verdicts() -> Iterator[Line]:
-    """What polarity does at the ends of its limits."""
-    yield "network", "polarity in", "tilt", "ESS", "effect", "against its control", "verdict", "by the second space"
-    for family, name, found in reports():
-        for domain, rows in merged(found).items():
-            for metric, sign, expected in CLAIMS:
-                row = edge(rows, sign)
-                if row is None:
-                    yield f"{family}, {name}", domain, "", "", _effect(metric, sign, expected), "", "undecided", ""
-                    continue
-                first, second = (row["effect"][space][metric] for space in SPACES[name])
-                cells = (f"{row['tilt']:.2f}", f"{row['ess']:.0f}", _effect(metric, sign, expected), signed(first))
-                said = f"{signed(second)}: {verdict(second, expected)}"
-                yield f"{family}, {name}", domain, *cells, verdict(first, expected), said
+    """What polarity does at the ends of its limits, by Holm's procedure over the claims about a network."""
+    yield "network", "polarity in", "tilt", "ESS", "claim", "found", "verdict", "by the second space"
+    asked = [each for report in reports() for each in _asked(*report)]
+    for (claim, word, part, _), (_, row, second) in zip(judged([each.claim for each in asked]), asked, strict=True):
+        where = ("", "") if row is None else (f"{row['tilt']:.2f}", f"{row['ess']:.0f}")
+        found, beside = (
+            "not in all banks" if each is None else signed(each) for each in (part.effect if part else None, second)
+        )
+        yield claim.section, claim.figures, *where, claim.says, found, f"**{word}**", beside
 
 
-def _effect(metric: str, sign: int, expected: int) -> str:
-    return f"rho {'<' if sign < 0 else '>'} 0 {'raises' if expected > 0 else 'lowers'} {metric}"
+def _asked(family: str, name: str, found: Row) -> Iterator[Asked]:
+    """The claims about a network."""
+    spaces = SPACES[name]
 
+    def claim(says: str, domain: str, row: Row | None, effects: list[Row | None], sign: int) -> Asked:
+        part = Part(domain, effects[0], sign)
+        return Asked(Claim(f"{family}, {name}", domain, says, "", (part,)), row, effects[1])
 
-def truncation() -> Iterator[Line]:
-    """Recall beside truncation's at the same precision."""
-    yield "network", "polarity in", "recall above truncation's at equal precision", "verdict"
-    for family, name, found in reports():
-        cut = cuts(found)
-        for domain, rows in merged(found).items():
-            row, plain = edge(rows, -1), next(each for each in rows if each["rho"] == 0)
-            if cut and row:
-                yield f"{family}, {name}", domain, *at_equal_precision(row, [*cut, plain], SPACES[name][0])
+    for domain, rows in merged(found).items():
+        for metric, sign in (("precision", -1), ("recall", 1)):
+            row = edge(rows, sign)
+            effects = [None if row is None else row["effect"][space][metric] for space in spaces]
+            yield claim(f"rho {'<' if sign < 0 else '>'} 0 raises {metric}", domain, row, effects, 1)
+        row = edge(rows, -1)
+        cut = cuts(found, domain, row["asked"]) if row else []
+        if row and cut:
+            # No truncation at all is the end of its curve: the control, with the same repetitions.
+            line = [*cut, {"metrics": row["control"]}]
+            effects = [at_equal("precision", row, line, space) for space in spaces]
+            yield claim("rho < 0 has more recall than truncation at the same precision", domain, row, effects, 1)
+        effects = [gain(rows, lambda row, space=space: row["metrics"][space]["fid"]) for space in spaces]
+        yield claim("some rho other than 0 lowers the Fréchet distance", domain, None, effects, -1)
 
 
 def engine() -> Iterator[Line]:
     """What the engine does, with trained and with random weights."""
-    heads = ("estimator, its audit", "passes a latent", "std of l", "limits, as tilts", "ESS at tilt -1, 1")
-    yield "network", "weights", "polarity in", *heads, "surrogate's R²"
+    heads = ("auto takes", "its largest error, nats", "passes a latent", "time beside exact", "the bank's own audit")
+    yield (
+        "network",
+        "weights",
+        "polarity in",
+        *heads,
+        "std of l",
+        "limits, as tilts",
+        "ESS at tilt -1, 1",
+        "surrogate's R²",
+    )
     for family, name, found in reports():
         for row in found["engine"]:
-            if row["class"]:
-                continue
+            jvps, vjps = row["passes"]
+            passes = f"{jvps} + {vjps}" if vjps else f"{jvps}"
+            of = f" of {row['exact_passes'][0]}" if row["auto"] != "exact" else ""
+            beside = f"{row['seconds'] / row['exact_seconds']:.2f}"
+            audit = row["accuracy"] + (f"; {row['deficient']} of too low rank" if row["deficient"] else "")
+            cells = (row["auto"], f"{row['auto_error']:.3f}", passes + of, beside, audit)
             low, high = (limit * row["std"] for limit in row["limits"])
-            accuracy = row["accuracy"] + (f"; {row['deficient']} of too low rank" if row["deficient"] else "")
-            ess = [row["ess"][tilt] for tilt in ("-1.0", "1.0")]
-            numbers = (f"{np.mean(row['passes']):.1f}", f"{row['std']:.2f}", f"{low:.2f} to {high:.2f}")
-            cells = (*numbers, f"{ess[0]:.0f}, {ess[1]:.0f}", f"{row['surrogate_r2']:.2f}")
-            yield f"{family}, {name}", row["weights"], row["domain"], accuracy, *cells
+            ess = f"{row['ess']['-1.0']:.0f}, {row['ess']['1.0']:.0f}"
+            more = (f"{row['std']:.2f}", f"{low:.2f} to {high:.2f}", ess, f"{row['surrogate_r2']:.2f}")
+            yield f"{family}, {name}", row["weights"], row["domain"], *cells, *more
 
 
 def law() -> Iterator[Line]:
@@ -210,7 +234,7 @@ def scripts() -> Iterator[Line]:
 
 
 TABLES: dict[str, Callable[[], Iterator[Line]]] = {
-    each.__name__: each for each in (training, quality, curves, verdicts, truncation, engine, law, scripts)
+    each.__name__: each for each in (training, quality, curves, verdicts, engine, law, scripts)
 }
 
 
@@ -218,19 +242,26 @@ def picture(found: list[tuple[str, str, Row]]) -> Figure:
     """Precision and recall of polarity and of truncation, a panel for each of these `reports`."""
     figure = Figure(figsize=(4 * len(found), 3.8), layout="constrained")
     for (family, name, report), panel in zip(found, figure.subplots(1, len(found), squeeze=False)[0], strict=True):
-        lines = [(f"polarity in {domain}", rows) for domain, rows in merged(report).items()]
-        if report["truncation"]:
-            plain = next(each for each in lines[0][1] if each["rho"] == 0)
-            lines.append((report["truncation"][0]["setting"].partition(" ")[0], [*cuts(report), plain]))
-        for label, rows in lines:
-            both = [[row["metrics"][SPACES[name][0]][metric] for row in rows] for metric in ("precision", "recall")]
-            x, y = ([each["mean"] for each in axis] for axis in both)
-            panel.plot(x, y, "o-", ms=3, lw=1, label=label)
-            for row, across, up in zip(rows, x, y, strict=True):
-                panel.annotate(row.get("setting") or f"{row['tilt']:.2g}", (across, up), fontsize=6)
+        space = SPACES[name][0]
+        for domain, rows in merged(report).items():
+            _line(panel, rows, space, f"polarity in {domain}", [f"{row['tilt']:.2g}" for row in rows])
+        cut = cuts(report)
+        if cut:
+            setting = cut[0]["setting"].partition(" ")[0]
+            plain = next(row for row in merged(report)["z"] if row["rho"] == 0)
+            line = sorted([*cut, plain], key=lambda row: row["metrics"][space]["precision"]["mean"])
+            _line(panel, line, space, setting, [row.get("setting", "").rpartition(" ")[2] for row in line])
         panel.set(xlabel="precision", ylabel="recall", title=f"{family}, {name}")
         panel.legend(fontsize=7)
     return figure
+
+
+def _line(panel: Any, rows: list[Row], space: str, label: str, said: list[str]) -> None:
+    """Join rows by their precision and recall, with a word beside each."""
+    x, y = ([row["metrics"][space][metric]["mean"] for row in rows] for metric in ("precision", "recall"))
+    panel.plot(x, y, "o-", ms=3, lw=1, label=label)
+    for across, up, word in zip(x, y, said, strict=True):
+        panel.annotate(word, (across, up), fontsize=6, xytext=(2, 2), textcoords="offset points")
 
 
 def main() -> None:

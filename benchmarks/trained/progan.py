@@ -22,7 +22,7 @@ PROGRESS = "loss G"
 """Lines of its log that are kept."""
 PIECES = 1
 NAME = "trained"
-STEPS = (1000, 2000, 3000, 8000)
+STEPS = (1000, 2000, 3000, 28000)
 """Steps at 4, 8, 16 and 32 pixels."""
 CONFIG = {
     "dimLatentVector": 128,
@@ -59,8 +59,7 @@ def arguments(folder: Path, piece: int) -> list[str]:
 
 def trained(folder: Path) -> tuple[States, dict[str, Any]]:
     """The averaged generator and the discriminator that the run ended with."""
-    last = folder / NAME / f"{NAME}_s{len(STEPS) - 1}_i{STEPS[-1]}.pt"
-    content = read_checkpoint(last, [(SimpleNamespace, CONFIGURATION)])
+    content = read_checkpoint(opened(folder / NAME), [(SimpleNamespace, CONFIGURATION)])
     return {"G": content["avgG"], "D": content["netD"]}, CONFIG
 
 
@@ -88,12 +87,11 @@ def write_checkpoint(filled: dict[str, nn.Module], about: dict[str, Any], folder
     for own, prefix in ((model.netG, "G"), (model.avgG, "G"), (model.netD, "D")):
         own.load_state_dict(filled[prefix].state_dict())
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{folder.name}_s{len(STEPS) - 1}_i{STEPS[-1]}"
-    model.save(folder / f"{name}.pt")
-    (folder / f"{name}_tmp_config.json").write_text("{}")
+    model.save(opened(folder))
+    (folder / f"{opened(folder).stem}_tmp_config.json").write_text("{}")
     (folder / f"{folder.name}_train_config.json").write_text(json.dumps({**about, "attribKeysOrder": None}))
 
 
 def opened(path: Path) -> Path:
-    """The checkpoint of a folder that `write_checkpoint` has written."""
-    return next(path.glob("*.pt"))
+    """The last checkpoint of a run's folder."""
+    return path / f"{path.name}_s{len(STEPS) - 1}_i{STEPS[-1]}.pt"

@@ -36,7 +36,7 @@ from weights import build
 DOCS = Path(__file__).parents[2] / "docs" / "trained"
 SPACES = {
     "digits": ("mnist:classifier", "mnist:encoder"),
-    "faces": ("perceptual:efficientnet-lite0", "perceptual:inception"),
+    "faces": ("perceptual:efficientnet-lite0", "pixel"),
 }
 LOGITS = "mnist:classifier-logits"
 BORDER = (SIZE - 28) // 2

@@ -38,6 +38,8 @@ PLUGINS = TOP / "polar_plugins"
 SEEDED = PLUGINS / "seeded.py"
 LAUNCHED = ("-m", "polarprior.cli", "run")
 ROWS, K, TILT, DRAWN = 100, 8, -0.5, 20
+CLASSES = {"stylegan3": ["--class", 3]}
+"""The class that a conditional network's script draws, where it draws one."""
 Z_VAR, TEMPERATURE = 0.5, 0.7
 
 
@@ -64,7 +66,8 @@ class Case:
         self.path = Path(self.model.partition(":")[2]).resolve()
         subprocess.run(["git", "clone", "-q", str(checkout_of(family)[0].resolve()), str(self.clone)], check=True)
         self.bank = work / "bank.safetensors"
-        settings = {"biggan_deep": ["--trunc", Z_VAR], "nvae": ["--temp", TEMPERATURE]}.get(family, [])
+        self.label = CLASSES.get(family, [])
+        settings = {"biggan_deep": ["--trunc", Z_VAR], "nvae": ["--temp", TEMPERATURE]}.get(family, self.label)
         build = ["bank", "build", self.model, "-n", ROWS, "-k", K, *settings, "--out", self.bank]
         run("-m", "polarprior.cli", *build, cwd=work)
 
@@ -94,11 +97,11 @@ def stylegan(case: Case) -> Looked:
 
     def drawn(out: str, asked: bool) -> np.ndarray:
         words = [script, f"--network={case.path}", f"--seeds=0-{DRAWN - 1}", f"--outdir={case.work / out}"]
-        run(*LAUNCHED, *words, *case.polarity(asked), cwd=case.clone)
+        run(*LAUNCHED, *words, *case.label, *case.polarity(asked), cwd=case.clone)
         return _pictures(case.work / out, "seed*.png")
 
     def reference(seeds: Any, out: str) -> np.ndarray:
-        words = [case.clone, case.path, ",".join(map(str, seeds)), 1, "", case.work / out]
+        words = [case.clone, case.path, ",".join(map(str, seeds)), 1, *(case.label[1:] or [""]), case.work / out]
         run(TOP / "tests" / "stock_reference.py", *words, cwd=case.work)
         return _pictures(case.work / out, "seed*.png")
 

@@ -23,7 +23,7 @@ PROGRESS = "^tick"
 """Lines of its log that are kept."""
 
 WIDTH = {"channel_base": 512, "channel_max": 64}
-LATENT = 64
+LATENT = 128
 PIECES, KIMG, AVERAGED = 16, 25, 5
 """Runs of train.py, one after another, thousands of pictures that a run shows, and those in which half of an average
 is forgotten: the stock 500 is for runs of a hundred thousand."""
@@ -31,7 +31,7 @@ is forgotten: the stock 500 is for runs of a hundred thousand."""
 
 def change() -> None:
     """A narrow network, and pictures read in this process."""
-    after_import("training.training_loop", partial(narrow, widths=_widths, averaged=AVERAGED))
+    after_import("training.training_loop", partial(narrow, widths=_widths, latent=LATENT, averaged=AVERAGED))
 
 
 def _widths(options: dict[str, Any]) -> None:
@@ -39,18 +39,19 @@ def _widths(options: dict[str, Any]) -> None:
     options["D_kwargs"].update(WIDTH)
 
 
-def narrow(module: Any, widths: Callable[[dict[str, Any]], None], averaged: int) -> None:
+def narrow(module: Any, widths: Callable[[dict[str, Any]], None], latent: int, averaged: int) -> None:
     """Change what a training loop is called with.
 
     Args:
         module: with the loop.
         widths: changes its networks.
+        latent: numbers of a latent, and of its style.
         averaged: see `AVERAGED`.
     """
     loop, summary = module.training_loop, module.misc.print_module_summary
 
     def narrowed(**options: Any) -> None:
-        options["G_kwargs"].update(z_dim=LATENT, w_dim=LATENT)
+        options["G_kwargs"].update(z_dim=latent, w_dim=latent)
         widths(options)
         options |= {"data_loader_kwargs": {"num_workers": 0}, "ema_kimg": averaged}
         loop(**options)
@@ -69,13 +70,13 @@ def write_data(shown: Pictures, folder: Path) -> None:
 
 def arguments(folder: Path, piece: int) -> list[str]:
     """Give the arguments of a run of train.py, which begins with what the one before it left."""
-    return [*arguments_of_both(folder, piece, KIMG), "--cfg=cifar", "--batch=32"]
+    return [*arguments_of_both(folder, piece, KIMG), "--cfg=cifar", "--gamma=1", "--batch=32"]
 
 
 def arguments_of_both(folder: Path, piece: int, kimg: int) -> list[str]:
     """Give those that the trainers of StyleGAN2 and 3 share."""
     words = [f"--outdir={folder / f'piece-{piece}'}", f"--data={folder / 'shown.zip'}", f"--seed={piece}"]
-    words += ["--gpus=1", "--gamma=1", "--aug=noaug", f"--kimg={kimg}", "--fp32=1"]
+    words += ["--gpus=1", "--aug=noaug", f"--kimg={kimg}", "--fp32=1"]
     words += ["--metrics=none", "--snap=1000"]
     return words + ([f"--resume={left(folder, piece - 1)}"] if piece else [])
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -104,6 +105,19 @@ class LatentPrior:
         return Latents(z, torch.from_numpy(_as_labels(label, len(seeds))))
 
 
+class Styles(NamedTuple):
+    """The two halves of a generator with a mapping network: its images are ``images(of(z, label))``.
+
+    Attributes:
+        of: z [n, *shape] and classes int64 [n], or None where there are none, to styles w [n, w_dim], truncated as
+            the settings say.
+        images: styles w [n, w_dim], one for all layers, to images [n, C, H, W].
+    """
+
+    of: Callable[[Tensor, Tensor | None], Tensor]
+    images: Callable[[Tensor], Tensor]
+
+
 @dataclass(frozen=True, eq=False)
 class Generator:
     """A pretrained generator, ready to draw from.
@@ -136,6 +150,7 @@ class Generator:
             where it has an encoder: real images can be placed then.
         classifier: the one of `spaces` that is a classifier's, whose classes a reconstruction should keep; its
             logits are the space ``CLASSIFIER-logits``. None where there is none.
+        styles: its two halves, where it has a mapping network: perceptual paths can go between styles then.
         network: the loaded network, for the plugin's own hooks and for the curious.
         evaluations: how often a picture goes through it, where the model is a chain of steps.
     """
@@ -159,6 +174,7 @@ class Generator:
     discriminator: Callable[[Tensor, Tensor | None], Tensor] | None = field(default=None, repr=False)
     encode: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
     classifier: str | None = None
+    styles: Styles | None = field(default=None, repr=False)
     network: nn.Module | None = field(default=None, repr=False)
     evaluations: int = 1
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from polarprior.generator import Generator as Generator
     from polarprior.generator import LatentPrior as LatentPrior
     from polarprior.generator import Latents as Latents
+    from polarprior.generator import Styles as Styles
     from polarprior.generator import weights_fingerprint as weights_fingerprint
     from polarprior.hashing import latent_hash as latent_hash
     from polarprior.hookspecs import AskingHost as AskingHost
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from polarprior.metrics.frechet import Moments as Moments
     from polarprior.metrics.frechet import frechet_distance as frechet_distance
     from polarprior.metrics.inception_score import inception_score as inception_score
+    from polarprior.metrics.path_length import path_lengths as path_lengths
     from polarprior.metrics.reconstruction import PARTS as PARTS
     from polarprior.metrics.reconstruction import reconstruction_dissimilarity as reconstruction_dissimilarity
     from polarprior.metrics.transport import Transport as Transport

@@ -47,7 +47,8 @@ def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="fid,pr",
             show_default=True,
             help="Some of fid, kid, pr (precision and recall), dc (density, coverage), transport (a debiased "
-            "Wasserstein distance), and is (the Inception score, of the classifier SPACE-logits).",
+            "Wasserstein distance), is (the Inception score, of the classifier SPACE-logits), ppl (perceptual path "
+            "length between draws: how fast pictures change) and ppl-w (the same between styles).",
         ),
     ):
         command = option(command)

@@ -18,6 +18,7 @@ from polarprior.metrics.frechet import Moments, frechet_distance
 from polarprior.metrics.inception_score import inception_score
 from polarprior.metrics.kernel import kernel_distance
 from polarprior.metrics.manifold import fidelity
+from polarprior.metrics.path_length import path_lengths
 from polarprior.metrics.transport import transport_distance
 
 BATCH = 64
@@ -72,11 +73,13 @@ METRICS: dict[str, Metric] = {
 }
 """By their names on the command line. `is` is of the classifier ``SPACE-logits``, and needs no real images."""
 SCORE = "is"
+PATHS = {"ppl": False, "ppl-w": True}
+"""Perceptual path lengths, of latents and of styles: they need no real images either."""
 
 
 def check_metrics(names: Sequence[str]) -> None:
     """Raise UsageError for a name that is none of the metrics."""
-    known = [*METRICS, SCORE]
+    known = [*METRICS, SCORE, *PATHS]
     for name in names:
         if name not in known:
             raise UsageError(
@@ -88,7 +91,7 @@ class Judge:
     """Metrics of draws, in one space or several.
 
     Args:
-        metrics: names of `METRICS`, or ``is``.
+        metrics: names of `METRICS`, ``is``, ``ppl`` or ``ppl-w``.
         spaces: the maps that features are taken by, by name.
         logits: of the classifier of each space; needed for ``is``.
         real: batches of images [n, C, H, W] in [-1, 1], which are read once.
@@ -128,7 +131,10 @@ class Judge:
     def __call__(self, generator: Generator, latents: Latents) -> dict[str, dict[str, float]]:
         """Metrics of the images of `latents`, by space and name; images are rounded to 8 bits, as they are saved."""
         features = self.features(generator, latents)
-        return {space: self._values(space, features) for space in self._spaces}
+        return {
+            space: {**self._values(space, features), **self._paths(generator, latents, phi)}
+            for space, phi in self._spaces.items()
+        }
 
     @cached_property
     def halves(self) -> dict[str, dict[str, float]]:
@@ -165,9 +171,21 @@ class Judge:
     def _compared(self, real: Real, generated: Tensor) -> dict[str, float]:
         values: dict[str, float] = {}
         for name in self._metrics:
-            if name != SCORE:
+            if name in METRICS:
                 values |= METRICS[name](real, generated)
         return values
+
+    def _paths(self, generator: Generator, latents: Latents, phi: FeatureMap) -> dict[str, float]:
+        """Mean perceptual path lengths between the first half of the latents and the second."""
+        half, found = len(latents) // 2, {}
+        for name in (each for each in self._metrics if each in PATHS):
+            stream, total = torch.Generator().manual_seed(0), 0.0
+            first, second = latents[:half], latents[half : 2 * half]
+            for rows in (slice(start, start + BATCH) for start in range(0, half, BATCH)):
+                lengths = path_lengths(generator, phi, (first[rows], second[rows]), stream, styles=PATHS[name])
+                total += float(lengths.sum())
+            found[name] = total / half
+        return found
 
     def _taken(self, phi: FeatureMap, images: Tensor) -> Tensor:
         with torch.no_grad():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
+from polarprior.errors import UsageError
 from polarprior.generator import Generator, Latents
 from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.jacobian.of_generator import on_sphere
@@ -14,12 +17,19 @@ STEP = 1e-4
 
 
 def path_lengths(
-    generator: Generator, phi: FeatureMap, ends: tuple[Latents, Latents], stream: torch.Generator, step: float = STEP
+    generator: Generator,
+    phi: FeatureMap,
+    ends: tuple[Latents, Latents],
+    stream: torch.Generator,
+    step: float = STEP,
+    *,
+    styles: bool = False,
 ) -> Tensor:
-    """|phi(G(z_t)) - phi(G(z_{t + step}))|^2 / step^2 at a random t between two latents.
+    """|phi(G(z_t)) - phi(G(z_{t + step}))|^2 / step^2 at a random t between two latents, or between their styles.
 
     Karras et al. 2019, *A style-based generator architecture*, section 4.1, and the polarity paper's section 5.2,
-    which draws the ends from a polarity prior. Between normalised latents the way is an arc, else a straight line.
+    which draws the ends from a polarity prior. Between normalised latents the way is an arc, else a straight line;
+    between styles it is a straight line, as in ``ppl2_wfull`` of StyleGAN2's repository.
 
     Args:
         generator: the model.
@@ -27,15 +37,37 @@ def path_lengths(
         ends: latents z [n, *shape] each, of the same labels.
         stream: draws t.
         step: of t.
+        styles: go between the styles w of both ends.
 
     Returns:
         float64 [n], squared units of the features.
+
+    Raises:
+        UsageError: `styles`, and the model has none.
     """
+    t = torch.rand(len(ends[0]), generator=stream, dtype=torch.float64) * (1 - step)
+    before, after = (_styled if styles else _drawn)(generator, ends, t, step)
+    return _squares(phi, before, after) / step**2
+
+
+def _drawn(generator: Generator, ends: tuple[Latents, Latents], t: Tensor, step: float) -> Iterator[Tensor]:
+    """Images at t and at t + step between latents."""
     first, second = (each.z.double() for each in ends)
-    t = torch.rand(len(first), generator=stream, dtype=torch.float64) * (1 - step)
     between = _arc if generator.normalizes_latent else _line
-    points = [Latents(between(first, second, at).to(ends[0].z), ends[0].label) for at in (t, t + step)]
-    return _changes(generator, phi, *points) / step**2
+    for at in (t, t + step):
+        yield generator(Latents(between(first, second, at).to(ends[0].z), ends[0].label))
+
+
+def _styled(generator: Generator, ends: tuple[Latents, Latents], t: Tensor, step: float) -> Iterator[Tensor]:
+    """Images at t and at t + step between styles."""
+    found = generator.styles
+    if found is None:
+        raise UsageError(f"styles: {generator.called} has no mapping network, and so no styles", "leave them out")
+    there = [each.to(generator.device, generator.dtype) for each in ends]
+    with torch.no_grad():
+        first, second = (found.of(each.z, each.label) for each in there)
+        for at in (t, t + step):
+            yield found.images(torch.lerp(first, second, at.to(first)[:, None]))
 
 
 def shift_lengths(
@@ -55,13 +87,13 @@ def shift_lengths(
     direction = torch.randn(latents.z.shape, generator=stream, dtype=torch.float64)
     direction /= direction.flatten(1).norm(dim=1).reshape(-1, *[1] * (latents.z.ndim - 1))
     moved = Latents((latents.z.double() + length * direction).to(latents.z), latents.label)
-    return _changes(generator, phi, latents, moved) / length**2
+    return _squares(phi, generator(latents), generator(moved)) / length**2
 
 
-def _changes(generator: Generator, phi: FeatureMap, before: Latents, after: Latents) -> Tensor:
+def _squares(phi: FeatureMap, before: Tensor, after: Tensor) -> Tensor:
+    """Squared distances of images, pair by pair, in the space of phi: float64 [n]."""
     with torch.no_grad():
-        features = [phi(generator(each)).cpu().double() for each in (before, after)]
-    return (features[1] - features[0]).square().sum(1)
+        return (phi(after).cpu().double() - phi(before).cpu().double()).square().sum(1)
 
 
 def _line(first: Tensor, second: Tensor, t: Tensor) -> Tensor:

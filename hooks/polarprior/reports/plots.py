@@ -9,7 +9,12 @@ from typing import Any
 from polarprior.errors import PIP, PolarPriorError
 from polarprior.sweeps.sweep import SweepRow
 
-_LABELS = {"fid": "Fréchet distance", "kid": "kernel distance"}
+_LABELS = {
+    "fid": "Fréchet distance",
+    "kid": "kernel distance",
+    "ppl": "path length",
+    "ppl-w": "path length between styles",
+}
 
 
 def check_matplotlib() -> None:

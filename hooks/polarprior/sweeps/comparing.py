@@ -21,7 +21,7 @@ from polarprior.host import Host
 from polarprior.images.pictures import from_uint8, to_uint8
 from polarprior.images.reference import BATCH, Reference, open_reference
 from polarprior.jacobian.feature_map import FeatureMap
-from polarprior.metrics.judge import SCORE, Judge, check_metrics
+from polarprior.metrics.judge import PATHS, SCORE, Judge, check_metrics
 from polarprior.samplers.contract import SAMPLERS, SamplerOptions
 from polarprior.saying import duration, say
 
@@ -42,7 +42,8 @@ class Comparison:
     Attributes:
         reference: real images: a folder, a zip, an idx file or an .npz; or ``prior``, the model's own pictures.
         metrics: some of fid, kid, pr (precision and recall), dc (density and coverage), transport (a debiased
-            Wasserstein distance), and is (the Inception score, of the classifier ``SPACE-logits``).
+            Wasserstein distance), is (the Inception score, of the classifier ``SPACE-logits``), ppl (perceptual path
+            length between draws) and ppl-w (between their styles).
         metric_space: the spaces where images are compared; a search aims at the first.
         samples: draws a set.
         sets: sets of draws, each from a part of the bank of its own, for error bars.
@@ -101,6 +102,8 @@ class Spaces(NamedTuple):
 def spaces_of(host: Host, generator: Generator, comparison: Comparison) -> Spaces:
     """The spaces of a comparison; UsageError where there is no such metric or space, or too few samples."""
     comparison.check()
+    if generator.styles is None and any(PATHS.get(name) for name in comparison.metrics):
+        raise UsageError(f"metrics: got ppl-w, and {generator.called} has no styles", "use ppl")
     try:
         maps = {space: host.feature_map(generator, space) for space in comparison.metric_space}
         scored = comparison.metric_space if SCORE in comparison.metrics else ()

@@ -58,14 +58,11 @@ def jacobian_fn(generator: Generator, space: str, domain: str) -> JacobianFn | N
     """The Jacobian of ``mnist:style``: of images or styles, by z or by w; and of ``mnist:onestep``."""
     from polarprior.plugin import style_jacobian_fn
 
-    from polarprior_mnist.normalizing import StyleBased
-
-    network, trunc = generator.network, generator.settings.trunc
     if hasattr(generator, "jacobian"):  # a pipeline
         from polarprior_mnist import onestep
 
         return onestep.jacobian_fn(generator, space, domain)
-    if not isinstance(network, StyleBased):
+    styles = generator.styles
+    if styles is None:
         return None
-    psi = 1.0 if trunc is None else trunc
-    return style_jacobian_fn(generator, space, domain, lambda z: network.mapping(z, psi), network.synthesis)
+    return style_jacobian_fn(generator, space, domain, lambda z: styles.of(z, None), styles.images)

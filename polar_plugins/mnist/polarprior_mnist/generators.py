@@ -6,7 +6,16 @@ from functools import cache, partial
 from typing import Any
 
 import torch
-from polarprior.plugin import Generator, LatentPrior, Settings, UsageError, latent_prior, nearest, weights_fingerprint
+from polarprior.plugin import (
+    Generator,
+    LatentPrior,
+    Settings,
+    Styles,
+    UsageError,
+    latent_prior,
+    nearest,
+    weights_fingerprint,
+)
 from torch import Tensor, nn
 
 from polarprior_mnist import NAME, ONE_STEP, __version__
@@ -42,6 +51,7 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
             return network(temperature * z)
         return network(z) if label is None else network(z, label)
 
+    styles = Styles(lambda z, label: network.mapping(z, settings.trunc), lambda w: network.synthesis(w))
     return Generator(
         plugin=NAME,
         version=__version__,
@@ -56,6 +66,7 @@ def load(source: str | None, device: torch.device, settings: Settings) -> Genera
         classifier="classifier",
         spaces=("classifier", "encoder", *(["style"] if source == "style" else [])),
         discriminator=partial(_judged, source),
+        styles=styles if source == "style" else None,
         licence="Apache-2.0 (trained here, on MNIST)",
         network=network,
     ).on(device)

@@ -118,10 +118,9 @@ def fixed(network: Any) -> None:
 
 
 def norm_and_swish(layer: Any, x: Tensor) -> Tensor:
-    """What the stock SyncBatchNormSwish computes in eval mode."""
-    x = functional.batch_norm(
-        x, layer.running_mean, layer.running_var, layer.weight, layer.bias, False, 0.0, layer.eps
-    )
+    """What the stock SyncBatchNormSwish computes in one process."""
+    own = (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+    x = functional.batch_norm(x, *own, layer.training, layer.momentum, layer.eps)
     return x * torch.sigmoid(x)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import wraps
+from shlex import quote
 from types import ModuleType
 from typing import Any
 
@@ -38,14 +40,18 @@ def _count_by_numbers(utils: Any) -> None:
 
 
 def _normalise_anywhere(module: ModuleType) -> None:
-    """Batch norm followed by swish off the GPU; in eval mode, since what is synchronised in training is not."""
-    original = module.SyncBatchNormSwish.forward
+    """Batch norm off the GPU, in training too where no other process has statistics to be shared."""
+    module.SyncBatchNormSwish.forward = _where_it_can_be(module.SyncBatchNormSwish.forward, norm_and_swish)
+    torch.nn.SyncBatchNorm.forward = _where_it_can_be(torch.nn.SyncBatchNorm.forward, torch.nn.BatchNorm2d.forward)  # type: ignore[method-assign]
 
+
+def _where_it_can_be(original: Callable[..., Any], anywhere: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def forward(layer: Any, x: torch.Tensor) -> Any:
-        return original(layer, x) if layer.training else norm_and_swish(layer, x)
+        shared = layer.training and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+        return (original if shared else anywhere)(layer, x)
 
-    module.SyncBatchNormSwish.forward = forward
+    return forward
 
 
 def _hook(model: ModuleType, run: StockRun) -> None:
@@ -68,9 +74,11 @@ def _hook(model: ModuleType, run: StockRun) -> None:
 def _sampler(run: StockRun, network: Any, temperature: float) -> StockSampler:
     """Raises UsageError where the script does something that has no place for a polarity prior."""
     if run.values().get("readjust_bn"):
+        own = quote(run.values()["checkpoint"])
         raise UsageError(
             "rho: --readjust_bn changes the network, and a bank is for the network as it was loaded",
-            "leave one of them out",
+            f"type python -m polarprior_nvae.readjust {own} --temp {temperature:g} --out readjusted.pt, build a bank "
+            "of it, and name it to --checkpoint without --readjust_bn",
         )
     draws = IMAGES // run.values()["world_size"]
     return run.sampler(generator_of(network, Settings(temperature=temperature)), None, draws)

@@ -2,7 +2,8 @@
 
 ``batch0`` and ``batch1`` are the decoder's means of the script's first two batches of a hundred, at TEMPERATURE, from
 seed 0; ``seed5`` those of three samples from seed 5, at temperature 1; ``rows`` those of the noise [n, K] in the npy
-file NOISE, at TEMPERATURE. Nothing of the launcher or of a plugin is in between.
+file NOISE, at TEMPERATURE. The tensors of batch norm, by their names, are those that two batches of 16 of that noise
+leave in training mode. Nothing of the launcher or of a plugin is in between.
 """
 
 import sys
@@ -24,9 +25,8 @@ def main(checkout, checkpoint, temperature, noise, out):
     from utils import get_arch_cells
 
     def forward(layer, x):
-        normal = functional.batch_norm(
-            x, layer.running_mean, layer.running_var, layer.weight, layer.bias, False, 0.05, layer.eps
-        )
+        own = (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+        normal = functional.batch_norm(x, *own, layer.training, layer.momentum, layer.eps)
         return Swish.apply(normal)
 
     SyncBatchNormSwish.forward = forward
@@ -45,8 +45,8 @@ def main(checkout, checkpoint, temperature, noise, out):
         found = {f"batch{i}": images(100, at) for i in range(2)}
         torch.manual_seed(5)
         found["seed5"] = images(3, 1.0)
-        given = torch.from_numpy(np.load(noise))
-        used = 0
+        noise = torch.from_numpy(np.load(noise))
+        given, used = noise, 0
 
         def sample_normal(mu, sigma):
             nonlocal used
@@ -56,8 +56,13 @@ def main(checkout, checkpoint, temperature, noise, out):
 
         distributions.sample_normal_jit = sample_normal
         found["rows"] = images(len(given), at)
-    assert used == given.shape[1]
-    np.savez(out, **found)
+        assert used == given.shape[1]
+        network.train()
+        for given in noise[:32].split(16):
+            used = 0
+            network.sample(len(given), at)
+    statistics = {name: each.numpy() for name, each in network.state_dict().items() if ".running_" in name}
+    np.savez(out, **found, **statistics)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,12 @@ import numpy as np
 import polarprior as pp
 import pytest
 import torch
+from click.testing import CliRunner
 from polarprior.plugin import Bank, BankError, PolarPriorError, UsageError, top_singular_values
 from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_nvae.noise import draw_as_stock, group_lengths, group_shapes
+from polarprior_nvae.readjust import main as readjusted
+from polarprior_nvae.readjust import readjust
 from polarprior_nvae.repos import NVAE
 
 TESTS = Path(__file__).parent
@@ -243,8 +246,33 @@ def test_every_sample_is_that_of_a_bank_row(checkout, stock, check_patch):
     check_patch(checkout.folder, ["evaluate.py"], patched)
 
 
+def test_batch_norm_is_readjusted_as_the_stock_network_does_it(checkout, stock, monkeypatch):
+    dataset, given, _ = stock
+    monkeypatch.setattr("polarprior_nvae.readjust.BATCHES", 2)
+    network = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu").network
+    readjust(network, TEMPERATURE)
+    found = {name: each for name, each in network.state_dict().items() if ".running_" in name}
+    assert found.keys() == {name for name in given.files if ".running_" in name}
+    for name, each in found.items():
+        np.testing.assert_allclose(each.numpy(), given[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_readjusted_checkpoint_is_for_the_script_without_its_option(checkout, tmp_path):
+    own, out = checkout.checkpoint("mnist"), tmp_path / "readjusted.pt"
+    words = [str(own), "--temp", str(TEMPERATURE), "--out", str(out)]
+    assert CliRunner().invoke(readjusted, words).exit_code == 0
+    refused = CliRunner().invoke(readjusted, words)
+    assert refused.exit_code == 1
+    assert f"error: --out: {out} exists already" in refused.stderr
+    before, after = (checkout.drawn("--checkpoint", str(each)).mean(0) for each in (own, out))
+    stock = checkout.drawn("--readjust_bn").mean(0)
+    assert np.abs(after - stock).mean() < 0.2 * np.abs(after - before).mean()
+
+
 def test_what_cannot_be_is_refused(checkout, run_python):
-    assert "error: --polarity: --readjust_bn changes the network" in checkout.drawn("--readjust_bn", polarity=RHO)
+    printed = checkout.drawn("--readjust_bn", polarity=RHO)
+    assert "error: --polarity: --readjust_bn changes the network" in printed
+    assert f"python -m polarprior_nvae.readjust {checkout.checkpoint('mnist')} --temp 0.7 --out" in printed
     printed = checkout.drawn(polarity=RHO, temperature=1)
     assert "is for temperature 0.7" in printed
     assert "--temp 1 --out BANK" in printed

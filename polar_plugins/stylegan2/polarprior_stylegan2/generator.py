@@ -11,6 +11,7 @@ from polarprior.plugin import (
     Generator,
     PolarPriorError,
     Settings,
+    Styles,
     UsageError,
     latent_prior,
     use_checkout,
@@ -84,11 +85,14 @@ def generator_of(network: Any, asked: Settings, critic: Any = None) -> Generator
         raise TypeError(f"{type(network).__name__} is no style-based generator")
     settings = _settings(asked, kind)
     discriminator = discriminator_of(critic)
+    styles = Styles(
+        lambda z, label: styles_of(network, z, label, settings.trunc), lambda w: images_of(network, w, settings)
+    )
     return Generator(
         plugin=kind.plugin,
         version=version(f"polarprior-{kind.plugin}"),
         prior=latent_prior("normal", network.z_dim),
-        synthesize=lambda z, label: images_of(network, styles_of(network, z, label, settings.trunc), settings),
+        synthesize=lambda z, label: styles.images(styles.of(z, label)),
         fingerprint=weights_fingerprint(network),
         settings=settings,
         num_classes=network.c_dim or None,
@@ -96,6 +100,7 @@ def generator_of(network: Any, asked: Settings, critic: Any = None) -> Generator
         domains=("z", "w"),
         spaces=("style", *([DISCRIMINATOR] if discriminator else [])),
         discriminator=discriminator,
+        styles=styles,
         network=network,
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import polarprior as pp
 import pytest
 import torch
-from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of
+from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, path_lengths, sha256_of
 from polarprior.testing import THREE_HOOKS, GeneratorPluginTests
 from polarprior_stylegan2.operators import unfused_operators
 from polarprior_stylegan2.repos import STYLEGAN2_ADA
@@ -179,3 +179,32 @@ def test_without_a_checkout_it_says_what_to_clone(small_pickle, tmp_path):
     done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert done.returncode == 1
     assert "git clone https://github.com/NVlabs/stylegan2-ada-pytorch" in done.stderr
+
+
+def test_paths_between_styles_are_the_stock_ppl2_w(small_pickle, monkeypatch):
+    """`ppl2_wfull` of the same ends, t and noise, in a space that a small network gives in place of VGG."""
+    generator = pp.load(f"stylegan2:{small_pickle('stylegan2')}", "cpu")
+    stock = pytest.importorskip("metrics.perceptual_path_length", reason="the checkout has no metrics")
+    network, n, step = generator.network, 6, 1e-2
+
+    class Lpips(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(network.img_channels * network.img_resolution**2, 7)
+
+        def forward(self, images, resize_images=False, return_lpips=True):
+            return self.layer((images / 255).flatten(1))
+
+    lpips = Lpips().requires_grad_(False)
+    sampler = stock.PPLSampler(network, {}, step, "w", "full", False, lpips)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        expected = sampler(torch.zeros(n, 0))
+        torch.manual_seed(0)
+        t, z = torch.rand([n]), torch.randn([2 * n, network.z_dim])
+    network.load_state_dict(sampler.G.state_dict())  # with the noise that it has drawn
+    monkeypatch.setattr(torch, "rand", lambda *shape, **options: t.double() / (1 - step))
+    phi = pp.FeatureMap("lpips", lambda images: lpips((images + 1) * 127.5))
+    ends = pp.Latents(z[:n]), pp.Latents(z[n:])
+    found = path_lengths(generator, phi, ends, torch.Generator(), step, styles=True)
+    torch.testing.assert_close(found, expected.double(), rtol=1e-3, atol=0)

@@ -1,4 +1,4 @@
-"""StyleGAN3's modulated convolution in a form whose tangents are cheap, while a Jacobian is taken."""
+"""StyleGAN3's operators in a form whose tangents are cheap, while a Jacobian is taken."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ from polarprior_stylegan2.operators import demodulation, plain_operators, replac
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from polarprior_stylegan3.filters import filtered_by_matrices
+
 
 @contextmanager
 def unfused_operators(network: Any) -> Iterator[None]:
-    """Inside, `network` computes with plain operators, and scales images where the stock code scales weights.
+    """Inside, `network` computes with plain operators, filters by matrices, and scales images where the stock code
+    scales weights.
 
-    A network brings the module that it was written in, inside its pickle: the function is replaced there.
+    A network brings the module that it was written in, inside its pickle: functions are replaced there.
     """
     layer = getattr(network.synthesis, network.synthesis.layer_names[0])
     names = type(layer).forward.__globals__
-    with plain_operators(), replaced(names, "modulated_conv2d", modulated_conv2d):
+    filters = names["filtered_lrelu"]
+    with (
+        plain_operators(),
+        replaced(names, "modulated_conv2d", modulated_conv2d),
+        replaced(vars(filters), "filtered_lrelu", filtered_by_matrices(filters)),
+    ):
         yield
 
 

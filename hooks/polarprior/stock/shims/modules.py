@@ -23,6 +23,10 @@ def _parse_version(text: str) -> Any:
     return TorchVersion(text)
 
 
+def _fixup_namespace_packages(path: str, parent: object = None) -> None:
+    """pkg_resources' function of that name where no namespace package was declared; pytest calls it."""
+
+
 def _strtobool(text: str) -> int:
     """distutils.util.strtobool: 1 for yes, 0 for no, in English words.
 
@@ -37,7 +41,7 @@ def _strtobool(text: str) -> int:
 
 
 _CONTENTS: dict[str, dict[str, Callable[..., Any]]] = {
-    "pkg_resources": {"parse_version": _parse_version},
+    "pkg_resources": {"parse_version": _parse_version, "fixup_namespace_packages": _fixup_namespace_packages},
     "distutils": {},
     "distutils.util": {"strtobool": _strtobool},
 }

@@ -1,0 +1,296 @@
+"""The frontier of precision and recall that truncation and polarity reach together: Fig. 1, 3 and 8 of the paper.
+
+    POLARPRIOR_VENDOR=CHECKOUTS python benchmarks/paper/frontier.py [--quick]
+
+Five psi times seven rho on ``mnist:style``, on the trained StyleGAN2, and on three classes of the trained
+BigGAN-deep: polarity in pixel space, five banks for each psi; and truncation alone at thirteen psi. A frontier is the
+settings that no other beats in both metrics; they are chosen on four banks and judged on the fifth, so that no
+frontier is the best of noise. Between neighbours on it lie straight lines, and only levels that both frontiers span
+are compared. Polarity draws some latents several times, and truncation does not: so a curve over psi at one tilt also
+stands beside that of its controls, which have the same psi, the same repetitions and no polarity, at the tilt that
+gains most on the four other banks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scene as shared
+import torch
+from claims import Claim, Part
+from data import digits, grey
+from matplotlib.figure import Figure
+from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
+from scene import Pieces, Real, Scene, experiment, interval, plain_row, polarity_row
+from telling import JUDGED, SECOND, Results, chosen_elsewhere, signed, table
+from trained_networks import trained_scene
+
+PSIS = (0.5, 0.6, 0.7, 0.85, 1.0)
+ALONE = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+"""Psi of truncation alone, which needs no banks."""
+TILTS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
+NETWORKS = {
+    "mnist:style": (None, 10_000),
+    "stylegan2_ada": (None, 4_000),
+    "biggan_deep, class 1": (1, 1_000),
+    "biggan_deep, class 3": (3, 1_000),
+    "biggan_deep, class 8": (8, 1_000),
+}
+"""Class, and latents of a bank."""
+LEVELS = 21
+"""Precisions, or recalls, at which frontiers are compared."""
+SHOWN = 16
+PICTURES = Path(__file__).parents[2] / "docs" / "paper"
+
+
+def scene_of(network: str, psi: float) -> Scene:
+    """A network at a psi; at 1 it is not truncated."""
+    settings: dict[str, Any] = {} if psi == 1 else {"trunc": psi}
+    label = NETWORKS[network][0]
+    if network.startswith("mnist:"):
+        return Scene(network, label=label, **settings)
+    return trained_scene(network.partition(",")[0], label=label, **settings)
+
+
+def run(quick: bool) -> dict[str, Any]:
+    found: dict[str, dict[str, list[Results]]] = {}
+    pieces = Pieces(__file__)
+    for network in list(NETWORKS)[:1] if quick else NETWORKS:
+        label, rows = NETWORKS[network]
+        if not quick:
+            shared.ROWS = rows
+        real_ones = grey("test") if label is None else grey("test")[torch.from_numpy(digits("test")[1] == label)]
+        shared.COMPARED = min(5_000, shared.ROWS, len(real_ones))
+        both: list[Results] = []
+        alone: list[Results] = []
+        for psi in PSIS[::2] if quick else PSIS:
+            scene = scene_of(network, psi)
+            real = Real(scene, real_ones)
+            for tilt in TILTS[::3] if quick else TILTS:
+                row = pieces(f"{network}-{psi}-{tilt}", partial(_row, scene, real, tilt))
+                both.append({**row, "psi": psi, "asked": tilt})
+                print(f"{network}, psi {psi:g}, tilt {tilt:g}", flush=True)
+        for psi in ALONE[::4] if quick else ALONE:
+            row = pieces(f"{network}-{psi}-alone", partial(_alone, scene_of(network, psi), real))
+            alone.append({**row, "psi": psi})
+            print(f"{network}, psi {psi:g} alone", flush=True)
+        found[network] = {"both": both, "alone": alone}
+        if not quick:
+            (PICTURES / sheet_of(network)).write_bytes(_sheet(network, both, alone))
+    return {"networks": found}
+
+
+def _row(scene: Scene, real: Real, tilt: float) -> Results:
+    row = polarity_row(scene, real, scene.rho_of(tilt))
+    del row["model"]  # where a checkpoint lies on this machine
+    return row
+
+
+def _alone(scene: Scene, real: Real) -> Results:
+    row = plain_row(scene, real)
+    del row["model"]
+    return row
+
+
+def sheet_of(network: str) -> str:
+    """The name of a network's sheet of pictures."""
+    return f"frontier-{network.replace(':', '-').replace(', ', '-').replace(' ', '-')}.png"
+
+
+Points = np.ndarray
+"""Precision and recall [settings, 2, banks]."""
+
+
+def points(rows: Sequence[Results], space: str, part: str = "metrics") -> Points:
+    """Precision and recall of these rows, bank by bank.
+
+    Args:
+        rows: of polarity, at some psi and rho.
+        space: where they are judged.
+        part: metrics, or control for the same repetitions without polarity.
+    """
+    return np.array([[row[part][space][name]["values"] for name in ("precision", "recall")] for row in rows])
+
+
+def frontier(settings: Points) -> np.ndarray:
+    """The settings [n, 2] that none beats in both metrics, as indices in the order of their precision."""
+    by_precision = np.lexsort((-settings[:, 1], -settings[:, 0]))
+    best, kept = -np.inf, []
+    for place in by_precision:
+        if settings[place, 1] > best:
+            best = settings[place, 1]
+            kept.append(place)
+    return np.array(kept[::-1])
+
+
+def chosen(settings: Points, bank: int) -> np.ndarray:
+    """Precision and recall [n, 2] of the frontier of the other banks, as a bank has them.
+
+    Args:
+        settings: as `points` gives them.
+        bank: the judge.
+    """
+    others = [other for other in range(settings.shape[2]) if other != bank]
+    return np.asarray(settings[frontier(settings[:, :, others].mean(2)), :, bank])
+
+
+def gained(more: np.ndarray, plain: np.ndarray, metric: int) -> float:
+    """How much more of the other metric one curve has than another at equal levels of one: the mean over `LEVELS`
+    levels that both span, along straight lines; NaN where they span none.
+
+    Args:
+        more, plain: precision and recall, [n, 2] each.
+        metric: 0 for precision, 1 for recall.
+    """
+    low, high = (
+        pick(pick_of(each[:, metric]) for each in (more, plain)) for pick, pick_of in ((max, np.min), (min, np.max))
+    )
+    if not low < high:
+        return float("nan")
+    levels = np.linspace(low, high, LEVELS)
+    both = (each[np.argsort(each[:, metric])] for each in (more, plain))
+    first, second = (np.interp(levels, each[:, metric], each[:, 1 - metric]) for each in both)
+    return float((first - second).mean())
+
+
+def compared(rows: dict[str, list[Results]], space: str) -> dict[str, dict[str, Results | None]]:
+    """What polarity gains in recall at equal precision, and in precision at equal recall, bank by bank, by the pair
+    of curves that is compared; None where in some bank they have no level in common."""
+    trusted = [row for row in rows["both"] if row["within_limits"] == 1]
+    alone, both = points(rows["alone"], space), points(trusted, space)
+    whole = points([row for row in trusted if row["psi"] == 1], space)
+    return {
+        BOTH: _gains(lambda bank: (chosen(both, bank), chosen(alone, bank)), both.shape[2]),
+        POLARITY: _gains(lambda bank: (chosen(whole, bank), chosen(alone, bank)), both.shape[2]),
+        MATCHED: _matched(trusted, space),
+    }
+
+
+BOTH, POLARITY, MATCHED = "both beside truncation", "polarity alone beside truncation", "with the same repetitions"
+METRICS = {"recall": 0, "precision": 1}
+"""What is gained, and the metric that is equal, as an index."""
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def _gains(curves: Callable[[int], Pair], banks: int) -> dict[str, Results | None]:
+    found: dict[str, Results | None] = {}
+    for name, metric in METRICS.items():
+        values = [gained(*curves(bank), metric) for bank in range(banks)]
+        found[name] = None if np.isnan(values).any() else interval(values)
+    return found
+
+
+def _matched(rows: Sequence[Results], space: str) -> dict[str, Results | None]:
+    """The curve over psi of the tilt that gains most on the other banks, beside that of its controls."""
+    curves = {}
+    for tilt in (each for each in TILTS if each):
+        own = [row for row in rows if row["asked"] == tilt]
+        if len(own) > 1:
+            curves[tilt] = points(own, space), points(own, space, "control")
+    found: dict[str, Results | None] = {}
+    for name, metric in METRICS.items():
+        gains = {
+            tilt: [gained(*(each[:, :, bank] for each in pair), metric) for bank in range(pair[0].shape[2])]
+            for tilt, pair in curves.items()
+        }
+        gains = {tilt: values for tilt, values in gains.items() if not np.isnan(values).any()}
+        found[name] = None
+        if gains:
+            losses = {tilt: [-value for value in values] for tilt, values in gains.items()}
+            found[name] = interval([gains[tilt][bank] for bank, tilt in enumerate(chosen_elsewhere(losses))])
+    return found
+
+
+def tell(results: Results, pictures: Path) -> str:
+    """The frontiers, and what is gained on each."""
+    networks = results["networks"]
+    figure = Figure(figsize=(4 * len(networks), 7), layout="constrained")
+    panels = figure.subplots(2, len(networks), squeeze=False)
+    cells = []
+    for (network, rows), (upper, lower) in zip(networks.items(), panels.T, strict=True):
+        for space, panel in ((JUDGED, upper), (SECOND, lower)):
+            _draw(panel, rows, space)
+            panel.set(title=f"{network}\njudged in {space}", xlabel="precision", ylabel="recall")
+            for name, gains in compared(rows, space).items():
+                each = ("no level in common" if gains[m] is None else signed(gains[m]) for m in METRICS)
+                cells.append((network, space, name, *each))
+    panels[0, 0].legend(fontsize=6)
+    figure.savefig(pictures / "frontier.png", dpi=100)
+    heads = ("network", "judged in", "curves", "recall gained", "precision gained")
+    about = "Pictures of truncation, and of settings with as much precision, and as much recall"
+    sheets = "\n\n".join(f"![{about}: {network}](paper/{sheet_of(network)})" for network in networks)
+    return (
+        "means over the levels that both curves span, of settings that all five banks support.\n\n"
+        f"{table(heads, cells)}\n\n![Precision and recall over psi and rho](paper/frontier.png)\n\n{sheets}"
+    )
+
+
+def _draw(panel: Any, rows: dict[str, list[Results]], space: str) -> None:
+    """Settings as points, a line a psi, and the frontiers of all banks."""
+    trusted = [row for row in rows["both"] if row["within_limits"] == 1]
+    for number, psi in enumerate(PSIS):
+        line = [row for row in trusted if row["psi"] == psi]
+        if line:
+            panel.plot(*points(line, space).mean(2).T, "o-", ms=2, lw=0.6, color=f"C{number}", label=f"psi {psi:g}")
+    for part, style, label in ((trusted, "k-", "frontier of both"), (rows["alone"], "k:", "of truncation")):
+        means = points(part, space).mean(2)
+        panel.plot(*means[frontier(means)].T, style, lw=1.2, label=label)
+
+
+def _sheet(network: str, both: Sequence[Results], alone: Sequence[Results]) -> bytes:
+    """Pictures of truncation at psi 0.7, and of settings with polarity that have as much precision, and as much
+    recall, with most of the other."""
+    trusted = [row for row in both if row["within_limits"] == 1]
+    means = points(trusted, JUDGED).mean(2)
+    plain = next(row for row in alone if row["psi"] == 0.7)
+    start = points([plain], JUDGED).mean(2)[0]
+    shown: list[tuple[str, Results, np.ndarray]] = [("truncation", {"rho": 0.0, **plain}, start)]
+    for metric, name in ((0, "as much precision"), (1, "as much recall")):
+        able = np.flatnonzero(means[:, metric] >= start[metric])
+        if able.size:
+            place = int(able[np.argmax(means[able, 1 - metric])])
+            shown.append((name, trusted[place], means[place]))
+    images, captions = [], []
+    for name, row, (precision, recall) in shown:
+        scene = scene_of(network, row["psi"])
+        drawn = scene.polarised(0, row["rho"])[0][:SHOWN]
+        latents = scene.generator.prior.draw(scene.bank(0).seeds[drawn], scene.label)
+        images.append(to_uint8(scene.generator(latents)))
+        about = f"precision {precision:.2f}\nrecall {recall:.2f}"
+        captions.append((f"{name}: psi {row['psi']:g}, rho {row['rho']:g}", about))
+    heads = [str(place) for place in range(SHOWN)]
+    return png_bytes(captioned_grid(images, captions, network, heads, [np.zeros(SHOWN, bool)] * len(images)))
+
+
+def claims(results: Results) -> list[Claim]:
+    """Fig. 1, 3 and 8."""
+    networks = results["networks"]
+    whole = [name for name in networks if "class" not in name]
+    classes = [name for name in networks if "class" in name]
+
+    found = {name: compared(rows, JUDGED) for name, rows in networks.items()}
+
+    def claim(figures: str, says: str, names: Sequence[str], case: str, metrics: Sequence[str]) -> Claim:
+        parts = tuple(
+            Part(f"{name}: {metric}", found[name][case][metric], 1, chosen=True)
+            for name in names
+            for metric in metrics
+        )
+        return Claim("4.1", figures, says, f"{case}, {' and '.join(metrics)} gained", parts)
+
+    alone = "polarity alone has, at any"
+    return [
+        claim("Fig. 1, 3", f"{alone} precision, a higher recall than truncation", whole, POLARITY, ["recall"]),
+        claim("Fig. 1, 3", f"{alone} recall, a higher precision than truncation", whole, POLARITY, ["precision"]),
+        claim("Fig. 1, 3", "polarity and truncation together extend the frontier", whole, BOTH, list(METRICS)),
+        claim("Fig. 1, 3", "they do with the same repetitions on both sides", whole, MATCHED, list(METRICS)),
+        claim("Fig. 8", "polarity and truncation extend the frontier within a class", classes, BOTH, list(METRICS)),
+    ]
+
+
+if __name__ == "__main__":
+    experiment("frontier", "Fig. 1, 3, 8", run)

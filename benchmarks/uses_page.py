@@ -1,0 +1,187 @@
+"""Writes the tables of docs/uses.md from the runs that `uses.py` has kept.
+
+python benchmarks/uses_page.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parent / "uses"))
+sys.path.append(str(Path(__file__).parent / "paper"))
+
+import artefacts
+import memorised
+import numpy as np
+import rare_samples
+from claims import Claim, Part, verdicts
+from polarprior_benchmarks.pages import fill_tables
+from scene import interval
+from telling import less, signed
+
+PAGE = Path(__file__).parents[1] / "docs" / "uses.md"
+KEPT = Path(__file__).parent / "results" / "uses.json"
+Line = tuple[str, ...]
+MARGIN = 0.02
+"""What an AUC may be lower, to be about as good."""
+Runs = dict[str, Any]
+
+
+def figure(runs: Runs, names: Sequence[str], key: str) -> dict[str, Any] | None:
+    """A figure of several runs; None where one of them is missing, or has none."""
+    found = [runs.get(name, {}).get(key, float("nan")) for name in names]
+    return None if np.isnan(found).any() else interval(found)
+
+
+def _rare(runs: Runs, way: str, key: str) -> dict[str, Any] | None:
+    return figure(runs, [rare_samples.name_of(way, index) for index in range(rare_samples.SETS)], key)
+
+
+def _artefacts(runs: Runs, model: str, key: str) -> dict[str, Any] | None:
+    return figure(runs, [artefacts.name_of(model, index) for index in range(artefacts.SETS)], key)
+
+
+def _memorised(runs: Runs, key: str) -> dict[str, Any] | None:
+    return figure(runs, [memorised.name_of(index) for index in range(memorised.SETS)], key)
+
+
+def _above(found: dict[str, Any] | None, level: float) -> dict[str, Any] | None:
+    return None if found is None else interval([value - level for value in found["values"]])
+
+
+def _percent(found: dict[str, Any] | None, change: bool = False) -> str:
+    if found is None:
+        return "not run yet"
+    return f"{100 * found['mean']:{'+' if change else ''}.2f} ± {100 * found['half']:.2f}"
+
+
+def rare(runs: Runs) -> Iterator[Line]:
+    """Accuracies in percent, and their differences to the prior's."""
+    heads = ("distinct digits", "accuracy, %", "less the prior's", "on the rarest tenth, %", "less the prior's")
+    yield "training digits", *heads
+    for way in [*rare_samples.WAYS, rare_samples.REAL]:
+        distinct, cells = _rare(runs, way, "distinct"), []
+        for key in ("accuracy", "rarest"):
+            found, prior = (_rare(runs, each, key) for each in (way, rare_samples.PRIOR))
+            cells += [_percent(found), "" if way == rare_samples.PRIOR else _percent(less(found, prior), True)]
+        yield way, "" if distinct is None else f"{distinct['mean']:,.0f}", *cells
+
+
+def bad(runs: Runs) -> Iterator[Line]:
+    """AUC of each score, by generator."""
+    yield "generator", "bad pictures, %", *artefacts.SCORES
+    for model in artefacts.MODELS:
+        cells = []
+        for score in artefacts.SCORES:
+            found = _artefacts(runs, model, score)
+            cells.append("" if found is None else f"{found['mean']:.3f} ± {found['half']:.3f}")
+        yield model, _percent(_artefacts(runs, model, "bad")), *cells
+
+
+def repeated(runs: Runs) -> Iterator[Line]:
+    """AUC of each score."""
+    names = ("log-volume", "nearest training digit", "beside the nearest unseen")
+    yield "memorised draws, %", *(f"{each}: AUC" for each in names)
+    found = [_memorised(runs, name) for name in names]
+    cells = ["not run yet" if each is None else f"{each['mean']:.3f} ± {each['half']:.3f}" for each in found]
+    yield _percent(_memorised(runs, "memorised")), *cells
+
+
+def claims(runs: Runs) -> list[Claim]:
+    """What one would hope for, use by use."""
+    ways = ("tilt 0.5", "tilt 1", "tilt 0.5, online", "tilt 0.5, contrast and brightness held")
+
+    def against(other: str, key: str, names: Sequence[str]) -> tuple[Part, ...]:
+        return tuple(
+            Part(f"{way}, less {other}", less(_rare(runs, way, key), _rare(runs, other, key)), 1) for way in names
+        )
+
+    models = artefacts.MODELS
+    volume = {model: _artefacts(runs, model, "log-volume") for model in models}
+    near = {model: _artefacts(runs, model, "distance to real digits") for model in models}
+    found = _memorised(runs, "log-volume")
+    nearest_one = _memorised(runs, "nearest training digit")
+    return [
+        Claim(
+            "a",
+            "",
+            "digits drawn at rho > 0 teach a classifier more about rare ones than the prior's",
+            "accuracy on the rarest tenth",
+            against("prior", "rarest", ways),
+        ),
+        Claim(
+            "a",
+            "",
+            "digits drawn at rho > 0 teach it more about them than rejection by a discriminator",
+            "accuracy on the rarest tenth",
+            against("discriminator rejection", "rarest", ways),
+        ),
+        Claim(
+            "a",
+            "",
+            "digits drawn at rho < 0 teach it more about all digits than truncated ones",
+            "accuracy on all test digits",
+            against("truncated to ±1", "accuracy", ("tilt -0.5",)),
+        ),
+        Claim(
+            "b",
+            "",
+            "bad pictures have a larger log-volume than good ones",
+            "AUC, less 0.5",
+            tuple(Part(model, _above(each, 0.5), 1) for model, each in volume.items()),
+        ),
+        Claim(
+            "b",
+            "",
+            "the log-volume finds bad pictures about as well as the distance to real digits",
+            f"AUC, less that of the distance, plus {MARGIN:g}",
+            tuple(Part(model, _above(less(volume[model], near[model]), -MARGIN), 1) for model in models),
+        ),
+        Claim(
+            "c",
+            "",
+            "memorised draws have a smaller log-volume than others",
+            "AUC, less 0.5",
+            (Part("the over-trained network", _above(found, 0.5), 1),),
+        ),
+        Claim(
+            "c",
+            "",
+            "the log-volume finds memorised draws about as well as the distance to training digits",
+            f"AUC, less that of the distance, plus {MARGIN:g}",
+            (Part("the over-trained network", _above(less(found, nearest_one), -MARGIN), 1),),
+        ),
+    ]
+
+
+def judged(runs: Runs) -> Iterator[Line]:
+    """The verdicts."""
+    yield "use", "claim", "figure", "the telling part", "parts decided", "verdict"
+    for claim, word, telling, decided in verdicts(claims(runs)):
+        effect = "" if telling is None or telling.effect is None else f": {signed(telling.effect)}"
+        counted = f"{decided.count('agrees')} for, {decided.count('disagrees')} against, of {len(decided)}"
+        where = "" if telling is None else telling.what
+        missing = any(part.effect is None for part in claim.parts)
+        yield (
+            claim.section,
+            claim.says,
+            claim.by,
+            f"{where}{effect}",
+            counted,
+            "not run yet" if missing else f"**{word}**",
+        )
+
+
+def main() -> None:
+    """Write the page."""
+    runs = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    tables = {"verdicts": judged, "rare": rare, "artefacts": bad, "memorised": repeated}
+    fill_tables(PAGE, {name: make(runs) for name, make in tables.items()})
+
+
+if __name__ == "__main__":
+    main()
