@@ -159,6 +159,15 @@ def test_what_a_curve_gains_at_equal_levels(claims):
     assert np.isnan(gained(plain + np.array([0.7, 0.0]), plain, 0))
 
 
+def test_the_area_below_a_curve(claims):
+    from frontier import hypervolume
+
+    ends = np.array([[0.2, 0.8], [0.8, 0.2]])
+    assert hypervolume(ends) == pytest.approx(0.2 * 0.8 + 0.6 * 0.5)
+    assert hypervolume(np.vstack([[0.5, 0.5], ends])) == pytest.approx(hypervolume(ends))  # no more for more points
+    assert hypervolume(np.vstack([[0.5, 0.6], ends])) == pytest.approx(hypervolume(ends) + 0.1 * 0.6 / 2)
+
+
 def test_noise_extends_no_frontier(claims):
     """More settings along the same curve, to choose from, are seldom said to extend it."""
     from frontier import BOTH, PSIS, TILTS, compared

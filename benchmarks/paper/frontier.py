@@ -157,9 +157,17 @@ def gained(more: np.ndarray, plain: np.ndarray, metric: int) -> float:
     return float((first - second).mean())
 
 
+def hypervolume(settings: np.ndarray) -> float:
+    """The area of precision times recall that lies below a curve through these settings [n, 2], from the origin on:
+    the hypervolume of Zitzler and Thiele (1998), with straight lines between neighbours, so that a curve has no more
+    of it for more points."""
+    precisions, recalls = settings[np.argsort(settings[:, 0])].T
+    return float(recalls[0] * precisions[0] + np.trapezoid(recalls, precisions))
+
+
 def compared(rows: dict[str, list[Results]], space: str) -> dict[str, dict[str, Results | None]]:
-    """What polarity gains in recall at equal precision, and in precision at equal recall, bank by bank, by the pair
-    of curves that is compared; None where in some bank they have no level in common."""
+    """What polarity gains in recall at equal precision, in precision at equal recall, and in hypervolume, bank by
+    bank, by the pair of curves that is compared; None where in some bank they have no level in common."""
     trusted = [row for row in rows["both"] if row["within_limits"] == 1]
     alone, both = points(rows["alone"], space), points(trusted, space)
     whole = points([row for row in trusted if row["psi"] == 1], space)
@@ -171,15 +179,20 @@ def compared(rows: dict[str, list[Results]], space: str) -> dict[str, dict[str, 
 
 
 BOTH, POLARITY, MATCHED = "both beside truncation", "polarity alone beside truncation", "with the same repetitions"
-METRICS = {"recall": 0, "precision": 1}
-"""What is gained, and the metric that is equal, as an index."""
+Gain = Callable[[np.ndarray, np.ndarray], float]
+METRICS: dict[str, Gain] = {
+    "recall": partial(gained, metric=0),
+    "precision": partial(gained, metric=1),
+    "hypervolume": lambda more, plain: hypervolume(more) - hypervolume(plain),
+}
+"""What one curve has more than another, given both."""
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 def _gains(curves: Callable[[int], Pair], banks: int) -> dict[str, Results | None]:
     found: dict[str, Results | None] = {}
-    for name, metric in METRICS.items():
-        values = [gained(*curves(bank), metric) for bank in range(banks)]
+    for name, gain in METRICS.items():
+        values = [gain(*curves(bank)) for bank in range(banks)]
         found[name] = None if np.isnan(values).any() else interval(values)
     return found
 
@@ -192,9 +205,9 @@ def _matched(rows: Sequence[Results], space: str) -> dict[str, Results | None]:
         if len(own) > 1:
             curves[tilt] = points(own, space), points(own, space, "control")
     found: dict[str, Results | None] = {}
-    for name, metric in METRICS.items():
+    for name, gain in METRICS.items():
         gains = {
-            tilt: [gained(*(each[:, :, bank] for each in pair), metric) for bank in range(pair[0].shape[2])]
+            tilt: [gain(*(each[:, :, bank] for each in pair)) for bank in range(pair[0].shape[2])]
             for tilt, pair in curves.items()
         }
         gains = {tilt: values for tilt, values in gains.items() if not np.isnan(values).any()}
@@ -220,11 +233,12 @@ def tell(results: Results, pictures: Path) -> str:
                 cells.append((network, space, name, *each))
     panels[0, 0].legend(fontsize=6)
     figure.savefig(pictures / "frontier.png", dpi=100)
-    heads = ("network", "judged in", "curves", "recall gained", "precision gained")
+    heads = ("network", "judged in", "curves", *(f"{name} gained" for name in METRICS))
     about = "Pictures of truncation, and of settings with as much precision, and as much recall"
     sheets = "\n\n".join(f"![{about}: {network}](paper/{sheet_of(network)})" for network in networks)
     return (
-        "means over the levels that both curves span, of settings that all five banks support.\n\n"
+        "means over the levels that both curves span, of settings that all five banks support; hypervolume is the "
+        "area of precision times recall below a curve.\n\n"
         f"{table(heads, cells)}\n\n![Precision and recall over psi and rho](paper/frontier.png)\n\n{sheets}"
     )
 
