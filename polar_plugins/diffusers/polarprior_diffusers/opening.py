@@ -60,7 +60,8 @@ def open_pipeline(source: str | None, revision: str = "") -> Opened:
         )
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
-            part.eval().requires_grad_(False)
+            # Not frozen: torch computes a linear layer in another order where its weights need no gradients.
+            part.eval()
     return Opened(pipe, commit)
 
 
