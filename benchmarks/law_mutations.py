@@ -3,9 +3,9 @@
     python benchmarks/law_mutations.py [--only TEXT] [--jobs 2]
 
 A copy of the host with one change is put before the installed one, and the tests of laws, samplers and limits run
-until the first that fails. Results, a mutant as soon as it is done: ``results/law_mutations.json``; those that are
-there for the same code and tests are not run again. It takes a minute a mutant. Ends with 1 where one survives that
-is not listed as equal to the original.
+until the first that fails; before all else a copy without a change, which must pass. Results, a mutant as soon as it
+is done: ``results/law_mutations.json``; those that are there for the same code and tests are not run again. It takes
+a minute a mutant. Ends with 1 where one survives that is not listed as equal to the original.
 """
 
 from __future__ import annotations
@@ -22,31 +22,41 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from law_mutants import MUTANTS, Mutant
+from polarprior.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 HOST, KEPT = ROOT / "hooks" / "polarprior", Path(__file__).parent / "results" / "law_mutations.json"
 TESTS = ("weights", "coupling", "law", "joint", "samplers", "geometry", "online", "sweeps")
 """Quick ones first."""
+PATIENCE = 3600
+"""Seconds after which a mutant that never ends counts as killed."""
 
 
-def run(mutant: Mutant) -> dict[str, Any]:
-    """The first test that fails, or none."""
+def run(mutant: Mutant | None) -> dict[str, Any]:
+    """The first test that fails, or none, on a copy of the host with a change, or with none."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "polarprior"
         shutil.copytree(HOST, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        text = (copy / mutant.file).read_text()
-        assert text.count(mutant.old) == 1, mutant
-        (copy / mutant.file).write_text(text.replace(mutant.old, mutant.new))
+        if mutant:
+            text = (copy / mutant.file).read_text()
+            assert text.count(mutant.old) == 1, mutant
+            (copy / mutant.file).write_text(text.replace(mutant.old, mutant.new))
         tests = [str(ROOT / "tests" / f"test_{name}.py") for name in TESTS]
         environ = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         words = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *tests]
-        done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environ, capture_output=True, text=True)
+        try:
+            done = subprocess.run(
+                [sys.executable, *words], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            return {"killed by": "no end", "seconds": PATIENCE}
     failed = re.search(r"^(?:FAILED|ERROR) (?:\S*/)?(\S+)", done.stdout, re.M)
     assert done.returncode == 0 or failed, done.stdout + done.stderr
     return {"killed by": failed[1] if failed else "", "seconds": round(time.perf_counter() - began)}
@@ -72,15 +82,20 @@ def main() -> int:
     asked = parser.parse_args()
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     if kept.get("code") != code():
-        kept = {"code": code(), "mutants": {}}
-    found = kept["mutants"]
+        whole = run(None)
+        if whole["killed by"]:
+            raise SystemExit(f"error: the tests fail without a change: {whole['killed by']}")
+        kept = {"code": code(), "seconds without a change": whole["seconds"], "mutants": {}}
+    found, lock = kept["mutants"], Lock()
     todo = [each for each in MUTANTS if asked.only in name_of(each) and name_of(each) not in found]
 
     def settle(mutant: Mutant) -> None:
         result = run(mutant)
-        found[name_of(mutant)] = result
-        print(f"{name_of(mutant)}: {result['killed by'] or 'SURVIVES'} ({result['seconds']} s)", flush=True)
-        KEPT.write_text(json.dumps({**kept, "mutants": dict(sorted(found.items()))}, indent=1) + "\n")
+        with lock:
+            found[name_of(mutant)] = result
+            print(f"{name_of(mutant)}: {result['killed by'] or 'SURVIVES'} ({result['seconds']} s)", flush=True)
+            document = {**kept, "mutants": dict(sorted(found.items()))}
+            write_atomically(KEPT, (json.dumps(document, indent=1) + "\n").encode())
 
     with ThreadPoolExecutor(asked.jobs) as pool:
         list(pool.map(settle, todo))

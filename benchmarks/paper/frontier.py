@@ -5,10 +5,12 @@
 Five psi times seven rho on ``mnist:style``, on the trained StyleGAN2, and on three classes of the trained
 BigGAN-deep: polarity in pixel space, five banks for each psi; and truncation alone at thirteen psi. A frontier is the
 settings that no other beats in both metrics; they are chosen on four banks and judged on the fifth, so that no
-frontier is the best of noise. Between neighbours on it lie straight lines, and only levels that both frontiers span
-are compared. Polarity draws some latents several times, and truncation does not: so a curve over psi at one tilt also
-stands beside that of its controls, which have the same psi, the same repetitions and no polarity, at the tilt that
-gains most on the four other banks.
+frontier is the best of noise. Through its settings goes a smooth curve, and only levels that both frontiers span are
+compared, by the mean over them. Polarity draws some latents several times, and truncation does not: so a curve
+over psi at one tilt also stands beside that of its controls, which have the same psi, the same repetitions and no
+polarity, at the tilt that gains most on the four other banks. Precision and recall of few and far draws can both be
+high where the draws are not alike the data; coverage at equal precision, and the Fréchet distance of all settings,
+stand beside them.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from data import digits, grey
 from matplotlib.figure import Figure
 from polarprior.images.pictures import captioned_grid, png_bytes, to_uint8
 from scene import Pieces, Real, Scene, experiment, interval, plain_row, polarity_row
-from telling import JUDGED, SECOND, Results, chosen_elsewhere, signed, table
+from scipy.interpolate import PchipInterpolator
+from telling import JUDGED, SECOND, Results, chosen_elsewhere, ess, shown, signed, table
 from trained_networks import trained_scene
 
 PSIS = (0.5, 0.6, 0.7, 0.85, 1.0)
@@ -57,8 +60,8 @@ def scene_of(network: str, psi: float) -> Scene:
 
 
 def run(quick: bool) -> dict[str, Any]:
-    found: dict[str, dict[str, list[Results]]] = {}
-    pieces = Pieces(__file__)
+    found: dict[str, dict[str, Any]] = {}
+    pieces = Pieces("frontier")
     for network in list(NETWORKS)[:1] if quick else NETWORKS:
         label, rows = NETWORKS[network]
         if not quick:
@@ -71,14 +74,15 @@ def run(quick: bool) -> dict[str, Any]:
             scene = scene_of(network, psi)
             real = Real(scene, real_ones)
             for tilt in TILTS[::3] if quick else TILTS:
-                row = pieces(f"{network}-{psi}-{tilt}", partial(_row, scene, real, tilt))
+                row = pieces(scene, f"tilt{tilt}", partial(_row, scene, real, tilt))
                 both.append({**row, "psi": psi, "asked": tilt})
                 print(f"{network}, psi {psi:g}, tilt {tilt:g}", flush=True)
         for psi in ALONE[::4] if quick else ALONE:
-            row = pieces(f"{network}-{psi}-alone", partial(_alone, scene_of(network, psi), real))
+            scene = scene_of(network, psi)
+            row = pieces(scene, "alone", partial(_alone, scene, real))
             alone.append({**row, "psi": psi})
             print(f"{network}, psi {psi:g} alone", flush=True)
-        found[network] = {"both": both, "alone": alone}
+        found[network] = {"rows": shared.ROWS, "compared": shared.COMPARED, "both": both, "alone": alone}
         if not quick:
             (PICTURES / sheet_of(network)).write_bytes(_sheet(network, both, alone))
     return {"networks": found}
@@ -101,23 +105,24 @@ def sheet_of(network: str) -> str:
     return f"frontier-{network.replace(':', '-').replace(', ', '-').replace(' ', '-')}.png"
 
 
+AXES = ("precision", "recall", "coverage")
 Points = np.ndarray
-"""Precision and recall [settings, 2, banks]."""
+"""Precision, recall and coverage [settings, 3, banks]."""
 
 
 def points(rows: Sequence[Results], space: str, part: str = "metrics") -> Points:
-    """Precision and recall of these rows, bank by bank.
+    """Precision, recall and coverage of these rows, bank by bank.
 
     Args:
         rows: of polarity, at some psi and rho.
         space: where they are judged.
         part: metrics, or control for the same repetitions without polarity.
     """
-    return np.array([[row[part][space][name]["values"] for name in ("precision", "recall")] for row in rows])
+    return np.array([[row[part][space][name]["values"] for name in AXES] for row in rows])
 
 
 def frontier(settings: Points) -> np.ndarray:
-    """The settings [n, 2] that none beats in both metrics, as indices in the order of their precision."""
+    """The settings [n, 3] that none beats in precision and recall, as indices in the order of their precision."""
     by_precision = np.lexsort((-settings[:, 1], -settings[:, 0]))
     best, kept = -np.inf, []
     for place in by_precision:
@@ -128,7 +133,7 @@ def frontier(settings: Points) -> np.ndarray:
 
 
 def chosen(settings: Points, bank: int) -> np.ndarray:
-    """Precision and recall [n, 2] of the frontier of the other banks, as a bank has them.
+    """Precision, recall and coverage [n, 3] of the frontier of the other banks, as a bank has them.
 
     Args:
         settings: as `points` gives them.
@@ -138,38 +143,47 @@ def chosen(settings: Points, bank: int) -> np.ndarray:
     return np.asarray(settings[frontier(settings[:, :, others].mean(2)), :, bank])
 
 
-def gained(more: np.ndarray, plain: np.ndarray, metric: int) -> float:
-    """How much more of the other metric one curve has than another at equal levels of one: the mean over `LEVELS`
-    levels that both span, along straight lines; NaN where they span none.
+def gained(more: np.ndarray, plain: np.ndarray, equal: int, other: int) -> float:
+    """How much more of one metric one curve has than another at equal levels of a second: the mean over `LEVELS`
+    levels that both span; NaN where they span none.
 
     Args:
-        more, plain: precision and recall, [n, 2] each.
-        metric: 0 for precision, 1 for recall.
+        more, plain: precision, recall and coverage, [n, 3] each.
+        equal: which of them is equal.
+        other: which of them is compared.
     """
     low, high = (
-        pick(pick_of(each[:, metric]) for each in (more, plain)) for pick, pick_of in ((max, np.min), (min, np.max))
+        pick(pick_of(each[:, equal]) for each in (more, plain)) for pick, pick_of in ((max, np.min), (min, np.max))
     )
     if not low < high:
         return float("nan")
     levels = np.linspace(low, high, LEVELS)
-    both = (each[np.argsort(each[:, metric])] for each in (more, plain))
-    first, second = (np.interp(levels, each[:, metric], each[:, 1 - metric]) for each in both)
+    first, second = (curve(each[:, equal], each[:, other])(levels) for each in (more, plain))
     return float((first - second).mean())
 
 
+def curve(x: np.ndarray, y: np.ndarray) -> PchipInterpolator:
+    """A smooth curve through points, monotone between neighbours (Fritsch and Butland 1984): straight lines would lie
+    below a bent frontier, the further the fewer its points. Points of one x count as their mean."""
+    places, which = np.unique(x, return_inverse=True)
+    means = np.bincount(which, y) / np.bincount(which)
+    return PchipInterpolator(places, means)
+
+
 def hypervolume(settings: np.ndarray) -> float:
-    """The area of precision times recall that lies below a curve through these settings [n, 2], from the origin on:
-    the hypervolume of Zitzler and Thiele (1998), with straight lines between neighbours, so that a curve has no more
-    of it for more points."""
-    precisions, recalls = settings[np.argsort(settings[:, 0])].T
-    return float(recalls[0] * precisions[0] + np.trapezoid(recalls, precisions))
+    """The area of precision times recall that lies below the curve through these settings [n, 3], from the origin on:
+    the hypervolume of Zitzler and Thiele (1998), below a curve and not below steps, which have more of it for more
+    points."""
+    below = curve(settings[:, 0], settings[:, 1])
+    start, end = below.x[[0, -1]]
+    return float(start * below(start) + below.integrate(start, end))
 
 
-def compared(rows: dict[str, list[Results]], space: str) -> dict[str, dict[str, Results | None]]:
-    """What polarity gains in recall at equal precision, in precision at equal recall, and in hypervolume, bank by
-    bank, by the pair of curves that is compared; None where in some bank they have no level in common."""
+def compared(rows: dict[str, Any], space: str) -> dict[str, dict[str, Results | None]]:
+    """What polarity gains by each of `METRICS`, bank by bank, by the pair of curves that is compared; None where in
+    some bank they have no level in common."""
     trusted = [row for row in rows["both"] if row["within_limits"] == 1]
-    alone, both = points(rows["alone"], space), points(trusted, space)
+    alone, both = points(rows["alone"], space), points([*trusted, *rows["alone"]], space)
     whole = points([row for row in trusted if row["psi"] == 1], space)
     return {
         BOTH: _gains(lambda bank: (chosen(both, bank), chosen(alone, bank)), both.shape[2]),
@@ -181,11 +195,13 @@ def compared(rows: dict[str, list[Results]], space: str) -> dict[str, dict[str, 
 BOTH, POLARITY, MATCHED = "both beside truncation", "polarity alone beside truncation", "with the same repetitions"
 Gain = Callable[[np.ndarray, np.ndarray], float]
 METRICS: dict[str, Gain] = {
-    "recall": partial(gained, metric=0),
-    "precision": partial(gained, metric=1),
+    "recall": partial(gained, equal=0, other=1),
+    "precision": partial(gained, equal=1, other=0),
     "hypervolume": lambda more, plain: hypervolume(more) - hypervolume(plain),
+    "coverage": partial(gained, equal=0, other=2),
 }
-"""What one curve has more than another, given both."""
+"""What one curve has more than another, given both; coverage is looked at, and decides nothing."""
+DECIDING = ("recall", "precision", "hypervolume")
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -198,11 +214,12 @@ def _gains(curves: Callable[[int], Pair], banks: int) -> dict[str, Results | Non
 
 
 def _matched(rows: Sequence[Results], space: str) -> dict[str, Results | None]:
-    """The curve over psi of the tilt that gains most on the other banks, beside that of its controls."""
+    """The curve over psi of the tilt that gains most on the other banks, beside that of its controls, of the tilts
+    that all banks support at all psi."""
     curves = {}
     for tilt in (each for each in TILTS if each):
         own = [row for row in rows if row["asked"] == tilt]
-        if len(own) > 1:
+        if len(own) == len({row["psi"] for row in rows}):
             curves[tilt] = points(own, space), points(own, space, "control")
     found: dict[str, Results | None] = {}
     for name, gain in METRICS.items():
@@ -224,6 +241,7 @@ def tell(results: Results, pictures: Path) -> str:
     figure = Figure(figsize=(4 * len(networks), 7), layout="constrained")
     panels = figure.subplots(2, len(networks), squeeze=False)
     cells = []
+    settings = []
     for (network, rows), (upper, lower) in zip(networks.items(), panels.T, strict=True):
         for space, panel in ((JUDGED, upper), (SECOND, lower)):
             _draw(panel, rows, space)
@@ -231,34 +249,47 @@ def tell(results: Results, pictures: Path) -> str:
             for name, gains in compared(rows, space).items():
                 each = ("no level in common" if gains[m] is None else signed(gains[m]) for m in METRICS)
                 cells.append((network, space, name, *each))
+        for row in sorted((*rows["both"], *rows["alone"]), key=lambda row: (row["psi"], row.get("tilt", 0.0))):
+            where = (
+                (f"{row['psi']:g}", f"{row['tilt']:.2f}", ess(row)) if "tilt" in row else (f"{row['psi']:g}", "", "")
+            )
+            figures = [shown(row["metrics"][JUDGED][name]) for name in (*AXES, "fid")]
+            settings.append((network, *where, *figures, shown(row["metrics"][SECOND]["fid"])))
     panels[0, 0].legend(fontsize=6)
     figure.savefig(pictures / "frontier.png", dpi=100)
     heads = ("network", "judged in", "curves", *(f"{name} gained" for name in METRICS))
+    of_settings = ("network", "psi", "tilt", "ESS", *AXES, "FID", f"FID in {SECOND}")
     about = "Pictures of truncation, and of settings with as much precision, and as much recall"
     sheets = "\n\n".join(f"![{about}: {network}](paper/{sheet_of(network)})" for network in networks)
-    return (
+    about_gains = (
         "means over the levels that both curves span, of settings that all five banks support; hypervolume is the "
-        "area of precision times recall below a curve.\n\n"
-        f"{table(heads, cells)}\n\n![Precision and recall over psi and rho](paper/frontier.png)\n\n{sheets}"
+        "area of precision times recall below a curve, and coverage is compared at equal precision."
     )
+    picture = "![Precision and recall over psi and rho](paper/frontier.png)"
+    return "\n\n".join((about_gains, table(heads, cells), table(of_settings, settings), picture, sheets))
 
 
-def _draw(panel: Any, rows: dict[str, list[Results]], space: str) -> None:
+def _draw(panel: Any, rows: dict[str, Any], space: str) -> None:
     """Settings as points, a line a psi, and the frontiers of all banks."""
     trusted = [row for row in rows["both"] if row["within_limits"] == 1]
     for number, psi in enumerate(PSIS):
         line = [row for row in trusted if row["psi"] == psi]
         if line:
-            panel.plot(*points(line, space).mean(2).T, "o-", ms=2, lw=0.6, color=f"C{number}", label=f"psi {psi:g}")
-    for part, style, label in ((trusted, "k-", "frontier of both"), (rows["alone"], "k:", "of truncation")):
-        means = points(part, space).mean(2)
+            panel.plot(
+                *points(line, space).mean(2)[:, :2].T, "o-", ms=2, lw=0.6, color=f"C{number}", label=f"psi {psi:g}"
+            )
+    for part, style, label in (
+        ([*trusted, *rows["alone"]], "k-", "frontier of both"),
+        (rows["alone"], "k:", "of truncation"),
+    ):
+        means = points(part, space).mean(2)[:, :2]
         panel.plot(*means[frontier(means)].T, style, lw=1.2, label=label)
 
 
 def _sheet(network: str, both: Sequence[Results], alone: Sequence[Results]) -> bytes:
     """Pictures of truncation at psi 0.7, and of settings with polarity that have as much precision, and as much
     recall, with most of the other."""
-    trusted = [row for row in both if row["within_limits"] == 1]
+    trusted = [row for row in both if row["within_limits"] == 1 and row["rho"]]
     means = points(trusted, JUDGED).mean(2)
     plain = next(row for row in alone if row["psi"] == 0.7)
     start = points([plain], JUDGED).mean(2)[0]
@@ -269,13 +300,13 @@ def _sheet(network: str, both: Sequence[Results], alone: Sequence[Results]) -> b
             place = int(able[np.argmax(means[able, 1 - metric])])
             shown.append((name, trusted[place], means[place]))
     images, captions = [], []
-    for name, row, (precision, recall) in shown:
+    for name, row, (precision, recall, coverage) in shown:
         scene = scene_of(network, row["psi"])
         drawn = scene.polarised(0, row["rho"])[0][:SHOWN]
         latents = scene.generator.prior.draw(scene.bank(0).seeds[drawn], scene.label)
         images.append(to_uint8(scene.generator(latents)))
-        about = f"precision {precision:.2f}\nrecall {recall:.2f}"
-        captions.append((f"{name}: psi {row['psi']:g}, rho {row['rho']:g}", about))
+        where = f"psi {row['psi']:g}, rho {row['rho']:g}"
+        captions.append((name, f"{where}\nprecision {precision:.2f}\nrecall {recall:.2f}\ncoverage {coverage:.2f}"))
     heads = [str(place) for place in range(SHOWN)]
     return png_bytes(captioned_grid(images, captions, network, heads, [np.zeros(SHOWN, bool)] * len(images)))
 
@@ -286,23 +317,26 @@ def claims(results: Results) -> list[Claim]:
     whole = [name for name in networks if "class" not in name]
     classes = [name for name in networks if "class" in name]
 
-    found = {name: compared(rows, JUDGED) for name, rows in networks.items()}
+    found = {name: {space: compared(rows, space) for space in (JUDGED, SECOND)} for name, rows in networks.items()}
 
     def claim(figures: str, says: str, names: Sequence[str], case: str, metrics: Sequence[str]) -> Claim:
         parts = tuple(
-            Part(f"{name}: {metric}", found[name][case][metric], 1, chosen=True)
+            Part(f"{name}, judged in {space}: {metric}", found[name][space][case][metric], 1, chosen=True)
             for name in names
+            for space in (JUDGED, SECOND)
             for metric in metrics
         )
-        return Claim("4.1", figures, says, f"{case}, {' and '.join(metrics)} gained", parts)
+        how = case if case == MATCHED else f"{case}, repetitions not matched"
+        return Claim("4.1", figures, says, f"{how}: {', '.join(metrics)} gained, the mean over levels", parts)
 
     alone = "polarity alone has, at any"
     return [
         claim("Fig. 1, 3", f"{alone} precision, a higher recall than truncation", whole, POLARITY, ["recall"]),
         claim("Fig. 1, 3", f"{alone} recall, a higher precision than truncation", whole, POLARITY, ["precision"]),
-        claim("Fig. 1, 3", "polarity and truncation together extend the frontier", whole, BOTH, list(METRICS)),
-        claim("Fig. 1, 3", "they do with the same repetitions on both sides", whole, MATCHED, list(METRICS)),
-        claim("Fig. 8", "polarity and truncation extend the frontier within a class", classes, BOTH, list(METRICS)),
+        claim("Fig. 1, 3", "polarity and truncation together extend the frontier", whole, BOTH, DECIDING),
+        claim("Fig. 1, 3", "they do with the same repetitions on both sides", whole, MATCHED, DECIDING),
+        claim("Fig. 8", "polarity and truncation extend the frontier within a class", classes, BOTH, DECIDING),
+        claim("Fig. 8", "within a class, too, with the same repetitions", classes, MATCHED, DECIDING),
     ]
 
 

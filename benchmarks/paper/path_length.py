@@ -46,11 +46,11 @@ Lengths = dict[str, np.ndarray]
 
 
 def run(quick: bool) -> dict[str, Any]:
-    rows, truncations, pieces = [], [], Pieces(__file__)
+    rows, truncations, pieces = [], [], Pieces("path_length")
     for case in CASES[1:] if quick else CASES:
         scene = Scene(case.model, SPACE)
         for tilt in TILTS[:: 5 if quick else 1]:
-            measured = pieces(f"{case.model}-{tilt}", partial(_row, scene, tilt))
+            measured = pieces(scene, f"tilt{tilt}", partial(_row, scene, tilt))
             rows.append({"model": case.model, **measured})
             print(f"{case.model}, rho {rows[-1]['rho']:g}", flush=True)
         for bound in case.bounds[:: 3 if quick else 1]:

@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -77,6 +76,7 @@ class Scene:
         settings: of the model, such as ``trunc=0.7``.
 
     Attributes:
+        about: the model, its settings and its weights, as a part of a file's name.
         bank_seconds: what the banks of all scenes took that were asked for, as their logs say.
     """
 
@@ -103,7 +103,7 @@ class Scene:
         self._features: dict[int, Features] = {}
         self._banks: dict[int, pp.Bank] = {}
         self._seen = seen or (lambda images: images)
-        self._about = "-".join(
+        self.about = "-".join(
             [model.partition("/")[0].replace(":", "-"), *(f"{name}{value:g}" for name, value in settings.items())]
             + ([] if label is None else [f"class{label}"])
             + [self.generator.fingerprint[:8]]
@@ -113,7 +113,7 @@ class Scene:
     def bank(self, index: int) -> pp.Bank:
         """Bank `index`: `ROWS` rows, of seeds that no other has."""
         if index not in self._banks:
-            name = f"{self._about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}-{ROWS}"
+            name = f"{self.about}-{self.space.replace(':', '-')}-{self.domain}-k{self.k}-{index}-{ROWS}"
             path = CACHE / f"{name}{'' if self.estimator is None else f'-{self.estimator}'}.safetensors"
             if not path.exists():
                 pp.build_bank(
@@ -141,18 +141,20 @@ class Scene:
         return self._features[index]
 
     def _kept_features(self, first: int) -> Features:
-        path = CACHE / f"{self._about}-features-{first}-{ROWS}.safetensors"
+        path = CACHE / f"{self.about}-features-{first}-{ROWS}.safetensors"
         if not path.exists():
             found = self.features_of(self.generator.prior.draw(range(first, first + ROWS), self.label))
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(found, path)
+            scratch = path.with_suffix(f".{os.getpid()}")
+            save_file(found, scratch)
+            scratch.replace(path)
         return load_file(path)
 
     def features_of(self, latents: pp.Latents) -> Features:
         """Features [n, D] of the images of n latents, by space."""
         parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
         maps = {space: pp.feature_map(self.generator, space) for space in SPACES}
-        for start in tqdm(range(0, len(latents), BATCH), desc=f"features of {self._about}", delay=2, leave=False):
+        for start in tqdm(range(0, len(latents), BATCH), desc=f"features of {self.about}", delay=2, leave=False):
             images = self._seen(from_uint8(to_uint8(self.generator(latents[start : start + BATCH]))))
             for space, phi in maps.items():
                 with torch.no_grad():
@@ -327,7 +329,13 @@ def minus(first: Interval, second: Interval) -> Interval:
 
 
 def _named(fid: float, near: Fidelity) -> dict[str, float]:
-    return {"fid": fid, "precision": near.precision, "recall": near.recall}
+    return {
+        "fid": fid,
+        "precision": near.precision,
+        "recall": near.recall,
+        "density": near.density,
+        "coverage": near.coverage,
+    }
 
 
 def difference(drawn: Figures, control: Figures) -> Figures:
@@ -342,7 +350,7 @@ class Pieces:
     """Parts of an experiment that take long: made once, kept as JSON, and counted.
 
     Args:
-        script: the experiment's file; when it changes, its pieces are made again.
+        experiment: its name; in another edition of it the pieces are made again.
 
     Attributes:
         spent: CPU seconds of the pieces that were found made.
@@ -350,13 +358,13 @@ class Pieces:
 
     spent = 0.0
 
-    def __init__(self, script: str):
-        path = Path(script)
-        self._prefix = f"{path.stem}-{sha256(path.read_bytes()).hexdigest()[:8]}"
+    def __init__(self, experiment: str):
+        self._prefix = f"{experiment}-edition{edition_of(experiment)}"
 
-    def __call__(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The piece of that name."""
-        path = CACHE / "pieces" / f"{self._prefix}-{re.sub('[^a-z0-9.-]+', '-', name)}.json"
+    def __call__(self, scene: Scene, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The piece of that name, about a scene: of other weights there is another."""
+        named = re.sub("[^a-z0-9.-]+", "-", f"{self._prefix}-{scene.about}-{ROWS}-{name}")
+        path = CACHE / "pieces" / f"{named}.json"
         if path.exists():
             found = json.loads(path.read_text())
             Pieces.spent += found["seconds"]

@@ -26,8 +26,11 @@ NEGLIGIBLE = 0.03
 
 
 def run(quick: bool) -> dict[str, Any]:
-    pieces = Pieces(__file__)
+    pieces = Pieces("spaces")
     scenes = {space: Scene(MODEL, space) for space in (SPACES[:2] if quick else SPACES)}
+    k = min(scene.drawn_k for scene in scenes.values())
+    for scene in scenes.values():
+        scene.drawn_k = k  # an equal rho is another law where it is of another k
     real = Real.test_digits(next(iter(scenes.values())))
     lower, upper = zip(*(scene.limits() for scene in scenes.values()), strict=True)
     common = [floor_to(max(lower)), floor_to(min(upper))]
@@ -35,7 +38,7 @@ def run(quick: bool) -> dict[str, Any]:
     for space, scene in scenes.items():
         wanted = [("rho", rho, rho) for rho in common] + [("tilt", tilt, scene.rho_of(tilt)) for tilt in TILTS]
         for equal, value, rho in wanted:
-            row = pieces(f"{space}-{rho:g}", partial(polarity_row, scene, real, rho))
+            row = pieces(scene, f"{space}-k{k}-{rho:g}", partial(polarity_row, scene, real, rho))
             rows.append({"equal": equal, "value": value, **row})
             print(f"{space}, {equal} {value:g}", flush=True)
     return {"rows": rows}
@@ -50,7 +53,10 @@ def tell(results: Results, pictures: Path) -> str:
         cells.append((*about, *map(signed, both)))
     heads = ("at equal", "space", "rho", "tilt", "ESS")
     judged = [f"{metric}, judged in {judge}" for judge in (JUDGED, SECOND) for metric in ("precision", "recall")]
-    return f"effects on `{MODEL}`, against the control.\n\n{table((*heads, *judged), cells)}"
+    k = results["rows"][0]["k"]
+    return (
+        f"effects on `{MODEL}`, against the control, with k = {k} in all spaces.\n\n{table((*heads, *judged), cells)}"
+    )
 
 
 def _moved(rows: Sequence[Results], space: str, value: float, metric: str, judge: str) -> Results | None:

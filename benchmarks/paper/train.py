@@ -109,7 +109,9 @@ def main() -> None:
         noise = torch.Generator().manual_seed(1 + asked.seed)
         network = train(asked.name, recipe, asked.steps or recipe.steps, noise, asked.images)
     asked.out.mkdir(exist_ok=True)
-    save_file(network.state_dict(), asked.out / f"{asked.name}.safetensors")
+    path = asked.out / f"{asked.name}.safetensors"
+    save_file(network.state_dict(), path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
     print(f"{asked.name}: {(time.process_time() - started) / 60:.1f} CPU minutes")
 
 

@@ -17,7 +17,9 @@ import importlib
 import json
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polarprior as pp
@@ -31,7 +33,7 @@ from polarprior_pagan.data import Images
 from safetensors.torch import load_file, save_file
 from sets import CACHE, HELD_OUT, SIZE, pictures
 from torch import Tensor
-from weights import build
+from weights import build, weights_file
 
 DOCS = Path(__file__).parents[2] / "docs" / "trained"
 SPACES = {
@@ -53,11 +55,15 @@ def seen(name: str) -> Callable[[Tensor], Tensor]:
 
 
 def model_of(family: str, name: str, random: bool = False) -> str:
-    """The model as the command line names it; its checkpoint is built anew."""
+    """The model as the command line names it; its checkpoint is built once for these weights and this recipe."""
     module = importlib.import_module(family)
-    path = CACHE / "checkpoints" / f"{family}-{name}{'-random' if random else ''}{module.SUFFIX}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    build(family, name, path, random)
+    digest = sha256(weights_file(family, name).read_bytes() + Path(str(module.__file__)).read_bytes()).hexdigest()[:8]
+    folder = CACHE / "checkpoints" / digest
+    path = folder / f"{family}-{name}{'-random' if random else ''}{module.SUFFIX}"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder) as scratch:
+            build(family, name, Path(scratch) / path.name, random).replace(path)
     return f"{module.PLUGIN}:{module.opened(path)}"
 
 

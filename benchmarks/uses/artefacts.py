@@ -35,6 +35,8 @@ SETS, DRAWS, READERS, STEPS = 5, 1_000, 5, 1_500
 FIRST, K = 1 << 31, 30
 SPACE, NEIGHBOURS, REAL = "mnist:encoder", 5, 20_000
 """Where distances are taken, to which neighbour, and of how many real digits."""
+WITHOUT = {("nvae", "discriminator")}
+"""Scores that a generator cannot have."""
 SCORES = ("log-volume", "local rank", "distance to real digits", "rarity score", "discriminator")
 
 

@@ -2,7 +2,7 @@
 
 ``mnist:classes`` draws 1,000 digits a class in one of several ways; a classifier trained on them alone reads
 MNIST's test digits, and the rarest tenth of each class: those furthest from their nearest training digits of the same
-class, by an autoencoder that knows no classes.
+class, by an autoencoder that knows no classes. Banks are kept in the folder of `scene.CACHE`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from polarprior_benchmarks.kept_runs import Runs, rounded
 from polarprior_benchmarks.reporting import Report
 from polarprior_pagan.classifier import Classifier, trained
 from polarprior_pagan.data import Images
+from scene import CACHE
 from torch import Tensor
 
 MODEL, SETS, CLASSES = "mnist:classes", 5, 10
 DRAWS, ROWS, STEPS = 1_000, 10_000, 1_500
 """Draws a class, rows of a class's bank, and steps of a classifier."""
+TRIED_ROWS = 300
+"""Rows of a bank with --quick."""
 FRESH = 1 << 31
 """Seeds from here on are no row of a bank."""
 NEIGHBOURS, RARE = 5, 0.1
@@ -49,7 +52,8 @@ def _fresh_seeds(index: int, label: int, count: int) -> range:
 
 def _polarised(index: int, label: int, count: int, tilt: float, **law: Any) -> pp.Latents:
     generator = pp.load(MODEL, "cpu")
-    sampler = pp.latent_sampler(generator, _bank(index, label), label=label, tilt=tilt, force=True, **law)
+    bank = _bank(index, label, TRIED_ROWS if count < DRAWS else ROWS)
+    sampler = pp.latent_sampler(generator, bank, label=label, tilt=tilt, force=True, **law)
     if law.get("sampler") == "online":
         return sampler.sample(_fresh_seeds(index, label, count), label)
     first = (index * CLASSES + label) * ROWS
@@ -57,9 +61,12 @@ def _polarised(index: int, label: int, count: int, tilt: float, **law: Any) -> p
 
 
 @cache
-def _bank(index: int, label: int) -> pp.Bank:
-    first = (index * CLASSES + label) * ROWS
-    return pp.build_bank(pp.load(MODEL, "cpu"), ROWS, 30, classes=[label], seeds_from=first)
+def _bank(index: int, label: int, rows: int) -> pp.Bank:
+    generator, path = pp.load(MODEL, "cpu"), CACHE / f"uses-classes-{index}-{label}-{rows}.safetensors"
+    if not path.exists():
+        first = (index * CLASSES + label) * ROWS
+        pp.build_bank(generator, rows, 30, classes=[label], seeds_from=first, out=path)
+    return pp.Bank.open(path)
 
 
 def _rejected(index: int, label: int, count: int) -> pp.Latents:
@@ -74,6 +81,7 @@ WAYS: dict[str, Draw] = {
     "tilt 1": lambda *asked: _polarised(*asked, tilt=1.0),
     "tilt -0.5": lambda *asked: _polarised(*asked, tilt=-0.5),
     "tilt 0.5, online": lambda *asked: _polarised(*asked, tilt=0.5, sampler="online"),
+    "tilt -0.5, online": lambda *asked: _polarised(*asked, tilt=-0.5, sampler="online"),
     "tilt 0.5, contrast and brightness held": lambda *asked: _polarised(
         *asked, tilt=0.5, hold=("contrast", "brightness")
     ),
