@@ -26,6 +26,7 @@ class Mutant(NamedTuple):
 
 WEIGHTS, LIMITS, SUPPORT, HOLD = "law/weights.py", "law/limits.py", "law/support.py", "law/hold.py"
 COUPLING, BANK, FRESH = "samplers/coupling.py", "samplers/bank_sampler.py", "samplers/fresh.py"
+PSIS, GEOMETRY, STREAMS, TRUE = "law/psis.py", "law/geometry.py", "samplers/streams.py", "samplers/true_volumes.py"
 ONLINE, PUBLISHED, LAW, JOINT, TILT = (
     "samplers/online_sampler.py",
     "samplers/paper_online_sampler.py",
@@ -53,6 +54,8 @@ MUTANTS = (
     Mutant(LIMITS, "return weights.ess >= needed and (bounded", "return weights.ess >= 0 and (bounded"),
     Mutant(LIMITS, "weights_at(sign * size)", "weights_at(size)"),
     Mutant(LIMITS, "weights if hold is None else hold.solve(weights)[1]", "weights"),
+    Mutant(PSIS, "min(log_w.size / 5, 3 * np.sqrt(log_w.size))", "max(log_w.size / 5, 3 * np.sqrt(log_w.size))"),
+    Mutant(PSIS, "(n * shape_mean + 10 * 0.5) / (n + 10)", "shape_mean"),
     # Supports.
     Mutant(SUPPORT, "(self.low <= lengths) & (lengths <= self.high)", "(self.low <= lengths)"),
     Mutant(SUPPORT, "(self.low <= lengths) & (lengths <= self.high)", "(lengths <= self.high)"),
@@ -60,6 +63,7 @@ MUTANTS = (
     Mutant(SUPPORT, "np.clip(log_volume, self.low, self.high)", "np.clip(log_volume, None, self.high)"),
     Mutant(SUPPORT, "tail = QUANTILES[0] / values.shape[1]", "tail = QUANTILES[0]"),
     Mutant(SUPPORT, "QUANTILES = (0.005, 0.995)", "QUANTILES = (0.05, 0.95)"),
+    Mutant(GEOMETRY, "/ (2 * std**2)", "/ std**2"),
     # Holds.
     Mutant(HOLD, "log = weights.log - self._phi @ found.x", "log = weights.log + self._phi @ found.x"),
     Mutant(HOLD, "log = weights.log - self._phi @ found.x", "log = weights.log - 0.9 * self._phi @ found.x"),
@@ -95,6 +99,9 @@ MUTANTS = (
     Mutant(BANK, "shares = None if known.labels is None else shares_of(", "shares = None if True else shares_of("),
     Mutant(BANK, "label = torch.from_numpy(self._bank.labels[rows])", "label = torch.from_numpy(label.numpy())"),
     # Streams of fresh latents.
+    Mutant(STREAMS, "key=STREAM_KEY + key % STREAM_KEY", "key=STREAM_KEY"),
+    Mutant(STREAMS, "raw[:, 1:] >> np.uint64(11)", "raw[:, :3] >> np.uint64(11)"),
+    Mutant(TRUE, "latents[torch.tensor(missing)]) + self._offset", "latents[torch.tensor(missing)]) - self._offset"),
     Mutant(FRESH, "u[batch, 0] < np.exp(screened.log_pass)", "u[batch, 0] < 2.0"),
     Mutant(FRESH, "proposal.u < np.exp(min(log_ratio, 0.0))", "proposal.u < np.exp(min(log_ratio / 2, 0.0))"),
     Mutant(FRESH, "proposal.u < np.exp(min(log_ratio, 0.0))", "True"),
