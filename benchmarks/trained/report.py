@@ -38,7 +38,7 @@ sys.path.append(str(Path(__file__).parents[1] / "paper"))
 import scene as shared
 from scene import BATCH, K, Real, Scene, interval, plain_row, polarity_row
 
-ROWS = {"stylegan2_ada": 4_000, "biggan_deep": 1_000, "stylegan3": 400, "progan": 4_000, "nvae": 4_000}
+ROWS = {"stylegan2_ada": 10_000, "biggan_deep": 1_000, "stylegan3": 400, "progan": 4_000, "nvae": 4_000}
 """Latents of a bank; of BigGAN-deep and StyleGAN3, which have ten classes, a class."""
 TILTS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
 PSI = (("trunc", 0.5), ("trunc", 0.7), ("trunc", 0.9))
