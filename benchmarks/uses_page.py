@@ -42,11 +42,11 @@ def expected() -> dict[str, list[str]]:
     sets = {
         "a": (rare_samples.name_of, [*rare_samples.WAYS, rare_samples.REAL], rare_samples.SETS),
         "b": (artefacts.name_of, artefacts.MODELS, artefacts.SETS),
+        "c": (memorised.name_of, memorised.STEPS, memorised.SETS),
     }
-    found = {
+    return {
         use: [name_of(of, index) for of in each for index in range(n)] for use, (name_of, each, n) in sets.items()
     }
-    return {**found, "c": [memorised.name_of(index) for index in range(memorised.SETS)]}
 
 
 def made(runs: Runs) -> Iterator[Line]:
@@ -66,8 +66,8 @@ def _artefacts(runs: Runs, model: str, key: str) -> dict[str, Any] | None:
     return figure(runs, [artefacts.name_of(model, index) for index in range(artefacts.SETS)], key)
 
 
-def _memorised(runs: Runs, key: str) -> dict[str, Any] | None:
-    return figure(runs, [memorised.name_of(index) for index in range(memorised.SETS)], key)
+def _memorised(runs: Runs, network: str, key: str) -> dict[str, Any] | None:
+    return figure(runs, [memorised.name_of(network, index) for index in range(memorised.SETS)], key)
 
 
 def _above(found: dict[str, Any] | None, level: float) -> dict[str, Any] | None:
@@ -104,12 +104,15 @@ def bad(runs: Runs) -> Iterator[Line]:
 
 
 def repeated(runs: Runs) -> Iterator[Line]:
-    """AUC of each score."""
+    """AUC of each score, by network."""
     names = ("log-volume", "nearest training digit", "beside the nearest unseen", "little ink")
-    yield "memorised draws, %", *(f"{each}: AUC" for each in names)
-    found = [_memorised(runs, name) for name in names]
-    cells = ["not run yet" if each is None else f"{each['mean']:.3f} ± {each['half']:.3f}" for each in found]
-    yield _percent(_memorised(runs, "memorised")), *cells
+    yield "network", "memorised draws, %", *(f"{each}: AUC" for each in names)
+    for network in memorised.STEPS:
+        there = _memorised(runs, network, "memorised")
+        found = [_memorised(runs, network, name) for name in names]
+        missing = "not run yet" if there is None else "none to find"
+        cells = [missing if each is None else f"{each['mean']:.3f} ± {each['half']:.3f}" for each in found]
+        yield network, _percent(there), *cells
 
 
 def claims(runs: Runs) -> list[Claim]:
@@ -129,8 +132,7 @@ def claims(runs: Runs) -> list[Claim]:
         for score in artefacts.SCORES[1:]
         if (model, score) not in artefacts.WITHOUT
     }
-    found = _memorised(runs, "log-volume")
-    nearest_one = _memorised(runs, "nearest training digit")
+    found, nearest_one = (_memorised(runs, "flow", score) for score in ("log-volume", "nearest training digit"))
     return [
         Claim(
             "a",
@@ -172,14 +174,14 @@ def claims(runs: Runs) -> list[Claim]:
             "",
             "memorised draws have a smaller log-volume than others",
             "AUC, less 0.5",
-            (Part("the over-trained network", _above(found, 0.5), 1),),
+            (Part("the flow", _above(found, 0.5), 1),),
         ),
         Claim(
             "c",
             "",
             "the log-volume finds memorised draws about as well as the distance to training digits",
             f"AUC, less that of the distance, plus {MARGIN:g}",
-            (Part("the over-trained network", _above(less(found, nearest_one), -MARGIN), 1),),
+            (Part("the flow", _above(less(found, nearest_one), -MARGIN), 1),),
         ),
     ]
 

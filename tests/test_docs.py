@@ -107,6 +107,17 @@ WRITERS = [
 ]
 
 
+def test_figures_in_the_words_about_uses_are_in_the_tables():
+    """Those of docs/uses.md, and those of the README's sentences that lead there."""
+    page = (ROOT / "docs/uses.md").read_text()
+    words = re.search(r"## In short\n(.*?)\n## ", page, re.S)[1]
+    leads = [part for part in (ROOT / "README.md").read_text().split("\n\n") if "docs/uses.md" in part]
+    tables = " ".join(line for line in page.splitlines() if line.startswith("| "))
+    figures = re.findall(r"\d+\.\d{2,}", words + "".join(leads))
+    assert leads and len(figures) >= 10
+    assert [each for each in figures if each not in tables] == []
+
+
 def test_no_table_differs_from_what_was_measured(tmp_path):
     """All pages that are written from kept results, written again from a copy, are as they were."""
     for folder in ("docs", "benchmarks", "polar_plugins"):
