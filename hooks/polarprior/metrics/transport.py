@@ -1,5 +1,5 @@
 """Entropic optimal transport between weighted sets of points, and the distance of two sets of features that it gives:
-Cuturi (2013), Feydy et al. (2019)."""
+Cuturi (2013), Brauer et al. (2017), Feydy et al. (2019)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from torch import Tensor
 from polarprior.metrics.features import check_features
 
 TOLERANCE = 1e-6
-MOST = 2000
-"""Scalings of rows and columns."""
+SCALINGS = 100
+"""Scalings of rows and columns, after which Newton's method goes on."""
+NEWTON_STEPS, HALVINGS = 100, 40
+"""Steps of Newton's method at most, and how often a step is halved that does not lead upwards."""
+TINY = 1e-12
+"""What is added to the weights of rows where Newton's method divides by differences of them."""
 ABSORBED = 10
 """Scalings between two exponentials."""
 MOST_ROWS = 1000
@@ -31,6 +35,7 @@ class Transport(NamedTuple):
         plan: F, [b, m, n]; its columns have the weights asked for, its rows to within `error`.
         rows, columns: the dual variables, [b, m] and [b, n]; -inf where a weight is 0.
         error: [b], sums of the absolute differences of the rows' weights.
+        converged: bool [b], whether the error is within the tolerance.
     """
 
     value: Tensor
@@ -38,6 +43,7 @@ class Transport(NamedTuple):
     rows: Tensor
     columns: Tensor
     error: Tensor
+    converged: Tensor
 
 
 def entropic_transport(
@@ -48,9 +54,10 @@ def entropic_transport(
     *,
     columns: Tensor | None = None,
     tolerance: float = TOLERANCE,
-    most: int = MOST,
 ) -> Transport:
-    """Many problems at once, by scalings whose duals are taken up every few steps; by logarithms where they overflow.
+    """Many problems at once: by `SCALINGS` scalings, then by Newton's method in float64 where these are not enough.
+
+    The duals are taken up every few scalings; those that overflow between go on by logarithms.
 
     Args:
         cost: C, floats [b, m, n].
@@ -58,13 +65,12 @@ def entropic_transport(
         gamma: of the entropy, above 0, in units of the cost.
         columns: dual variables to start from.
         tolerance: see `Transport.error`.
-        most: scalings.
     """
     g = torch.zeros_like(b).masked_fill(b == 0, -torch.inf) if columns is None else columns
     f, g = _scaled_in_logarithms(cost, a, b, g, gamma, 1)
     plan = _plan(cost, f, g, gamma)
     error = (plan.sum(2) - a).abs().sum(1)
-    for _ in range(0, most, ABSORBED):
+    for _ in range(0, SCALINGS, ABSORBED):
         left = (~(error <= tolerance)).nonzero()[:, 0]
         if not len(left):
             break
@@ -82,7 +88,13 @@ def entropic_transport(
         kernel = _plan(cost[left], f[left], g[left], gamma)
         plan[left] = kernel
         error[left] = (kernel.sum(2) - rows).abs().sum(1)
-    return Transport(_weighted(a, f) + _weighted(b, g), plan, f, g, error)
+    left = (~(error <= tolerance)).nonzero()[:, 0]
+    if len(left):
+        duals = _by_newton(cost[left], a[left], b[left], f[left], gamma, tolerance)
+        f[left], g[left] = (each.to(cost.dtype) for each in duals)
+        plan[left] = _plan(cost[left], f[left], g[left], gamma)
+        error[left] = (plan[left].sum(2) - a[left]).abs().sum(1)
+    return Transport(_weighted(a, f) + _weighted(b, g), plan, f, g, error, error <= tolerance)
 
 
 def transport_distance(real: Tensor, generated: Tensor, smoothing: float = SMOOTHING) -> float:
@@ -127,6 +139,55 @@ def _scaled_in_logarithms(
         f = gamma * (log_a - torch.logsumexp((g[:, None] - cost) / gamma, 2))
         g = gamma * (log_b - torch.logsumexp((f[:, :, None] - cost) / gamma, 1))
     return f, g
+
+
+def _by_newton(
+    cost: Tensor, a: Tensor, b: Tensor, f: Tensor, gamma: float, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """Duals of rows and columns by Newton's method on the duals of the rows, as far as they need it (Brauer et al.
+    2017). The columns are always scaled, and a step is halved until the dual value rises."""
+    cost, f = cost.double(), f.double()
+    a, b = (each.double() / each.double().sum(1, keepdim=True) for each in (a, b))  # one sum for both, to float64
+    g, value, plan = _semi_dual(cost, a, b, f, gamma)
+    weighted = (a > 0).double()
+    for _ in range(NEWTON_STEPS):
+        missing = a - plan.sum(2)
+        left = (missing.abs().sum(1) > tolerance / 2).nonzero()[:, 0]
+        if not len(left):
+            break
+        ways = _newton_ways(plan[left], b[left], weighted[left], missing[left], gamma)
+        slope, length = (missing[left] * ways).sum(1), ways.new_ones(len(left))
+        for _ in range(HALVINGS):
+            tried = f[left] + length[:, None] * ways
+            of_tried = _semi_dual(cost[left], a[left], b[left], tried, gamma)
+            rounding = torch.finfo(f.dtype).eps * value[left].abs()
+            up = of_tried[1] >= value[left] + 1e-4 * length * slope - rounding
+            f[left[up]] = tried[up]
+            for kept, new in zip((g, value, plan), of_tried, strict=True):
+                kept[left[up]] = new[up]
+            left, ways, slope, length = left[~up], ways[~up], slope[~up], length[~up] / 2
+            if not len(left):
+                break
+    return f, g
+
+
+def _semi_dual(cost: Tensor, a: Tensor, b: Tensor, f: Tensor, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The best duals of the columns for those of the rows, the dual value that they give, and the plan."""
+    kernel = (f[:, :, None] - cost) / gamma
+    g = gamma * (b.log() - torch.logsumexp(kernel, 1))
+    return g, _weighted(a, f) + _weighted(b, g), (kernel + g[:, None] / gamma).exp()
+
+
+def _newton_ways(plan: Tensor, b: Tensor, weighted: Tensor, missing: Tensor, gamma: float) -> Tensor:
+    """Steps of the rows' duals [b, m] that would bring the weights that are missing, to first order.
+
+    A constant added to all duals of the rows changes nothing, and rows without weight have no dual: along both the
+    curvature is 0, gets another value here, and the steps have nothing of either.
+    """
+    shares = torch.where(b > 0, 1 / b, 0)
+    curvature = torch.diag_embed(plan.sum(2) + (1 - weighted) + TINY) - (plan * shares[:, None]) @ plan.mT
+    curvature += weighted[:, :, None] * weighted[:, None] / weighted.sum(1)[:, None, None].square()
+    return gamma * torch.linalg.solve(curvature, missing) * weighted
 
 
 def _plan(cost: Tensor, f: Tensor, g: Tensor, gamma: float) -> Tensor:

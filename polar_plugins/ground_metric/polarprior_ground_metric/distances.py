@@ -12,8 +12,8 @@ from polarprior_ground_metric.signatures import Signatures
 
 AT_ONCE = 1 << 21
 """Numbers in the costs of the problems that are solved together: what stays in the caches of a processor."""
-TOLERANCE, MOST = 1e-3, 200
-"""How exactly `entropic_transport` is solved, and in how many steps at most, where distances are compared."""
+TOLERANCE = 1e-3
+"""How exactly `entropic_transport` is solved where distances are compared."""
 
 
 def ground_costs(p: Signatures, q: Signatures) -> Tensor:
@@ -28,7 +28,6 @@ def solve(
     gamma: float,
     columns: Tensor | None = None,
     tolerance: float = TOLERANCE,
-    most: int = MOST,
 ) -> Transport:
     """W, eq. 11, between p_i and q_i, as many of one as of the other, where the ground distance is Euclidean.
 
@@ -36,16 +35,14 @@ def solve(
         p, q: the pairs.
         gamma: weight of the entropy.
         columns: dual variables to start from, such as those of a metric a step ago.
-        tolerance, most: see `entropic_transport`.
+        tolerance: see `entropic_transport`.
     """
     parts = []
     for rows in _parts(len(p), p.points.shape[1] * q.points.shape[1]):
         start = None if columns is None else columns[rows]
         cost = ground_costs(p[rows], q[rows])
         parts.append(
-            entropic_transport(
-                cost, p.weights[rows], q.weights[rows], gamma, columns=start, tolerance=tolerance, most=most
-            )
+            entropic_transport(cost, p.weights[rows], q.weights[rows], gamma, columns=start, tolerance=tolerance)
         )
     return Transport(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
@@ -66,7 +63,7 @@ def all_pairs(p: Signatures, q: Signatures, gamma: float, tolerance: float = TOL
 
 def debiased(p: Signatures, q: Signatures, gamma: float, tolerance: float = 1e-6) -> Tensor:
     """W(P, Q) - W(P, P) / 2 - W(Q, Q) / 2 of each pair: 0 between a signature and itself, and never below."""
-    values = [solve(*pair, gamma, tolerance=tolerance, most=2000).value for pair in ((p, q), (p, p), (q, q))]
+    values = [solve(*pair, gamma, tolerance=tolerance).value for pair in ((p, q), (p, p), (q, q))]
     return values[0] - (values[1] + values[2]) / 2
 
 
