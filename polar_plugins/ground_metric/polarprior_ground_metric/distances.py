@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import torch
-from polarprior.plugin import Transport, entropic_transport
+from polarprior.plugin import Transport, entropic_transport, warn
 from torch import Tensor
 
 from polarprior_ground_metric.signatures import Signatures
@@ -14,6 +15,35 @@ AT_ONCE = 1 << 21
 """Numbers in the costs of the problems that are solved together: what stays in the caches of a processor."""
 TOLERANCE = 1e-3
 """How exactly `entropic_transport` is solved where distances are compared."""
+
+
+class Tally:
+    """Count the problems of all calls of `solve` within, and warn at the end where some miss their tolerance.
+
+    One inside of another counts nothing: the outer one does.
+
+    Attributes:
+        problems: that were given.
+        missed: those of them that were not solved to their tolerance.
+    """
+
+    problems, missed = 0, 0
+
+    def __enter__(self) -> Tally:
+        self._token = None if _TALLY.get() else _TALLY.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token:
+            _TALLY.reset(self._token)
+        if self.missed:
+            warn(
+                f"transport: {self.missed} of {self.problems} problems could not be solved to their tolerance, and "
+                "their distances are less exact; a larger smoothing makes them easier"
+            )
+
+
+_TALLY: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 
 def ground_costs(p: Signatures, q: Signatures) -> Tensor:
@@ -44,7 +74,11 @@ def solve(
         parts.append(
             entropic_transport(cost, p.weights[rows], q.weights[rows], gamma, columns=start, tolerance=tolerance)
         )
-    return Transport(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    found = Transport(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    if tally := _TALLY.get():
+        tally.problems += len(found.converged)
+        tally.missed += int((~found.converged).sum())
+    return found
 
 
 def all_pairs(p: Signatures, q: Signatures, gamma: float, tolerance: float = TOLERANCE) -> Tensor:

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 from tqdm import tqdm
 
-from polarprior_ground_metric.distances import TOLERANCE, all_pairs
+from polarprior_ground_metric.distances import TOLERANCE, Tally, all_pairs
 from polarprior_ground_metric.held_out import HeldOut, voted
 from polarprior_ground_metric.learning import NEAR, Objective, descend, distances_to, neighbours
 from polarprior_ground_metric.levels import Levels, factor
@@ -69,6 +69,8 @@ class MultiLevelMetric(BaseEstimator):
         gamma_: weight of the entropy, for the same points.
         tried_: what was tried, M = I first, and how each did.
         chosen_: the one of these whose matrices were taken; M = I is taken where nothing is better.
+        unsolved_: the share of the transport problems of `fit` that were not solved to their tolerance; `fit` and
+            `distances` warn of such problems.
     """
 
     scale_: float
@@ -118,9 +120,11 @@ class MultiLevelMetric(BaseEstimator):
                 "give signatures of others as well",
             )
         held = HeldOut.drawn(codes, self.validation, self.seed, self.new_classes)
-        self._scale(given[held.learnt], classes[held.learnt])
-        self._stored, self._classes = Signatures(given.points / self.scale_, given.weights), classes
-        self.levels_ = self._chosen(held)
+        with Tally() as tally:
+            self._scale(given[held.learnt], classes[held.learnt])
+            self._stored, self._classes = Signatures(given.points / self.scale_, given.weights), classes
+            self.levels_ = self._chosen(held)
+        self.unsolved_ = tally.missed / tally.problems
         return self
 
     def given(
@@ -182,11 +186,12 @@ class MultiLevelMetric(BaseEstimator):
         """W of each signature and each stored one, under the metric of the stored one's class, or of each and each of
         `others`, under M_0: [n, m]."""
         self._check_fitted()
-        if others is not None:
-            return all_pairs(self.transform(signatures), self.transform(others), self.gamma_)
-        given = self._like_stored(signatures)
-        scaled = Signatures(given.points / self.scale_, given.weights)
-        return distances_to(scaled, self._stored, self._classes, self.levels_, self.gamma_, TOLERANCE)
+        with Tally():
+            if others is not None:
+                return all_pairs(self.transform(signatures), self.transform(others), self.gamma_)
+            given = self._like_stored(signatures)
+            scaled = Signatures(given.points / self.scale_, given.weights)
+            return distances_to(scaled, self._stored, self._classes, self.levels_, self.gamma_, TOLERANCE)
 
     def predict(self, signatures: Any) -> np.ndarray:
         """Labels [n]: of most of the nearest; of the nearest of those that are as many."""

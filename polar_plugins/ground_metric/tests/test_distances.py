@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polarprior.plugin import UsageError, entropic_transport, transport_distance
-from polarprior_ground_metric.distances import all_pairs, debiased, ground_costs, moments, solve
+from polarprior_ground_metric.distances import Tally, all_pairs, debiased, ground_costs, moments, solve
 from polarprior_ground_metric.learning import Objective, Triplets, neighbours, value_and_gradient
 from polarprior_ground_metric.levels import Levels, factor, positive_part
 from polarprior_ground_metric.signatures import Signatures
@@ -76,6 +76,24 @@ def test_problems_that_scalings_leave_open(monkeypatch, dtype):
     alone = solve(p, q, gamma)
     assert 0 < int(alone.converged.sum()) < len(p)
     assert torch.equal(alone.converged, alone.error <= 1e-3)
+
+
+def test_problems_that_miss_their_tolerance_are_counted(monkeypatch):
+    monkeypatch.setattr("polarprior.metrics.transport.NEWTON_STEPS", 0)
+    monkeypatch.setattr("polarprior.metrics.transport.SCALINGS", 0)
+    p, q = signatures(), signatures(seed=1)
+
+    def solved():
+        with Tally() as tally:
+            solve(p, p, 0.3)
+            with Tally() as inner:
+                solve(p, q, 0.3)
+        return tally, inner
+
+    with pytest.warns(UserWarning, match="transport: 8 of 12 problems could not be solved") as warned:
+        tally, inner = solved()
+    assert (tally.problems, tally.missed, inner.problems) == (12, 8, 0)
+    assert [each.filename for each in warned] == [__file__]
 
 
 def test_little_entropy_is_exact_transport():
@@ -181,14 +199,17 @@ def test_moments_are_the_sum_as_it_is_written():
     torch.testing.assert_close(moments(p, q, plan, shares), written)
 
 
+@pytest.mark.parametrize("share", [0.05, 0.5])
 @pytest.mark.parametrize("rho_t", [None, 0.7])
-def test_the_gradient_is_that_of_finite_differences(rho_t):
-    """Of the shared matrix, and of each class's; hinges on both sides of their corner."""
+def test_the_gradient_is_that_of_finite_differences(rho_t, share):
+    """In the shared matrix and in each class's, at the entropy's weight that learning has by default and at a larger
+    one; hinges on both sides of their corner."""
     given, classes = signatures((3, 4, 2, 5, 3, 4, 2, 3)), torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
     own = torch.stack([semidefinite(3, 5, 2), semidefinite(3, 6)])
     levels = Levels(semidefinite(3, 4), own if rho_t else torch.zeros_like(own))
-    objective = Objective(0.4, 0.3, rho_t, 2.0)
-    between = all_pairs(given, given, 2.0)
+    gamma = share * float(ground_costs(given, given[[1, 2, 3, 4, 5, 6, 7, 0]]).mean())
+    objective = Objective(0.4, 0.3, rho_t, gamma)
+    between = all_pairs(given, given, gamma)
     triplets = neighbours(between, classes, 2, 3)
 
     def step(at):
