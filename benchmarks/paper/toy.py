@@ -18,6 +18,7 @@ import polarprior as pp
 import scene as shared
 import torch
 from claims import Claim, Part, at_the_end
+from descent import descend
 from matplotlib.figure import Figure
 from polarprior.metrics.nearest import nearest
 from safetensors.torch import load_file, save_file
@@ -101,14 +102,8 @@ def _train(network: nn.Module, data: Data, prior: pp.LatentPrior, steps: int) ->
             between = (share * real + (1 - share) * fake).requires_grad_()
             (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
             penalty = (slope.norm(dim=1) - 1).square().mean()
-            _descend(of_critic, critic(fake).mean() - critic(real).mean() + penalty)
-        _descend(of_network, -critic(network(draw())).mean())
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+            descend(of_critic, critic(fake).mean() - critic(real).mean() + penalty)
+        descend(of_network, -critic(network(draw())).mean())
 
 
 def run(quick: bool) -> dict[str, Any]:

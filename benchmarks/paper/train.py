@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import torch
 from data import coloured, digits, grey
+from descent import descend, slow_down
 from polarprior_mnist.convolutional import ClassConditional
 from polarprior_mnist.judges import Classifier, Discriminator
 from polarprior_mnist.normalizing import StyleBased
@@ -125,12 +126,12 @@ def _adversarial(name: str, recipe: Recipe, steps: int, noise: torch.Generator, 
     of_network, of_judge = (torch.optim.Adam(each.parameters(), **rates) for each in (network, judge))
     draw = _batches(name, noise, images)
     for step in trange(steps, desc=name, mininterval=10):
-        _slow_down((of_network, of_judge), step, steps)
+        slow_down((of_network, of_judge), step, steps)
         for _ in range(recipe.judge_steps):
-            _descend(of_judge, recipe.judged(network, judge, draw(), noise, step))
+            descend(of_judge, recipe.judged(network, judge, draw(), noise, step))
         _, label = draw()
         logits = _judged(judge, _fake(network, label, noise), label)
-        _descend(of_network, -logits.mean() if recipe.judged is wasserstein else softplus(-logits).mean())
+        descend(of_network, -logits.mean() if recipe.judged is wasserstein else softplus(-logits).mean())
         for kept, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
             kept.copy_(kept.lerp(new, 1 - KEPT) if kept.is_floating_point() else new)
     if isinstance(averaged, StyleBased):
@@ -145,12 +146,12 @@ def _alone(name: str, recipe: Recipe, steps: int, noise: torch.Generator, images
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     draw = _batches(name, noise, images)
     for step in trange(steps, desc=name, mininterval=10):
-        _slow_down((optimizer,), step, steps)
+        slow_down((optimizer,), step, steps)
         shown, label = draw()
         if name == "classifier":
-            _descend(optimizer, cross_entropy(network(shown), label, label_smoothing=0.05))
+            descend(optimizer, cross_entropy(network(shown), label, label_smoothing=0.05))
         else:
-            _descend(optimizer, network.loss(shown, noise))
+            descend(optimizer, network.loss(shown, noise))
     if name == "classifier":
         network.eval()
         right = (network(grey("test")).argmax(1) == torch.from_numpy(digits("test")[1])).float().mean()
@@ -166,8 +167,8 @@ def _discriminator(name: str, steps: int) -> nn.Module:
     optimizer = torch.optim.Adam(judge.parameters(), lr=5e-4)
     draw = _batches(name, noise)
     for step in trange(steps, desc=f"discriminator-{name}", mininterval=10):
-        _slow_down((optimizer,), step, steps)
-        _descend(optimizer, logistic(network, judge, draw(), noise, step))
+        slow_down((optimizer,), step, steps)
+        descend(optimizer, logistic(network, judge, draw(), noise, step))
     return judge
 
 
@@ -194,21 +195,6 @@ def _fake(network: nn.Module, label: Tensor, noise: torch.Generator) -> Tensor:
 
 def _judged(judge: nn.Module, images: Tensor, label: Tensor) -> Tensor:
     return judge(images) if judge.embedding is None else judge(images, label)
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-def _slow_down(optimizers: tuple[torch.optim.Optimizer, ...], step: int, steps: int) -> None:
-    """The last third of the steps lowers the rate to a tenth, in a straight line."""
-    left = (steps - step) / (steps / 3)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["initial"] = group.get("initial", group["lr"])
-            group["lr"] = group["initial"] * min(1.0, 0.1 + 0.9 * left)
 
 
 if __name__ == "__main__":

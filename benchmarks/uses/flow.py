@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 from data import grey
+from descent import descend, slow_down
 from torch import Tensor, nn
 from tqdm import trange
 
@@ -29,7 +30,7 @@ class Flow(nn.Module):
         self.register_buffer("frequencies", torch.arange(1, FREQUENCIES + 1) * torch.pi / 2)
 
     def guess(self, x: Tensor, t: Tensor) -> Tensor:
-        """The digit [n, 784] at the end of the path on which x [n, 784] lies at times t [n]."""
+        """Guess the digit [n, 784] at the end of the path on which x [n, 784] lies at times t [n]."""
         turns = t[:, None] * self.frequencies
         return self.layers(torch.cat([x, turns.sin(), turns.cos()], 1))
 
@@ -42,7 +43,7 @@ class Flow(nn.Module):
 
 
 def trained(digits: int, steps: int, seed: int) -> Flow:
-    """A flow trained on MNIST's first so many digits. The last third of the steps lowers the rate to a tenth."""
+    """Train a flow on MNIST's first so many digits."""
     shown = grey("train")[:digits].flatten(1)
     noise = torch.Generator().manual_seed(1 + seed)
     with torch.random.fork_rng(devices=[]):
@@ -50,13 +51,9 @@ def trained(digits: int, steps: int, seed: int) -> Flow:
         flow = Flow()
     optimizer = torch.optim.Adam(flow.parameters(), lr=RATE)
     for step in trange(steps, desc=f"flow, seed {seed}", mininterval=10):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, 0.1 + 0.9 * (steps - step) / (steps / 3))
+        slow_down((optimizer,), step, steps)
         x = shown[torch.randint(digits, (BATCH,), generator=noise)]
         z = torch.randn(BATCH, PIXELS, generator=noise)
         t = torch.rand(BATCH, generator=noise)
-        loss = (flow.guess(z + (x - z) * t[:, None], t) - x).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, (flow.guess(z + (x - z) * t[:, None], t) - x).square().mean())
     return flow
