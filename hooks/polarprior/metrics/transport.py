@@ -137,8 +137,13 @@ def _scaled_in_logarithms(
     log_a, log_b = a.log(), b.log()
     for _ in range(times):
         f = gamma * (log_a - torch.logsumexp((g[:, None] - cost) / gamma, 2))
-        g = gamma * (log_b - torch.logsumexp((f[:, :, None] - cost) / gamma, 1))
+        g = _best_columns(cost, log_b, f, gamma)
     return f, g
+
+
+def _best_columns(cost: Tensor, log_b: Tensor, f: Tensor, gamma: float) -> Tensor:
+    """The duals of the columns that give these their weights, for duals of the rows."""
+    return gamma * (log_b - torch.logsumexp((f[:, :, None] - cost) / gamma, 1))
 
 
 def _by_newton(
@@ -173,9 +178,8 @@ def _by_newton(
 
 def _semi_dual(cost: Tensor, a: Tensor, b: Tensor, f: Tensor, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
     """The best duals of the columns for those of the rows, the dual value that they give, and the plan."""
-    kernel = (f[:, :, None] - cost) / gamma
-    g = gamma * (b.log() - torch.logsumexp(kernel, 1))
-    return g, _weighted(a, f) + _weighted(b, g), (kernel + g[:, None] / gamma).exp()
+    g = _best_columns(cost, b.log(), f, gamma)
+    return g, _weighted(a, f) + _weighted(b, g), _plan(cost, f, g, gamma)
 
 
 def _newton_ways(plan: Tensor, b: Tensor, weighted: Tensor, missing: Tensor, gamma: float) -> Tensor:

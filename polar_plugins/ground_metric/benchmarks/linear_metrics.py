@@ -24,7 +24,7 @@ SCALED_BY = 7
 WITHIN, BETWEEN = 5, 20
 """MFA's neighbours of a class and of others."""
 STEPS, MARGIN_STEPS = 200, 100
-"""Of L-BFGS, and of the subgradient method."""
+"""Steps of L-BFGS, and of the subgradient method."""
 
 
 def simple(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polarprior_benchmarks.pages import Kept, Rows, told, write_tables
-from runs import KEPT, RANKS, SEEDS
+from runs import KEPT, RANKS
+from settings import SEEDS
 
 PAGE = Path(__file__).parents[1] / "docs" / "ground-metric.md"
 SETS = ("digits, aligned", "digits, shifted", "mnist, aligned", "mnist, shifted")

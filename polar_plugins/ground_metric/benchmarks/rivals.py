@@ -23,7 +23,8 @@ KISSME_COMPONENTS = 65
 """What PCA leaves for KISSME, as in the paper, where it leaves the others more."""
 LMNN_RATES = (1e-6, 1e-4, 1e-2)
 WEIGHTS, RANKS = (1e-3, 1e-2, 0.1, 1.0), (0.3, 0.7)
-"""Of the low-rank penalties of LMNN; a rank is a share of the dimensions, as the paper's 30 to 70 of 100."""
+"""What is tried for the low-rank penalties of LMNN; a rank is a share of the dimensions, as the paper's 30 to 70 of
+100."""
 
 Map = Callable[[np.ndarray], np.ndarray]
 
@@ -136,7 +137,7 @@ def _low_rank(
 def _discriminant(
     x: np.ndarray, y: np.ndarray, targets: int, seed: int, kept: int, make: Callable[..., np.ndarray], wide: int
 ) -> np.ndarray:
-    """Of the leading `kept` numbers alone, for all of them."""
+    """A map [r, d] that is made from the leading `kept` numbers alone, and takes nothing of the others."""
     linear = make(x[:, :kept], y, wide)
     return np.pad(linear, ((0, 0), (0, x.shape[1] - kept)))
 
