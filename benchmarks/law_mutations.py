@@ -3,9 +3,10 @@
     python benchmarks/law_mutations.py [--only TEXT] [--jobs 2]
 
 A copy of the host with one change is put before the installed one, and the tests of laws, samplers and limits run
-until the first that fails; before all else a copy without a change, which must pass. Results, a mutant as soon as it
-is done: ``results/law_mutations.json``; those that are there for the same code and tests are not run again. It takes
-a minute a mutant. Ends with 1 where one survives that is not listed as equal to the original.
+until the first that fails: those of the changed file before the others, and before them the one that failed the last
+time. Before all else they run on a copy without a change, which must pass. Results, a mutant as soon as it is done:
+``results/law_mutations.json``; those that are there for the same code and tests are not run again. It takes a minute
+a mutant. Ends with 1 where one survives that is not listed as equal to the original.
 """
 
 from __future__ import annotations
@@ -32,14 +33,34 @@ from polarprior.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 HOST, KEPT = ROOT / "hooks" / "polarprior", Path(__file__).parent / "results" / "law_mutations.json"
-TESTS = ("weights", "coupling", "law", "joint", "samplers", "geometry", "online", "sweeps")
+TESTS = ("weights", "limits", "coupling", "law", "joint", "samplers", "geometry", "online", "sweeps")
 """Quick ones first."""
+NEAREST = {
+    "law/support.py": ("geometry", "online"),
+    "law/geometry.py": ("geometry",),
+    "law/hold.py": ("online", "limits"),
+    "law/law.py": ("online", "joint", "geometry"),
+    "law/joint.py": ("joint",),
+    "law/tilt.py": ("sweeps",),
+    "samplers/bank_sampler.py": ("samplers", "joint"),
+    "samplers/streams.py": ("online",),
+    "samplers/fresh.py": ("online",),
+    "samplers/true_volumes.py": ("online",),
+    "samplers/online_sampler.py": ("online",),
+    "samplers/paper_online_sampler.py": ("online",),
+}
+"""What looks at a file most closely, where that is not among the quick ones."""
 PATIENCE = 3600
 """Seconds after which a mutant that never ends counts as killed."""
 
 
-def run(mutant: Mutant | None) -> dict[str, Any]:
-    """The first test that fails, or none, on a copy of the host with a change, or with none."""
+def run(mutant: Mutant | None, last: str = "") -> dict[str, Any]:
+    """The first test that fails, or none, on a copy of the host with a change, or with none.
+
+    Args:
+        mutant: the change.
+        last: the test that failed the last time, as pytest names it; looked for, since it may be gone.
+    """
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "polarprior"
@@ -48,7 +69,11 @@ def run(mutant: Mutant | None) -> dict[str, Any]:
             text = (copy / mutant.file).read_text()
             assert text.count(mutant.old) == 1, mutant
             (copy / mutant.file).write_text(text.replace(mutant.old, mutant.new))
-        tests = [str(ROOT / "tests" / f"test_{name}.py") for name in TESTS]
+        first = NEAREST.get(mutant.file, ()) if mutant else ()
+        file, _, test = last.partition("[")[0].partition("::")
+        there = test and (ROOT / "tests" / file).is_file() and f"def {test}(" in (ROOT / "tests" / file).read_text()
+        tests = [f"tests/{file}::{test}"] if there else []
+        tests += [f"tests/test_{name}.py" for name in dict.fromkeys((*first, *TESTS))]
         environ = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         words = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *tests]
         try:
@@ -62,8 +87,13 @@ def run(mutant: Mutant | None) -> dict[str, Any]:
     return {"killed by": failed[1] if failed else "", "seconds": round(time.perf_counter() - began)}
 
 
-def name_of(mutant: Mutant) -> str:
+UNCHANGED = "no change"
+
+
+def name_of(mutant: Mutant | None) -> str:
     """What its result is kept as."""
+    if mutant is None:
+        return UNCHANGED
     return f"{mutant.file}: {mutant.old.strip()} -> {mutant.new.strip()}"
 
 
@@ -80,29 +110,32 @@ def main() -> int:
     parser.add_argument("--only", default="", help="Mutants whose name holds this text.")
     parser.add_argument("--jobs", type=int, default=1, help="Mutants at once.")
     asked = parser.parse_args()
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    if kept.get("code") != code():
-        whole = run(None)
-        if whole["killed by"]:
-            raise SystemExit(f"error: the tests fail without a change: {whole['killed by']}")
-        kept = {"code": code(), "seconds without a change": whole["seconds"], "mutants": {}}
-    found, lock = kept["mutants"], Lock()
-    todo = [each for each in MUTANTS if asked.only in name_of(each) and name_of(each) not in found]
+    kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    known = {name_of(each) for each in (None, *MUTANTS)}
+    found = {name: result for name, result in kept.items() if name in known}
+    lock, now, untouched = Lock(), code(), {"killed by": "", "seconds": 0, "code": ""}
 
-    def settle(mutant: Mutant) -> None:
-        result = run(mutant)
+    def settle(mutant: Mutant | None) -> None:
+        name = name_of(mutant)
+        before = found.get(name, untouched)
+        if before["code"] == now:
+            return
+        result = {**run(mutant, before["killed by"]), "code": now}
         with lock:
-            found[name_of(mutant)] = result
-            print(f"{name_of(mutant)}: {result['killed by'] or 'SURVIVES'} ({result['seconds']} s)", flush=True)
-            document = {**kept, "mutants": dict(sorted(found.items()))}
-            write_atomically(KEPT, (json.dumps(document, indent=1) + "\n").encode())
+            found[name] = result
+            print(f"{name}: {result['killed by'] or 'SURVIVES'} ({result['seconds']} s)", flush=True)
+            write_atomically(KEPT, (json.dumps(dict(sorted(found.items())), indent=1) + "\n").encode())
 
+    settle(None)
+    if found[UNCHANGED]["killed by"]:
+        raise SystemExit(f"error: the tests fail without a change: {found[UNCHANGED]['killed by']}")
+    mutants = [each for each in MUTANTS if asked.only in name_of(each)]
     with ThreadPoolExecutor(asked.jobs) as pool:
-        list(pool.map(settle, todo))
-    alive = [each for each in MUTANTS if not found.get(name_of(each), {"killed by": "not run"})["killed by"]]
+        list(pool.map(settle, mutants))
+    alive = [each for each in mutants if not found[name_of(each)]["killed by"]]
     for mutant in alive:
         print(f"survives: {name_of(mutant)}{f' (equal: {mutant.equal})' if mutant.equal else ''}")
-    print(f"{len(MUTANTS)} mutants, {len(found)} run, {len(alive)} survive")
+    print(f"{len(mutants)} mutants, {len(alive)} survive")
     return int(any(not mutant.equal for mutant in alive))
 
 
