@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from polarprior.files import writing_atomically as writing_atomically
     from polarprior.foreign import Foreign as Foreign
     from polarprior.foreign import foreign_json as foreign_json
+    from polarprior.foreign_arrays import npz_array as npz_array
+    from polarprior.foreign_arrays import npz_header as npz_header
     from polarprior.foreign_files import checkpoint_file as checkpoint_file
     from polarprior.foreign_files import filled_network as filled_network
     from polarprior.foreign_files import read_checkpoint as read_checkpoint

@@ -18,6 +18,7 @@ from torch import Tensor
 from polarprior.arguments import checked
 from polarprior.arguments import path as path_domain
 from polarprior.errors import PolarPriorError, UsageError
+from polarprior.foreign_arrays import npz_array, npz_header
 from polarprior.images.cifar import read_cifar
 from polarprior.images.expanding import PIXELS, check_expands
 from polarprior.images.idx import read_idx
@@ -261,19 +262,12 @@ def _of_idx(path: Path) -> Reference:
 def _images_of_npz(path: Path) -> np.ndarray:
     """The first array of an .npz, after its header has been checked against the file's size."""
     with _reading(path), zipfile.ZipFile(path) as archive:
-        entry = archive.infolist()[0]
-        with archive.open(entry) as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, kind = read(file)
-            head = file.tell()
-        fits = entry.file_size - head == int(np.prod(shape, dtype=object)) * kind.itemsize
-        if kind != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or not fits:
+        entry = archive.infolist()[0]  # not its name, which may be there twice
+        kind, shape = npz_header(archive, entry)
+        if kind != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3):
             raise PolarPriorError(
                 f"images: {path} begins with {kind} {list(shape)}, expected uint8 [n, H, W, 1 or 3]",
                 "write one with: polarprior sample ... --npz FILE",
             )
         check_expands(path, path.stat().st_size, entry.file_size)
-        with archive.open(entry) as file:  # by the entry: a name may be there twice
-            images: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-        return images
+        return npz_array(archive, entry)

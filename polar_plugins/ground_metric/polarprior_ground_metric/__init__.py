@@ -28,6 +28,14 @@ def get_feature_map(generator: Generator, space: str, host: AskingHost) -> Featu
 
 
 @hookimpl
+def register_commands(cli: click.Group) -> None:
+    """``polarprior ground-metric``."""
+    from polarprior_ground_metric.signature_commands import ground_metric
+
+    cli.add_command(ground_metric)
+
+
+@hookimpl
 def register_training(train: click.Group) -> None:
     """``polarprior train ground-metric``."""
     from polarprior_ground_metric.command import ground_metric

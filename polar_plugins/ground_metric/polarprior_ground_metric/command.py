@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from polarprior.plugin import Generator, Reference
 
-    from polarprior_ground_metric.metric_file import MetricFile
+    from polarprior_ground_metric.metric import MultiLevelMetric
 
 OWN_SEEDS = 1 << 30
 """The first seed of a model's own images: far from those of a bank."""
@@ -96,7 +96,7 @@ def ground_metric(
         progress=True,
     )
     found.save(out)
-    _tell(found, new_classes, out)
+    tell_accuracy(found.metric, out)
     k, bank = min(10, len(found.metric.linear()), generator.rank_bound), f"{out.with_suffix('')}-bank"
     say(
         f"next: polarprior bank build {quote(model)} -n 2000 -k {k} --space {quote(f'{NAME}:{out}')} "
@@ -104,14 +104,13 @@ def ground_metric(
     )
 
 
-def _tell(found: MetricFile, new_classes: bool, out: Path) -> None:
-    """Print how well the metric at `out` judges images held out, beside plain distances."""
-    metric = found.metric
+def tell_accuracy(metric: MultiLevelMetric, out: Path) -> None:
+    """Print how well the metric at `out` judges what was held out, beside plain distances."""
     plain, best = metric.tried_[0].accuracy, metric.chosen_.accuracy
-    judged = "R-precision" if new_classes else "accuracy of neighbours"
+    judged = "R-precision" if metric.new_classes else "accuracy of neighbours"
     say(
-        f"{out}: rank {len(metric.linear())}; {judged} on images held out: {plain:.3f} with M = I, "
-        f"{best:.3f} learnt (chosen on them)"
+        f"{out}: rank {len(metric.linear())}; {judged} on what was held out: {plain:.3f} with M = I, "
+        f"{best:.3f} learnt (chosen on it)"
     )
 
 

@@ -84,10 +84,10 @@ def solve(
 def all_pairs(p: Signatures, q: Signatures, gamma: float, tolerance: float = TOLERANCE) -> Tensor:
     """W between each of p and each of q: [len(p), len(q)]; see `solve`. Where q is p, each pair is solved once."""
     if q is p:
-        left, right = torch.triu_indices(len(p), len(p))
+        left, right = torch.triu_indices(len(p), len(p), device=p.points.device)
     else:
-        left = torch.arange(len(p)).repeat_interleave(len(q))
-        right = torch.arange(len(q)).repeat(len(p))
+        left = torch.arange(len(p), device=p.points.device).repeat_interleave(len(q))
+        right = torch.arange(len(q), device=p.points.device).repeat(len(p))
     values = p.points.new_empty(len(p), len(q))
     for rows in _parts(len(left), p.points.shape[1] * q.points.shape[1]):
         i, j = left[rows], right[rows]
@@ -97,7 +97,8 @@ def all_pairs(p: Signatures, q: Signatures, gamma: float, tolerance: float = TOL
 
 def debiased(p: Signatures, q: Signatures, gamma: float, tolerance: float = 1e-6) -> Tensor:
     """W(P, Q) - W(P, P) / 2 - W(Q, Q) / 2 of each pair: 0 between a signature and itself, and never below."""
-    values = [solve(*pair, gamma, tolerance=tolerance).value for pair in ((p, q), (p, p), (q, q))]
+    with Tally():
+        values = [solve(*pair, gamma, tolerance=tolerance).value for pair in ((p, q), (p, p), (q, q))]
     return values[0] - (values[1] + values[2]) / 2
 
 

@@ -82,7 +82,7 @@ def _precision(distances: Tensor, classes: Tensor) -> float:
     """R-precision of rows [n, n] among each other."""
     others = (classes[:, None] == classes).sum(1) - 1
     order = distances.fill_diagonal_(torch.inf).argsort(1)
-    counted = torch.arange(len(classes)) < others[:, None]
+    counted = torch.arange(len(classes), device=classes.device) < others[:, None]
     found = ((classes[order] == classes[:, None]) & counted).sum(1)
     return float((found / others).double().mean())
 
@@ -92,6 +92,6 @@ def voted(distances: Tensor, classes: Tensor, count: int) -> Tensor:
     that of the nearest: [n]."""
     nearest = distances.topk(count, largest=False).indices
     votes = torch.nn.functional.one_hot(classes[nearest], int(classes.max()) + 1)
-    earliest = (votes * torch.arange(count, 0, -1)[None, :, None]).amax(1)
+    earliest = (votes * torch.arange(count, 0, -1, device=votes.device)[None, :, None]).amax(1)
     found: Tensor = (votes.sum(1) * (count + 1) + earliest).argmax(1)
     return found

@@ -91,7 +91,7 @@ def neighbours(distances: Tensor, classes: Tensor, targets: int, impostors: int)
         targets, impostors: how many of each.
     """
     same = classes[:, None] == classes
-    itself = torch.eye(len(classes), dtype=torch.bool)
+    itself = torch.eye(len(classes), dtype=torch.bool, device=classes.device)
     near = distances.masked_fill(~same | itself, torch.inf).topk(targets, largest=False).indices
     far = distances.masked_fill(same, torch.inf).topk(impostors, largest=False).indices
     return Triplets(near, far)
@@ -177,7 +177,7 @@ def descend(
 
 def _pairs(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of the first and of the second of each pair."""
-    return torch.arange(len(rows)).repeat_interleave(rows.shape[1]), rows.flatten()
+    return torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1]), rows.flatten()
 
 
 def _solved(
@@ -195,7 +195,9 @@ def _solved(
     labels = of_pair.unique().tolist() if bool(levels.own.any()) else [None]
     parts, order = [], []
     for label in labels:
-        chosen = torch.arange(len(right)) if label is None else (of_pair == label).nonzero()[:, 0]
+        chosen = (
+            torch.arange(len(right), device=right.device) if label is None else (of_pair == label).nonzero()[:, 0]
+        )
         mapped = signatures.mapped(factor(levels.of_class(label)))
         start = None if columns is None else columns[chosen]
         parts.append(solve(mapped[left[chosen]], mapped[right[chosen]], gamma, start, tolerance))

@@ -24,7 +24,7 @@ class Levels:
     def start(cls, classes: int, like: Tensor) -> Levels:
         """M_0 = I and M_t = 0, where the regulariser of eq. 12 is 0, for points such as those of `like` [..., d]."""
         dim = like.shape[-1]
-        return cls(torch.eye(dim, dtype=like.dtype), like.new_zeros(classes, dim, dim))
+        return cls(torch.eye(dim, dtype=like.dtype, device=like.device), like.new_zeros(classes, dim, dim))
 
     def of_class(self, label: int | None) -> Tensor:
         """M_0 + M_t, or M_0 where `label` is None: [d, d]."""
@@ -32,7 +32,7 @@ class Levels:
 
     def regulariser(self, rho_0: float, rho_t: float) -> tuple[Tensor, Levels]:
         """Eq. 12, and its gradient."""
-        away = self.shared - torch.eye(len(self.shared), dtype=self.shared.dtype)
+        away = self.shared - torch.eye(len(self.shared), dtype=self.shared.dtype, device=self.shared.device)
         value = rho_0 * away.square().sum() + rho_t * self.own.square().sum()
         return value, Levels(2 * rho_0 * away, 2 * rho_t * self.own)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from polarprior.plugin import UsageError
+from polarprior.plugin import UsageError, torch_device
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
@@ -59,6 +60,7 @@ class MultiLevelMetric(BaseEstimator):
         new_classes: those to come are others, as persons are: whole classes are held out, and none gets a matrix of
             its own.
         seed: of what is held out.
+        device: where transport is solved: a torch device, such as ``cuda``.
         progress: show a bar.
 
     Attributes:
@@ -69,8 +71,8 @@ class MultiLevelMetric(BaseEstimator):
         gamma_: weight of the entropy, for the same points.
         tried_: what was tried, M = I first, and how each did.
         chosen_: the one of these whose matrices were taken; M = I is taken where nothing is better.
-        unsolved_: the share of the transport problems of `fit` that were not solved to their tolerance; `fit` and
-            `distances` warn of such problems.
+        unsolved_: the share of the transport problems of `fit` that were not solved to their tolerance, NaN where a
+            file does not say; `fit` and `distances` warn of such problems.
     """
 
     scale_: float
@@ -92,13 +94,15 @@ class MultiLevelMetric(BaseEstimator):
         validation: float = 0.25,
         new_classes: bool = False,
         seed: int = 0,
+        device: str = "cpu",
         progress: bool = False,
     ):
         self.n_neighbors = n_neighbors
         self.targets, self.impostors, self.mu = targets, impostors, mu
         self.rho_0, self.rho_t, self.smoothing = rho_0, rho_t, smoothing
         self.rate, self.rounds, self.steps, self.patience = rate, rounds, steps, patience
-        self.validation, self.new_classes, self.seed, self.progress = validation, new_classes, seed, progress
+        self.validation, self.new_classes, self.seed = validation, new_classes, seed
+        self.device, self.progress = device, progress
 
     def fit(self, signatures: Any, labels: Any) -> MultiLevelMetric:
         """Learn the matrices, and keep all signatures as neighbours.
@@ -112,8 +116,9 @@ class MultiLevelMetric(BaseEstimator):
         """
         check_parameters(self.get_params())
         given = Signatures.of(signatures)
+        given = given.to(torch_device(self.device))
         self.classes_, codes = np.unique(_checked_labels(labels, len(given)), return_inverse=True)
-        classes = torch.from_numpy(codes.astype(np.int64))
+        classes = torch.from_numpy(codes.astype(np.int64)).to(given.points.device)
         if len(self.classes_) < 2:
             raise UsageError(
                 f"labels: {len(given)} of 1 classes, expected two classes or more",
@@ -137,16 +142,26 @@ class MultiLevelMetric(BaseEstimator):
         classes: Tensor,
         tried: list[Tried],
         chosen: Tried,
+        unsolved: float = math.nan,
     ) -> MultiLevelMetric:
         """In place of `fit`, what one has learnt before.
 
         Args:
-            labels, levels, scale, gamma, tried, chosen: see the attributes.
+            labels, levels, scale, gamma, tried, chosen, unsolved: see the attributes.
             stored, classes: see `stored`.
         """
         self.classes_, self.levels_, self.scale_, self.gamma_ = labels, levels, scale, gamma
         self._stored, self._classes, self.tried_, self.chosen_ = stored, classes, tried, chosen
+        self.unsolved_ = unsolved
         return self
+
+    def moved(self, device: str) -> MultiLevelMetric:
+        """The same metric, whose distances are computed on a device, such as ``cuda``."""
+        self._check_fitted()
+        found, where = copy(self), torch_device(device)
+        found.device, found.levels_ = device, Levels(self.levels_.shared.to(where), self.levels_.own.to(where))
+        found._stored, found._classes = self._stored.to(where), self._classes.to(where)
+        return found
 
     def stored(self) -> tuple[Signatures, Tensor]:
         """The signatures that classify others, their points divided by `scale_`, and the class of each, [n]."""
@@ -180,7 +195,7 @@ class MultiLevelMetric(BaseEstimator):
         self._check_fitted()
         count = self._count(self.n_neighbors if n_neighbors is None else n_neighbors)
         found = self.distances(signatures).topk(count, largest=False)
-        return found.values.numpy(), found.indices.numpy()
+        return found.values.cpu().numpy(), found.indices.cpu().numpy()
 
     def distances(self, signatures: Any, others: Any = None) -> Tensor:
         """W of each signature and each stored one, under the metric of the stored one's class, or of each and each of
@@ -197,7 +212,7 @@ class MultiLevelMetric(BaseEstimator):
         """Labels [n]: of most of the nearest; of the nearest of those that are as many."""
         self._check_fitted()
         count = self._count(self.n_neighbors)
-        return self.classes_[voted(self.distances(signatures), self._classes, count).numpy()]
+        return self.classes_[voted(self.distances(signatures), self._classes, count).cpu().numpy()]
 
     def score(self, signatures: Any, labels: Any) -> float:
         """Share of labels that `predict` finds."""
@@ -213,7 +228,7 @@ class MultiLevelMetric(BaseEstimator):
                 f"signatures: points of {given.dim} numbers, expected {stored.dim}, as in fit",
                 "describe these as those were described",
             )
-        return Signatures(given.points.to(stored.points), given.weights.to(stored.points))
+        return given.to(stored.points)
 
     def _count(self, neighbours: int) -> int:
         """As many, if there are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ FORMAT = "polarprior-ground-metric/1"
 HINT = "make one: polarprior train ground-metric MODEL --space SPACE --out FILE"
 SMALLEST = 1e-12
 """A scale or a gamma is above it, and below its inverse."""
+OF_RUNS = ("device", "progress")
+"""Parameters that say how something is computed, and nothing of what was learnt."""
 CLOSE = 1e-4
 """Shares of the largest number that matrices may be off by."""
 
@@ -34,11 +37,14 @@ class MetricFile:
         space: of a generator's images, whose features the points are, such as ``perceptual:efficientnet-lite0``;
             empty where they are something else.
         reduction: [d, D], what took those features to the points; None where they are the points.
+        described: how a picture becomes a signature, one of `signature_files.OF_PICTURES`; empty where the signatures
+            are something else.
     """
 
     metric: MultiLevelMetric
     space: str = ""
     reduction: Tensor | None = None
+    described: str = ""
 
     def save(self, path: Path) -> Path:
         """Write it, atomically; the same metric gives the same bytes.
@@ -56,13 +62,15 @@ class MetricFile:
             "classes": classes,
         }
         about = {
-            "settings": {name: _plain(value) for name, value in metric.get_params().items()} | {"progress": False},
+            "settings": {name: _plain(value) for name, value in metric.get_params().items() if name not in OF_RUNS},
             "labels": metric.classes_.tolist(),
             "scale": metric.scale_,
             "gamma": metric.gamma_,
             "tried": [astuple(each) for each in metric.tried_],
             "chosen": metric.tried_.index(metric.chosen_),
+            "unsolved": None if math.isnan(metric.unsolved_) else metric.unsolved_,
             "space": self.space,
+            "described": self.described,
         }
         save_described(
             path, FORMAT, about, tensors if self.reduction is None else tensors | {"reduction": self.reduction}
@@ -109,7 +117,9 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     if not all(SMALLEST < each < 1 / SMALLEST for each in (scale, gamma)):
         raise ValueError(f"scale {scale}, gamma {gamma}")
     settings: dict[str, Any] = {
-        name: tuple(each) if isinstance(each, list) else each for name, each in about["settings"].items()
+        name: tuple(each) if isinstance(each, list) else each
+        for name, each in about["settings"].items()
+        if name not in OF_RUNS
     }
     check_parameters(settings)
     tried = [
@@ -125,8 +135,9 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         classes,
         tried,
         tried[int(about["chosen"])],
+        math.nan if about.get("unsolved") is None else float(about["unsolved"]),
     )
-    return MetricFile(metric, str(about["space"]), reduction)
+    return MetricFile(metric, str(about["space"]), reduction, str(about.get("described", "")))
 
 
 def _labels(given: Any) -> np.ndarray:

@@ -46,6 +46,7 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "rho_0": ("numbers such as (1.0,)", lambda value: _weights(value) and len(value) > 0),
     "rho_t": ("None or numbers such as (0.1,)", lambda value: value is None or _weights(value)),
     **dict.fromkeys(("new_classes", "progress"), ("True or False", _flag)),
+    "device": ("a torch device such as 'cpu'", lambda value: isinstance(value, str)),
 }
 
 

@@ -87,6 +87,10 @@ class Signatures:
         """d."""
         return self.points.shape[2]
 
+    def to(self, like: Tensor | torch.device) -> Signatures:
+        """The same on a device, or on that of a tensor and with its dtype."""
+        return Signatures(self.points.to(like), self.weights.to(like))
+
     def means(self) -> Tensor:
         """The mean point of each, [n, d]."""
         return torch.bmm(self.weights[:, None], self.points)[:, 0]

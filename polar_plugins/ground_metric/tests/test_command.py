@@ -53,7 +53,7 @@ def test_classes_are_sub_folders(model, tmp_path, capsys):
     data = stripes(tmp_path)
     assert main(words(model, tmp_path / "a", "--data", data, "--images", 12)) == 0
     said = capsys.readouterr().out
-    assert "accuracy of neighbours on images held out" in said
+    assert "accuracy of neighbours on what was held out" in said
     assert f"next: polarprior bank build {model} -n 2000 -k 5" in said
     found = MetricFile.open(tmp_path / "a")
     assert found.space == "pixel"
@@ -73,7 +73,7 @@ def test_images_without_classes_are_classes(model, tmp_path, capsys, real):
     """The model's own, or all in one folder."""
     more = ["--data", stripes(tmp_path) / "down"] if real else []
     assert main(words(model, tmp_path / "a", "--images", 24, "--copies", 3, *more)) == 0
-    assert "R-precision on images held out" in capsys.readouterr().out
+    assert "R-precision on what was held out" in capsys.readouterr().out
     metric = MetricFile.open(tmp_path / "a").metric
     assert metric.new_classes
     assert metric.stored()[1].bincount().tolist() == [3] * 8
