@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from polarprior.law.limits import SAME_VOLUME as SAME_VOLUME
     from polarprior.law.limits import Limits as Limits
     from polarprior.law.psis import TRUSTED_K_HAT as TRUSTED_K_HAT
+    from polarprior.law.psis import pareto_k_hat as pareto_k_hat
     from polarprior.law.weights import Weights as Weights
     from polarprior.law.weights import effective_sample_size as effective_sample_size
     from polarprior.metrics.frechet import Moments as Moments

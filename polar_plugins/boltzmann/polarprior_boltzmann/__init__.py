@@ -29,6 +29,14 @@ def get_latent_sampler(
 
 
 @hookimpl
+def register_commands(cli: click.Group) -> None:
+    """``polarprior boltzmann``."""
+    from polarprior_boltzmann.drawing import boltzmann
+
+    cli.add_command(boltzmann)
+
+
+@hookimpl
 def register_training(train: click.Group) -> None:
     """``polarprior train boltzmann``."""
     from polarprior_boltzmann.command import boltzmann

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from polarprior.plugin import bank_option, k_option, loading_options, recipe_opt
 from polarprior_boltzmann.recipe import OF_REVERSE_KL, Recipe
 
 if TYPE_CHECKING:
+    import torch
     from polarprior.plugin import Bank, Generator
     from polarprior_training.resuming import Checkpoint
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 LABELS = 20_000
 NOT_OF_MODEL = ("base_std", "loss", "interpolation")
-NOT_OF_ENERGY = ("bank", "largest", "labels", "k", "device", "sha256")
+NOT_OF_ENERGY = ("bank", "largest", "labels", "k", "sha256")
 OF_POLARITY = {"width": 128, "kernels": 1, "iterations": 5000, "rate": 3e-3, "widen": 1.0, "steps": 6}
 """Where the recipe of a polarity prior differs."""
 
@@ -93,7 +95,8 @@ def boltzmann(
     --largest, or the energy that --energy names.
 
     OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
-    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --tilt=T`.
+    every 250 iterations. Draw with `polarprior sample MODEL --sampler boltzmann:OUT --tilt=T`, or from an energy with
+    `polarprior boltzmann draw OUT`.
     """
     from polarprior.plugin import UsageError
     from polarprior_training.described_file import file_to_write
@@ -111,7 +114,7 @@ def boltzmann(
     if asked.get("loss") == "reverse-kl":
         asked = {**OF_REVERSE_KL, **asked}
     if energy is not None:
-        _of_energy(energy, base_std, Recipe(**asked), out)
+        _of_energy(energy, base_std, Recipe(**asked), out, loading["device"])
         return
     recipe = Recipe(**{**OF_POLARITY, **asked})
     _of_model(str(model), bank, k, largest, labels, recipe, out, loading)
@@ -128,18 +131,31 @@ def _refuse_what_has_no_meaning(where: str, names: tuple[str, ...]) -> None:
             raise UsageError(f"{parameter.opts[0]}: has no meaning with {where}", "leave it out")
 
 
-def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path) -> None:
+def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path, device: str | None) -> None:
+    from polarprior.plugin import torch_device
+
     from polarprior_boltzmann.flow_file import FlowFile
     from polarprior_boltzmann.looking import looks
     from polarprior_boltzmann.problems import problem_named
 
     problem = problem_named(name, base_std)
     problem.interpolation(recipe, _noise())  # says now what would fail
-    training, checkpoint = _trained(problem, recipe, {"energy": name, "base_std": base_std}, out)
+    about = {"energy": name, "base_std": base_std}
+    training, checkpoint = _trained(problem, recipe, about, out, torch_device(device or "cpu"))
     metrics = looks(training)
-    FlowFile(problem.base, training.field, asdict(recipe), name, metrics=metrics).save(out)
+    FlowFile(
+        problem.base,
+        training.field,
+        asdict(recipe),
+        name,
+        metrics=metrics,
+        constant=training.constant,
+        f_theta=training.f_theta,
+    ).save(out)
     checkpoint.drop()
     say(f"{out}: {json.dumps(metrics)}")
+    typed = f" --energy {quote(name)}" if name.startswith("torch:") else ""
+    say(f"next: polarprior boltzmann draw {quote(str(out))}{typed} -n 1000 --out draws.npz")
 
 
 def _of_model(
@@ -172,7 +188,14 @@ def _of_model(
     training, checkpoint = _trained(problem, recipe, about, out)
     metrics = looks(training)
     of_model = OfModel.of(generator, bank, k, largest, std, r2)
-    FlowFile(problem.base, training.field, asdict(recipe), of_model=of_model, metrics=metrics).save(out)
+    FlowFile(
+        problem.base,
+        training.field,
+        asdict(recipe),
+        of_model=of_model,
+        metrics=metrics,
+        constant=training.constant,
+    ).save(out)
     checkpoint.drop()
     say(f"{out}: {json.dumps(metrics)}")
     say(f"next: polarprior sample {model} --sampler boltzmann:{out} --tilt={largest * std / 2:.2g} --seeds 0-15")
@@ -201,7 +224,9 @@ def _largest(given: float | None, std: float) -> float:
     return largest
 
 
-def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path) -> tuple[Training, Checkpoint]:
+def _trained(
+    problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path, device: torch.device | str = "cpu"
+) -> tuple[Training, Checkpoint]:
     """Train, from the last checkpoint where there is one of the same training; it stays until the flow is saved."""
     from polarprior_training.loop import train
     from polarprior_training.resuming import Checkpoint
@@ -209,7 +234,7 @@ def _trained(problem: Problem, recipe: Recipe, about: dict[str, Any], out: Path)
     from polarprior_boltzmann.looking import glances, told
     from polarprior_boltzmann.training import Training
 
-    training = Training(problem, recipe)
+    training = Training(problem, recipe, device)
     checkpoint = Checkpoint(out.with_suffix(".training"), {**about, **asdict(recipe)})
 
     def look() -> tuple[dict[str, Any], str]:

@@ -80,14 +80,14 @@ class GaussianMixture(Energy):
         return self.modes[picked] + self.std * torch.randn(count, self.dim, generator=noise)
 
     def means(self, like: Tensor) -> Tensor:
-        """[m, K], in the dtype of `like`."""
-        return self.modes.to(like.dtype)
+        """[m, K], in the dtype and on the device of `like`."""
+        return self.modes.to(like)
 
     def _terms(self, x: Tensor) -> Tensor:
         """log of weight times density of each component: [n, m]."""
         variance = self.std**2
         squares = (x[:, None] - self.means(x)).square().sum(2)
-        return self.weights.to(x.dtype).log() - squares / (2 * variance) - self.dim / 2 * log(2 * pi * variance)
+        return self.weights.to(x).log() - squares / (2 * variance) - self.dim / 2 * log(2 * pi * variance)
 
 
 class DoubleWell(Energy):

@@ -20,10 +20,16 @@ class Field(Protocol):
 
     Attributes:
         at_once: points that it should be asked for together, at most.
+        device: where points should be.
     """
 
     @property
     def at_once(self) -> int:
+        """See the class."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
         """See the class."""
         ...
 
@@ -72,7 +78,7 @@ RULES: dict[str, Rule] = {"midpoint": midpoint, "runge-kutta": runge_kutta}
 
 def way(field: Field, x: Tensor, steps: int, end: float = 1.0, rule: str = "midpoint") -> Tensor:
     """Points [steps + 1, n, K] on the ways of x [n, K] from time 0 to `end`, at equal distances in time."""
-    times = torch.linspace(0, end, steps + 1, dtype=x.dtype)
+    times = torch.linspace(0, end, steps + 1, dtype=x.dtype, device=x.device)
     points = [x]
     for t, after in itertools.pairwise(times):
         (move,) = RULES[rule](lambda at, when: (field(at, when),), points[-1], t, after - t)
@@ -84,7 +90,7 @@ def carry(
     field: Field, x: Tensor, start: float = 0.0, end: float = 1.0, steps: int = STEPS, rule: str = "runge-kutta"
 ) -> Carried:
     """Carry x [n, K] from time `start` to time `end`, which may be the earlier one, in equal steps."""
-    times = torch.linspace(start, end, steps + 1, dtype=x.dtype)
+    times = torch.linspace(start, end, steps + 1, dtype=x.dtype, device=x.device)
     total = x.new_zeros(len(x))
     for t, after in itertools.pairwise(times):
         move, grown = RULES[rule](field.with_divergence, x, t, after - t)
@@ -101,7 +107,7 @@ def carry_adaptively(
     def slope(t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         return field.with_divergence(state[0], t)
 
-    times = torch.tensor([start, end], dtype=x.dtype)
+    times = torch.tensor([start, end], dtype=x.dtype, device=x.device)
     points, total = odeint(slope, (x, x.new_zeros(len(x))), times, rtol=tolerance, atol=tolerance)
     return Carried(points[-1], total[-1])
 
@@ -123,7 +129,7 @@ class Flow(NamedTuple):
 
     def sample(self, count: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """`count` draws [n, K] with log q [n]."""
-        return self.push(self.base.sample(count, noise))
+        return self.push(self.base.sample(count, noise).to(self.field.device))
 
     def push(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Points z [n, K] of the base to draws [n, K], with log q [n]."""

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from math import pi
+from math import log, pi
 
 import torch
 from torch import Tensor, nn
 
+from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import Energy, GaussianMixture
 from polarprior_boltzmann.networks import KernelMLPs
 
 
 class Interpolation(nn.Module, ABC):
-    """What a continuity loss needs of f_t."""
+    """Energies f_t of times t.
+
+    Attributes:
+        start_log_z: log Z_0, of the Boltzmann density of f_0.
+    """
+
+    start_log_z: float
+
+    @abstractmethod
+    def energy(self, x: Tensor, t: Tensor) -> Tensor:
+        """f_t(x) [n] at x [n, K] and t [n]."""
 
     @abstractmethod
     def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,9 +38,13 @@ class Linear(Interpolation):
         base, target: f_0 and f_1.
     """
 
-    def __init__(self, base: Energy, target: Energy):
+    def __init__(self, base: GeneralisedGaussian, target: Energy):
         super().__init__()
-        self.base, self.target = base, target
+        self.base, self.target, self.start_log_z = base, target, base.log_z
+
+    def energy(self, x: Tensor, t: Tensor) -> Tensor:
+        """See `Interpolation`."""
+        return torch.lerp(self.base(x), self.target(x), t)
 
     def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """See `Interpolation`."""
@@ -45,9 +60,13 @@ class Trainable(Linear):
         network: f_theta, with one output.
     """
 
-    def __init__(self, base: Energy, target: Energy, network: KernelMLPs):
+    def __init__(self, base: GeneralisedGaussian, target: Energy, network: KernelMLPs):
         super().__init__(base, target)
         self.network = network
+
+    def energy(self, x: Tensor, t: Tensor) -> Tensor:
+        """See `Interpolation`."""
+        return super().energy(x, t) + t * (1 - t) * self.network(x, t)[:, 0]
 
     def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """See `Interpolation`."""
@@ -69,6 +88,9 @@ class Diffusion(Interpolation):
         base_std: deviation of the normal base.
     """
 
+    start_log_z = 0.0
+    """The energies are normalised."""
+
     def __init__(self, target: GaussianMixture, base_std: float):
         super().__init__()
         self.target, self.base_std = target, base_std
@@ -79,7 +101,7 @@ class Diffusion(Interpolation):
         away, variance = self._at(x, t)
         growth = 2 * t[:, None] * self._gap
         squares = away.square().sum(2)
-        shares = (self.target.weights.to(x.dtype).log() - squares / (2 * variance)).softmax(1)
+        shares = (self.target.weights.to(x).log() - squares / (2 * variance)).softmax(1)
         moving = (away * self.target.means(x)).sum(2) / variance
         change = self.target.dim * growth / (2 * variance) - moving - squares * growth / (2 * variance.square())
         return (shares * change).sum(1), (shares[..., None] * away).sum(1) / variance
@@ -87,7 +109,7 @@ class Diffusion(Interpolation):
     def energy(self, x: Tensor, t: Tensor) -> Tensor:
         """f_t(x) [n] at t [n], normalised: its Boltzmann density integrates to 1."""
         away, variance = self._at(x, t)
-        terms = self.target.weights.to(x.dtype).log() - away.square().sum(2) / (2 * variance)
+        terms = self.target.weights.to(x).log() - away.square().sum(2) / (2 * variance)
         return self.target.dim / 2 * (2 * pi * variance[:, 0]).log() - terms.logsumexp(1)
 
     def _at(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,6 +132,11 @@ class OverRho(Interpolation):
     def __init__(self, log_volume: Energy, largest: float):
         super().__init__()
         self.log_volume, self.largest = log_volume, largest
+        self.start_log_z = log_volume.dim / 2 * log(2 * pi)
+
+    def energy(self, x: Tensor, t: Tensor) -> Tensor:
+        """See `Interpolation`."""
+        return x.square().sum(1) / 2 - self.largest * t * self.log_volume(x)
 
     def derivatives(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """See `Interpolation`."""

@@ -45,7 +45,7 @@ def look(
         found["hausdorff"] = metrics.hausdorff(target.modes, x)
         found["mode_shares"] = metrics.mode_shares(target.modes, x)
     if isinstance(target, GaussianMixture):
-        y = target.sample(draws, noise)
+        y = target.sample(draws, noise).to(x)
         log_q, energy = flow.log_density(y), target(y)
         found["forward_kl"] = metrics.forward_kl(log_q, energy)
         found["forward_ess"] = metrics.forward_ess(log_q, energy)

@@ -61,7 +61,7 @@ def continuity_loss(
     with torch.no_grad():
         for i, end in enumerate(ends):
             found = way(field, z[i :: len(ends)], steps, end, rule)
-            at = torch.linspace(0, end, steps + 1, dtype=z.dtype)
+            at = torch.linspace(0, end, steps + 1, dtype=z.dtype, device=z.device)
             for j in range(thin):
                 taken = found[j::thin, j::thin]
                 points.append(taken.flatten(0, 1))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 def hausdorff(modes: Tensor, samples: Tensor) -> float:
     """The largest distance from a mode, [m, K], to its nearest sample, [n, K]: eq. 23."""
-    return float(torch.cdist(modes.to(samples.dtype), samples).min(1).values.max())
+    return float(torch.cdist(modes.to(samples), samples).min(1).values.max())
 
 
 def reverse_kl(log_q: Tensor, energy: Tensor) -> float:
@@ -36,7 +36,7 @@ def forward_ess(log_q: Tensor, energy: Tensor) -> float:
 
 def mode_shares(modes: Tensor, samples: Tensor) -> list[float]:
     """The share of samples, [n, K], nearest to each mode, [m, K]."""
-    nearest = torch.cdist(samples, modes.to(samples.dtype)).argmin(1)
+    nearest = torch.cdist(samples, modes.to(samples)).argmin(1)
     return [float(share) for share in torch.bincount(nearest, minlength=len(modes)).double() / len(samples)]
 
 

@@ -110,6 +110,11 @@ class KernelMLPs(nn.Module):
         return cls(weights, [torch.zeros(kernels, 1, units) for _, units in pairs], span)
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.centres.device
+
+    @property
     def at_once(self) -> int:
         """Points whose divergence is taken at once: from three hidden layers on a point has kernels · K tangents."""
         if len(self.weights) <= 3:

@@ -53,15 +53,24 @@ class Between:
                 self.base.dim, 1, width=recipe.width, layers=recipe.layers, kernels=recipe.kernels, noise=noise
             )
             return Trainable(self.base, self.target, network)
-        if recipe.interpolation == "linear":
-            return Linear(self.base, self.target)
-        if recipe.interpolation == "diffusion" and isinstance(self.target, GaussianMixture) and self.base.p == 2:
-            return Diffusion(self.target, self.base.std)
-        raise UsageError(
-            f"interpolation: got {recipe.interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}, the last "
-            "one of a Gaussian mixture",
-            "use interpolation=trainable",
-        )
+        return between(self.base, self.target, recipe.interpolation)
+
+
+def between(base: GeneralisedGaussian, target: Energy, name: str) -> Interpolation:
+    """An interpolation without networks, by its name.
+
+    Raises:
+        UsageError: no such name, or a diffusion of what is no Gaussian mixture.
+    """
+    if name == "linear":
+        return Linear(base, target)
+    if name == "diffusion" and isinstance(target, GaussianMixture) and base.p == 2:
+        return Diffusion(target, base.std)
+    raise UsageError(
+        f"interpolation: got {name!r}, expected one of {', '.join(INTERPOLATIONS)}, the last one of a Gaussian "
+        "mixture",
+        "use interpolation=trainable",
+    )
 
 
 def problem_named(name: str, base_std: float | None = None) -> Between:

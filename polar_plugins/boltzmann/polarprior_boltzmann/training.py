@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import Energy
 from polarprior_boltzmann.flow import Flow
-from polarprior_boltzmann.interpolations import Interpolation
+from polarprior_boltzmann.interpolations import Interpolation, Trainable
 from polarprior_boltzmann.losses import continuity_loss, reverse_kl_loss
 from polarprior_boltzmann.networks import KernelMLPs, OfTime
 from polarprior_boltzmann.recipe import Recipe
@@ -87,16 +87,17 @@ class Training:
     Args:
         problem: what it is trained for.
         recipe: how.
+        device: where; what is random is drawn on the CPU, so that it is the same everywhere.
 
     Attributes:
         done: iterations so far.
         loss: of the last one; NaN before the first.
     """
 
-    def __init__(self, problem: Problem, recipe: Recipe):
+    def __init__(self, problem: Problem, recipe: Recipe, device: torch.device | str = "cpu"):
         self.problem, self.recipe = problem, recipe
         self._noise = torch.Generator().manual_seed(recipe.seed)
-        self._networks = Networks(problem, recipe, self._noise)
+        self._networks = Networks(problem, recipe, self._noise).to(device)
         self._adam = torch.optim.Adam(self._networks.parameters(), recipe.rate)
         self.done = 0
         self.loss = float("nan")
@@ -111,6 +112,17 @@ class Training:
         """V as it is now."""
         return self._networks.field
 
+    @property
+    def constant(self) -> OfTime | None:
+        """C as it is now; None with reverse KL, which learns none."""
+        return getattr(self._networks, "constant", None)
+
+    @property
+    def f_theta(self) -> KernelMLPs | None:
+        """The network of a trainable interpolation as it is now; None where that is another."""
+        family = getattr(self._networks, "interpolation", None)
+        return family.network if isinstance(family, Trainable) else None
+
     def flow(self, end: float = 1.0) -> Flow:
         """The flow as it is now, to the time `end`."""
         return Flow(self.problem.base, self.field, end)
@@ -124,7 +136,7 @@ class Training:
         recipe, networks = self.recipe, self._networks
         for group in self._adam.param_groups:
             group["lr"] = recipe.rate * cos(pi / 2 * self.done / recipe.iterations)
-        z = self.problem.base.sample(recipe.batch, self._noise)
+        z = self.problem.base.sample(recipe.batch, self._noise).to(self.field.device)
         if recipe.loss == "continuity":
             loss = continuity_loss(
                 networks.field,

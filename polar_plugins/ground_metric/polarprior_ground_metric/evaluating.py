@@ -77,9 +77,8 @@ def _eer(metric: MultiLevelMetric, probes: Labelled, gallery: Labelled | None, _
     """All pairs of a probe and one of the gallery; of the probes alone each pair once, and none with itself."""
     mine = metric.transform(probes.signatures)
     others = mine if gallery is None else metric.transform(gallery.signatures)
-    distances = all_pairs(mine, others, metric.gamma_)
     own = [solve(each, each, metric.gamma_).value / 2 for each in (mine, others)]
-    distances = (distances - own[0][:, None] - own[1]).cpu().numpy()
+    distances = (all_pairs(mine, others, metric.gamma_) - own[0][:, None] - own[1]).cpu().numpy()
     same = probes.labels[:, None] == (probes if gallery is None else gallery).labels
     if gallery is None:
         once = np.triu_indices(len(same), 1)
