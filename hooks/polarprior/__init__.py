@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polarprior.api.banks import calibrate as calibrate
     from polarprior.api.banks import verify as verify
     from polarprior.api.draws import log_volume as log_volume
+    from polarprior.api.draws import measure as measure
     from polarprior.api.draws import modes as modes
     from polarprior.api.draws import pick as pick
     from polarprior.api.draws import sample as sample

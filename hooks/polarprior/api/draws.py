@@ -29,6 +29,8 @@ from polarprior.generator import as_seeds
 from polarprior.host import Host, default_host
 from polarprior.samplers.contract import OF_THE_LAW, SAMPLERS, SamplerOptions
 from polarprior.strength import check_strength
+from polarprior.sweeps.comparing import Comparison
+from polarprior.sweeps.model_metrics import Figures, measured_model
 from polarprior.sweeps.modes import Modes, ModesOptions, found_modes
 from polarprior.sweeps.picks import Pick, PickOptions, picked
 from polarprior.sweeps.samples import Samples, draw_samples
@@ -167,6 +169,32 @@ def tune(
         PolarPriorError: no rho inside the limits reaches the target.
     """
     return tuned(host or default_host(), generator, bank, options, tried)
+
+
+@checked(
+    generator=GENERATOR,
+    comparison=instance("polarprior.sweeps.comparing:Comparison", "use pp.Comparison('images')"),
+    label=LABEL.or_none(),
+    host=HOST,
+)
+def measure(
+    generator: Generator, comparison: Comparison, *, label: int | None = None, host: Host | None = None
+) -> Figures:
+    """Compare a model as it is with real images, without a bank, as `polarprior measure` does.
+
+    Args:
+        generator: the model; of one with an encoder the reconstructions of the images are measured too.
+        comparison: real images, metrics, spaces, and how many draws.
+        label: the class of the draws, of a class-conditional model.
+        host: the plugins to ask; the installed ones where None.
+
+    Returns:
+        By space and metric a figure: ``.value`` and ``.deviation``.
+
+    Raises:
+        UsageError: an argument out of range, no such metric or space, too few images.
+    """
+    return measured_model(host or default_host(), generator, comparison, label)
 
 
 @checked(

@@ -8,7 +8,7 @@ from copy import copy
 
 import click
 
-from polarprior.cli import bank, demo, draw, environment, modes, pick, run, score, sweep, train, tune
+from polarprior.cli import bank, demo, draw, environment, measure, modes, pick, run, score, sweep, train, tune
 from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
 from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
@@ -36,6 +36,7 @@ for command in (
     score.score,
     sweep.sweep,
     tune.tune,
+    measure.measure,
     modes.modes,
     pick.pick,
     demo.demo,

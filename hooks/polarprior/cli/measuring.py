@@ -31,7 +31,7 @@ def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=int,
             default=3,
             show_default=True,
-            help="Sets of draws, each from a part of the bank of its own, for error bars.",
+            help="Sets of draws, for error bars; of a bank each has a part of its own.",
         ),
         click.option("--samples", type=int, default=1000, show_default=True, help="Draws a set."),
         click.option(

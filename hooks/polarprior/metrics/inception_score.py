@@ -6,12 +6,15 @@ from torch import Tensor
 
 from polarprior.metrics.probabilities import log_probabilities
 
+SPLITS = 10
+"""Those that are usual; scores of fewer images a split are lower."""
+
 
 def inception_score(logits: Tensor) -> float:
     """exp of the mean Kullback-Leibler divergence of p(class | image) from p(class), natural logarithms.
 
-    Salimans et al. 2016, *Improved techniques for training GANs*, section 4, on all images at once (they average
-    over ten splits).
+    Salimans et al. 2016, *Improved techniques for training GANs*, section 4, on all images at once; see
+    `inception_scores` for the average over ten splits that is usual.
 
     Args:
         logits: of a classifier, [n, classes]; Inception's for the name to be right.
@@ -22,6 +25,13 @@ def inception_score(logits: Tensor) -> float:
     Raises:
         UsageError: logits that aren't finite, [n, classes].
     """
-    log_p = log_probabilities(logits)
-    p = log_p.exp()
-    return float((p * (log_p - p.mean(0).log())).nansum(1).mean().exp())
+    return inception_scores(logits, 1)[0]
+
+
+def inception_scores(logits: Tensor, splits: int = SPLITS) -> list[float]:
+    """Split the images, one part after the other: the `inception_score` of each part."""
+    found = []
+    for log_p in log_probabilities(logits).tensor_split(splits):
+        p = log_p.exp()
+        found.append(float((p * (log_p - p.mean(0).log())).nansum(1).mean().exp()))
+    return found

@@ -72,7 +72,7 @@ METRICS: dict[str, Metric] = {
     "transport": _transport,
 }
 """By their names on the command line. `is` is of the classifier ``SPACE-logits``, and needs no real images."""
-SCORE = "is"
+SCORE, SCORE_NAME = "is", "inception score"
 PATHS = {"ppl": False, "ppl-w": True}
 """Perceptual path lengths, of latents and of styles: they need no real images either."""
 
@@ -165,7 +165,7 @@ class Judge:
     def _values(self, space: str, features: dict[str, Tensor]) -> dict[str, float]:
         values = self._compared(self.real[space], features[space])
         if space in self._logits:
-            values["inception score"] = inception_score(features[f"{space}-logits"])
+            values[SCORE_NAME] = inception_score(features[f"{space}-logits"])
         return values
 
     def _compared(self, real: Real, generated: Tensor) -> dict[str, float]:

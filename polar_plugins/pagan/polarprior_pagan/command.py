@@ -41,6 +41,12 @@ _of_recipe = recipe_options(Recipe)
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, readable=False), help="The model's file.")
 @_of_recipe("--size", type=int, help="Pixels a side: 16, 32 or 64.")
+@click.option(
+    "--crop",
+    type=click.IntRange(1),
+    help="Pixels a side of the square that is taken from the middle of each image, such as 178 of CelebA's 178 x "
+    "218; the whole image if not given.",
+)
 @click.option("--channels", type=click.Choice(["1", "3"]), help="1 for grey, 3 for colour; as the images are.")
 @click.option("--space", help="Where the Frechet distance is taken; the classifier's, or pixel where there is none.")
 @_of_recipe("--latent-dim", type=click.IntRange(1, 4096), help="Numbers in a latent.")
@@ -52,7 +58,17 @@ _of_recipe = recipe_options(Recipe)
     type=str,
     help="How the discriminator is shown two images: side by side (width), as channels, or one by one (siamese).",
 )
-@_of_recipe("--matching", type=str, help="gan, saturating, wasserstein, kl, reverse-kl, pearson, hellinger, ...")
+@_of_recipe(
+    "--matching",
+    type=str,
+    help="gan, wasserstein, or an f-divergence: kl, reverse-kl, pearson, hellinger, jensen-shannon, gan-divergence.",
+)
+@_of_recipe(
+    "--maker",
+    type=str,
+    help="What generator and encoder minimise: non-saturating, or minimax, the discriminators' loss with its sign "
+    "turned.",
+)
 @_of_recipe("--reconstruction", type=str, help="pairs, judged; l1, the mean absolute difference.")
 @_of_recipe("--l1", type=click.FloatRange(0, min_open=True), help="Weight of that difference.")
 @_of_recipe("--augment", type=str, help="shift, flip, contrast, none, or torch:MODULE:FUNCTION.")
@@ -75,7 +91,15 @@ _of_recipe = recipe_options(Recipe)
 @_of_recipe("--patience", type=click.IntRange(0), help="Iterations without a lower distance that end it; 0: none do.")
 @_of_recipe("--seed", type=click.IntRange(0, 2**63 - 1))
 @click.option("--device", help="Torch device; CUDA where there is one, else the CPU.")
-def pagan(data: Path, out: Path, channels: str | None, space: str | None, device: str | None, **given: Any) -> None:
+def pagan(
+    data: Path,
+    out: Path,
+    crop: int | None,
+    channels: str | None,
+    space: str | None,
+    device: str | None,
+    **given: Any,
+) -> None:
     """A generator with an encoder, trained on --data.
 
     OUT.training holds what an interrupted training goes on from: type the same command again. OUT.jsonl has a line
@@ -93,7 +117,7 @@ def pagan(data: Path, out: Path, channels: str | None, space: str | None, device
     out = file_to_write(out, "digits")
     recipe = _recipe(given)
     augment = named(recipe.augment)
-    images = open_data(data, recipe.size, None if channels is None else int(channels))
+    images = open_data(data, recipe.size, None if channels is None else int(channels), crop)
     recipe = replace(recipe, channels=images.held.pixels.shape[-1])
     where = torch_device(device)
     training = Training(images.training.pixels, recipe, augment, where)

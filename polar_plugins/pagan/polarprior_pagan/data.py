@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from polarprior.plugin import Reference, UsageError, open_reference
 
 HELD_SHARE, HELD_MOST = 0.1, 5000
@@ -44,13 +45,48 @@ class Data:
     held: Images
 
 
-def open_data(path: Path, size: int, channels: int | None = None) -> Data:
+class Cropped(Reference):
+    """Images, of which the middle is looked at alone.
+
+    Args:
+        whole: the images.
+        side: pixels of the square in their middle.
+    """
+
+    def __init__(self, whole: Reference, side: int):
+        super().__init__(whole.path)
+        self._whole, self._side = whole, side
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def picture(self, index: int) -> Image.Image:
+        """The middle of one; UsageError where it is smaller than the square."""
+        image = self._whole.picture(index)
+        if min(image.size) < self._side:
+            raise UsageError(
+                f"crop: got {self._side}, but {self.name(index)} of {self.path} is {image.width} x {image.height}",
+                f"use crop={min(image.size)}",
+            )
+        left, top = ((length - self._side) // 2 for length in image.size)
+        return image.crop((left, top, left + self._side, top + self._side))
+
+    def name(self, index: int) -> str:
+        """See `Reference`."""
+        return self._whole.name(index)
+
+    def labels(self) -> np.ndarray | None:
+        """See `Reference`."""
+        return self._whole.labels()
+
+
+def open_data(path: Path, size: int, channels: int | None = None, crop: int | None = None) -> Data:
     """What `open_images` reads, held-out images apart: always the same ones.
 
     Raises:
         UsageError: too few images, and what `open_images` raises.
     """
-    images = open_images(path, size, channels)
+    images = open_images(path, size, channels, crop)
     if len(images) < FEWEST:
         raise UsageError(f"data: {path} has {len(images)} images, expected {FEWEST} or more", "name more of them")
     order = np.random.default_rng(0).permutation(len(images))
@@ -58,7 +94,7 @@ def open_data(path: Path, size: int, channels: int | None = None) -> Data:
     return Data(images.part(np.sort(order[held:])), images.part(np.sort(order[:held])))
 
 
-def open_images(path: Path, size: int, channels: int | None = None) -> Images:
+def open_images(path: Path, size: int, channels: int | None = None, crop: int | None = None) -> Images:
     """Images of `size` pixels a side, resized where they have another size.
 
     Args:
@@ -66,9 +102,10 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
             one such file; or any other images, see `polarprior.open_reference`.
         size: pixels a side.
         channels: 1 or 3; those of the first image if None.
+        crop: pixels a side of the square in the middle of an image that is taken; all of it if None.
 
     Raises:
-        UsageError: nothing there, or images that are not square.
+        UsageError: nothing there; images that are not square and not cropped, or smaller than the crop.
         PolarPriorError: a file that is damaged.
     """
     files = [path]
@@ -77,7 +114,7 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
         files = sorted(path.glob("data_batch_*.bin")) or [each for each in mnist if each.is_file()][:1] or files
     pixels, labels = [], []
     for file in files:
-        reference = open_reference(file)
+        reference = open_reference(file) if crop is None else Cropped(open_reference(file), crop)
         channels = channels or (1 if reference.picture(0).mode in GREY else 3)
         pixels.append(_resized(reference, channels, size))
         found = reference.labels()
@@ -87,4 +124,8 @@ def open_images(path: Path, size: int, channels: int | None = None) -> Images:
 
 
 def _resized(reference: Reference, channels: int, size: int) -> np.ndarray:
-    return np.concatenate(list(reference.pixel_batches(channels, (size, size))))
+    try:
+        return np.concatenate(list(reference.pixel_batches(channels, (size, size))))
+    except UsageError as error:  # an image that is not square
+        side = min(reference.picture(0).size)
+        raise UsageError(error.message, f"take the middle of each image: crop={side}") from error

@@ -54,6 +54,7 @@ def losses(
     the two alone: their sum, with that term once, has the same gradients.
     """
     matching = MATCHINGS[recipe.matching]
+    made_better = matching.makers[recipe.maker]
     z = torch.randn(len(x), recipe.latent_dim, generator=noise).to(x)
     encoded = networks.encoder.draw(x, noise)
     made, again = networks.generator(torch.cat([z, encoded])).chunk(2)
@@ -69,7 +70,7 @@ def losses(
     for judge, real, fake in games:
         of_fake = judge(*fake)
         of_judges = of_judges + matching.judge(judge(*real), of_fake)
-        of_makers = of_makers + matching.maker(of_fake)
+        of_makers = of_makers + made_better(of_fake)
         if recipe.matching == "wasserstein":
             # the (x', y') of eq. 38 and 39 is of another image: with the same x both equations would be one
             others = tuple(each.roll(1, 0) for each in fake)

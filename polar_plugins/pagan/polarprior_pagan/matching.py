@@ -11,17 +11,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+NON_SATURATING, MINIMAX = MAKERS = "non-saturating", "minimax"
+
 
 class Matching(NamedTuple):
     """A game.
 
     Attributes:
         judge: (logits of real ones [n], of made ones [m]) to the discriminator's loss.
-        maker: logits of made ones to the loss of whoever makes them.
+        makers: by name, logits of made ones to the loss of whoever makes them: ``minimax`` is the discriminator's
+            loss with its sign turned, ``non-saturating`` raises the discriminator's output instead, whose slope does
+            not vanish where the discriminator is sure (Nowozin et al. 2016, section 3.2).
     """
 
     judge: Callable[[Tensor, Tensor], Tensor]
-    maker: Callable[[Tensor], Tensor]
+    makers: dict[str, Callable[[Tensor], Tensor]]
 
 
 class Divergence(NamedTuple):
@@ -77,7 +81,10 @@ f(1) = 0: 2 JS, as eq. 1 has it without its constant."""
 def _of(divergence: Divergence) -> Matching:
     return Matching(
         lambda real, made: divergence.conjugate(made).mean() - divergence.output(real).mean(),
-        lambda made: -divergence.conjugate(made).mean(),
+        {
+            NON_SATURATING: lambda made: -divergence.output(made).mean(),
+            MINIMAX: lambda made: -divergence.conjugate(made).mean(),
+        },
     )
 
 
@@ -87,9 +94,15 @@ def _judge(real: Tensor, made: Tensor) -> Tensor:
 
 
 MATCHINGS = {
-    "gan": Matching(_judge, lambda made: softplus(-made).mean()),
-    "saturating": Matching(_judge, lambda made: -softplus(made).mean()),
-    "wasserstein": Matching(lambda real, made: made.mean() - real.mean(), lambda made: -made.mean()),
+    "gan": Matching(
+        _judge,
+        {NON_SATURATING: lambda made: softplus(-made).mean(), MINIMAX: lambda made: -softplus(made).mean()},
+    ),
+    "wasserstein": Matching(
+        lambda real, made: made.mean() - real.mean(),
+        dict.fromkeys((NON_SATURATING, MINIMAX), lambda made: -made.mean()),
+    ),
     **{name: _of(divergence) for name, divergence in DIVERGENCES.items()},
 }
-"""By name: Algorithm 1's -log D; eq. 14 to 17 as printed, log(1 - D); eq. 37; eq. 30 to 35."""
+"""By name. With ``gan`` the non-saturating maker is Algorithm 1's -log D, and minimax that of eq. 14 to 17 as
+printed, log(1 - D); eq. 37; eq. 30 to 35."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from polarprior_pagan.classifier import Classifier
+from polarprior_pagan.matching import MINIMAX, NON_SATURATING
 from polarprior_pagan.networks import Encoder, Generator, OfImages
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
@@ -69,7 +70,7 @@ class Model:
 
 
 def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Model:
-    recipe = Recipe(**about["recipe"])
+    recipe = _recipe(about["recipe"])
 
     def part(name: str, make: Any) -> Any:
         head = f"{name}."
@@ -86,6 +87,15 @@ def _made(path: Path, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         None if classes is None else part("classifier", lambda: Classifier(*shape, classes)),
         dict(about["metrics"]),
     )
+
+
+def _recipe(said: Mapping[str, Any]) -> Recipe:
+    """As a file has it; files of before there were two makers had one with each matching."""
+    if "maker" in said:
+        return Recipe(**said)
+    if said["matching"] == "saturating":
+        return Recipe(**{**said, "matching": "gan", "maker": MINIMAX})
+    return Recipe(**said, maker=NON_SATURATING if said["matching"] == "gan" else MINIMAX)
 
 
 def plain(network: nn.Module) -> nn.Module:

@@ -25,6 +25,7 @@ class Recipe:
         pairs: how the discriminator of pairs sees them, one of `PAIRS`.
         matching: one of `polarprior_pagan.matching.MATCHINGS`; ``wasserstein`` has gradient penalties in place of
             spectral norms.
+        maker: what generator and encoder minimise, one of `polarprior_pagan.matching.MAKERS`.
         reconstruction: ``pairs``, judged; ``l1``, the mean absolute difference times `l1`.
         l1: that factor.
         augment: one of `polarprior_training.augmentations.AUGMENTATIONS`, or ``torch:MODULE:FUNCTION``.
@@ -48,6 +49,7 @@ class Recipe:
     deep: bool = False
     pairs: str = "width"
     matching: str = "gan"
+    maker: str = "non-saturating"
     reconstruction: str = "pairs"
     l1: float = 10.0
     augment: str = "shift"
@@ -65,12 +67,13 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        from polarprior_pagan.matching import MATCHINGS
+        from polarprior_pagan.matching import MAKERS, MATCHINGS
 
         for name, value, known in (
             ("size", self.size, SIZES),
             ("pairs", self.pairs, PAIRS),
             ("matching", self.matching, tuple(MATCHINGS)),
+            ("maker", self.maker, MAKERS),
             ("reconstruction", self.reconstruction, RECONSTRUCTIONS),
         ):
             if value not in known:

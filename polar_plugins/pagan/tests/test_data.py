@@ -49,3 +49,21 @@ def test_other_labels_are_other_images(idx):
     images = open_images(idx, 16)
     assert images.digest() != replace(images, labels=1 - images.labels).digest()
     assert images.digest() == open_images(idx, 16).digest()
+
+
+def test_the_middle_of_images_of_any_shape(tmp_path):
+    """As CelebA's, 178 x 218, and some of another size among them."""
+    for index, (width, height) in enumerate([(178, 218), (218, 178), (200, 200)]):
+        pixels = np.zeros((height, width, 3), np.uint8)
+        top, left = (height - 160) // 2, (width - 160) // 2
+        pixels[top : top + 160, left : left + 160] = 10 * (index + 1)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    found = open_images(tmp_path, 16, crop=160)
+    assert found.pixels.shape == (3, 16, 16, 3)
+    assert [sorted(np.unique(each)) for each in found.pixels] == [[10], [20], [30]]
+    with pytest.raises(UsageError, match=r"crop: got 190, but 0\.png of .* is 178 x 218") as refused:
+        open_images(tmp_path, 16, crop=190)
+    assert refused.value.hint == "use crop=178"
+    with pytest.raises(UsageError, match="is 178 x 218") as refused:
+        open_images(tmp_path, 16)
+    assert refused.value.hint == "take the middle of each image: crop=178"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from polarprior_pagan.losses import Networks, losses
-from polarprior_pagan.matching import DIVERGENCES, MATCHINGS
+from polarprior_pagan.matching import DIVERGENCES, MAKERS, MATCHINGS
 from polarprior_pagan.penalty import gradient_penalty
 from polarprior_pagan.recipe import Recipe
 from polarprior_training.augmentations import AUGMENTATIONS, flip, shift
@@ -34,11 +34,11 @@ def parts(networks, x):
     return networks.generator(z), encoded, networks.generator(encoded), z
 
 
-@pytest.mark.parametrize("matching", ["gan", "saturating"])
-def test_gradients_are_those_of_the_losses_term_by_term(matching):
+@pytest.mark.parametrize("maker", MAKERS)
+def test_gradients_are_those_of_the_losses_term_by_term(maker):
     """Equations 14 to 17 as printed, log(1 - D), and Algorithm 1's -log D, with D the logistic function; the
     gradient of G is that of its own two terms, E's of its own, though they are taken of one sum."""
-    networks, recipe = small(matching=matching)
+    networks, recipe = small(maker=maker)
     x = torch.rand(4, 1, 16, 16, generator=noise(1)).double() * 2 - 1
     of_judges, of_makers = losses(networks, recipe, x, AUGMENTATIONS["none"], noise())
     of_g, of_e = list(networks.generator.parameters()), list(networks.encoder.parameters())
@@ -53,7 +53,7 @@ def test_gradients_are_those_of_the_losses_term_by_term(matching):
             (networks.of_pairs, (x, again)),
         )
     )
-    term = (lambda d: (1 - d).log().mean()) if matching == "saturating" else (lambda d: -d.log().mean())
+    term = (lambda d: (1 - d).log().mean()) if maker == "minimax" else (lambda d: -d.log().mean())
     theirs = [
         *torch.autograd.grad(term(d_x) + term(d_xx), of_g, retain_graph=True),  # (15), or L_g
         *torch.autograd.grad(term(d_z) + term(d_xx), of_e, retain_graph=True),  # (17), or L_e
@@ -103,10 +103,11 @@ def test_conjugates_are_those_of_a_numerical_maximisation(name):
 def test_games_of_float32_stay_finite_where_a_discriminator_is_sure(name):
     for value in (-40.0, 18.0, 40.0):
         logits = torch.tensor([value], requires_grad=True)
-        loss = MATCHINGS[name].judge(-logits, logits) + MATCHINGS[name].maker(logits)
-        (slope,) = torch.autograd.grad(loss, logits)
-        assert bool(loss.isfinite())
-        assert bool(slope.isfinite().all())
+        for maker in MATCHINGS[name].makers.values():
+            loss = MATCHINGS[name].judge(-logits, logits) + maker(logits)
+            (slope,) = torch.autograd.grad(loss, logits)
+            assert bool(loss.isfinite())
+            assert bool(slope.isfinite().all())
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
@@ -140,7 +141,22 @@ def test_f_games_are_two_sides_of_one_value():
         game, of = MATCHINGS[name], DIVERGENCES[name]
         value = of.output(real).mean() - of.conjugate(made).mean()
         torch.testing.assert_close(game.judge(real, made), -value)
-        torch.testing.assert_close(game.maker(made), value - of.output(real).mean())
+        torch.testing.assert_close(game.makers["minimax"](made), value - of.output(real).mean())
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_both_makers_raise_the_logit_and_where_the_laws_agree_by_the_same(name):
+    """T = f'(1) is where p / q = 1; there f*(T) and T have the same slope in the logit, since f*' = p / q."""
+    game, of = MATCHINGS[name], DIVERGENCES[name]
+    ratio = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    (at_one,) = torch.autograd.grad(of.f(ratio), ratio)
+    logits = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
+    balanced = logits[(of.output(logits) - at_one).abs().argmin()]
+    for value, agree in ((balanced, True), (balanced - 1, False), (balanced + 1, False)):
+        logit = value.reshape(1).clone().requires_grad_()
+        slopes = [torch.autograd.grad(maker(logit), logit)[0] for maker in game.makers.values()]
+        assert bool((torch.cat(slopes) < 0).all())
+        assert torch.isclose(slopes[0], slopes[1], rtol=1e-2).item() == agree
 
 
 def test_the_penalty_of_a_linear_critic_of_norm_1_is_0():

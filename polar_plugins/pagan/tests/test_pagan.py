@@ -18,8 +18,9 @@ from PIL import Image
 from polarprior.plugin import PolarPriorError
 from polarprior.testing import GeneratorPluginTests, main
 from polarprior_pagan import classifier
+from polarprior_pagan.data import open_images
 from polarprior_pagan.generator import SHIPPED
-from polarprior_pagan.model_file import Model, model_of
+from polarprior_pagan.model_file import FORMAT, Model, model_of
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
 from polarprior_training.augmentations import AUGMENTATIONS
@@ -281,3 +282,35 @@ def test_the_shipped_digits_come_back():
     classify = pp.FeatureMap("classes", generator.network["classifier"])
     assert float((classify(images).argmax(1) == classify(again).argmax(1)).double().mean()) > 0.5
     assert float((classify(images).argmax(1) == classify(again.flip(0)).argmax(1)).double().mean()) < 0.3
+
+
+def test_files_of_before_there_were_two_makers_open(model_path, tmp_path):
+    from polarprior_training.described_file import open_described, save_described
+
+    about, tensors = open_described(model_path, FORMAT, "", "")
+    recipe = {name: value for name, value in about["recipe"].items() if name != "maker"}
+    for matching, now in (
+        ("gan", ("gan", "non-saturating")),
+        ("saturating", ("gan", "minimax")),
+        ("kl", ("kl", "minimax")),
+    ):
+        path = tmp_path / f"{matching}.safetensors"
+        save_described(path, FORMAT, {**about, "recipe": {**recipe, "matching": matching}}, tensors)
+        found = Model.open(path).recipe
+        assert (found.matching, found.maker) == now
+
+
+def test_measure_agrees_with_what_training_printed(model_path, idx, capsys):
+    """RID and agreement of the images that it is given; those of training are of others, and not rounded."""
+    from polarprior_pagan.looking import Judge, Looks
+
+    model, images = Model.open(model_path), open_images(idx, 16)
+    looks = Looks(images, Judge(model.classifier.features, model.classifier), AUGMENTATIONS["none"], SMALL.latent_dim)
+    expected = looks(model.generator, model.encoder)
+    words = ["measure", f"pagan:{model_path}", str(idx), "--metric-space", "classifier", "--metrics", "fid,is"]
+    assert main([*words, "--samples", "50", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["classifier"]
+    for name in ("rid", "agreement", "rmse"):
+        assert found[name]["value"] == pytest.approx(expected[name], rel=0.02)
+    assert found["rid"]["deviation"] == pytest.approx(expected["rid_deviation"], rel=0.1)
+    assert 1 <= found["inception score"]["value"] <= 2
