@@ -92,9 +92,31 @@ def test_more_claims_in_a_section_ask_for_more(claims):
 
 
 def test_holm(claims):
-    assert claims.holm([0.01, 0.04, 0.03]) == [True, False, False]
-    assert claims.holm([0.01, 0.02, 0.03]) == [True, True, True]
-    assert claims.holm([0.04, 0.9]) == [False, False]
+    def rejected(*p):
+        return [each <= level for each, level in zip(p, claims.holm_levels(p), strict=True)]
+
+    assert rejected(0.01, 0.04, 0.03) == [True, False, False]
+    assert rejected(0.01, 0.02, 0.03) == [True, True, True]
+    assert rejected(0.04, 0.9) == [False, False]
+    assert rejected(0.9, 0.026, 0.01, 0.01) == [False, False, True, True]
+
+
+def test_parts_of_one_claim_ask_nothing_of_another(claims):
+    """A claim of many parts, none of which is decided, counts as one."""
+    bare = of(claims, claims.Part("here", figure(0.5, 1.1, 0.4, 1.0, 0.6), 1))
+    many = of(claims, *[claims.Part("there", NOISE, 1)] * 50)
+    assert claims.Part("here", bare.parts[0].effect, 1).p() < 0.025
+    assert [each.word for each in claims.verdicts([bare, many])] == ["agrees", "undecided"]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 12])
+def test_no_claim_is_decided_by_many_parts_of_noise(claims, parts):
+    """At most 5% of claims about nothing are decided, whatever the number of their parts, up to chance."""
+    stream, wrong, tries = np.random.default_rng(parts), 0, 500
+    for _ in range(tries):
+        noise = [claims.Part("here", figure(*stream.normal(size=5)), 1) for _ in range(parts)]
+        wrong += word(claims, *noise) != "undecided"
+    assert wrong < 0.08 * tries
 
 
 def test_nothing_is_found_in_noise(claims):

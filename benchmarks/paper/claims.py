@@ -1,7 +1,8 @@
 """Claims of the paper, and the one verdict of each.
 
-A claim is one or more parts, each a figure of which the paper says which way it goes. A part is decided by the banks:
-by Student's t of their values, and among all parts of a section of the paper by Holm's procedure at `LEVEL`.
+A claim is one or more parts, each a figure of which the paper says which way it goes. A part is judged by the banks:
+by Student's t of their values. A claim agrees where all its parts do, and among all claims of a section of the paper
+Holm's procedure keeps the chance that one is decided wrongly below `LEVEL`.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ class Part(NamedTuple):
         return min(1.0, 2 * p) if self.chosen else p
 
     def holds(self) -> bool:
-        """Whether the mean lies where the claim has it."""
-        assert self.effect is not None  # else it is never decided
+        """Whether the mean lies where the claim has it; False where not all banks have it."""
+        if self.effect is None:
+            return False
         mean = self.effect["mean"]
         return bool(mean * self.expected > 0 if self.expected else abs(mean) < self.negligible)
 
@@ -106,30 +108,46 @@ def at_the_end(
 
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
-    """Judge claims, with Holm's procedure within a section."""
-    decided: dict[int, bool] = {}
+    """Judge claims, with Holm's procedure over the claims of a section."""
+    levels: dict[int, float] = {}
     for section in dict.fromkeys(claim.section for claim in claims):
-        own = [part for claim in claims if claim.section == section for part in claim.parts if part.effect]
-        decided |= dict(zip(map(id, own), holm([part.p() for part in own]), strict=True))
-    return [_verdict(claim, [decided.get(id(part), False) for part in claim.parts]) for claim in claims]
+        own = [claim for claim in claims if claim.section == section and claim.parts]
+        levels |= dict(zip(map(id, own), holm_levels([_p(claim.parts) for claim in own]), strict=True))
+    return [_verdict(claim, levels.get(id(claim), 0.0)) for claim in claims]
 
 
-def _verdict(claim: Claim, decided: Sequence[bool]) -> Verdict:
-    words = tuple(
-        (AGREES if part.holds() else DISAGREES) if sure else UNDECIDED
-        for part, sure in zip(claim.parts, decided, strict=True)
-    )
+def _p(parts: Sequence[Part]) -> float:
+    """How unlikely it is to decide a claim that is neither true nor false: the smaller p of two tests.
+
+    That it is true needs all its parts, so that the largest p of these counts (an intersection-union test, Berger
+    1982). That it is false needs one of them: the smallest p counts, times their number (Bonferroni).
+    """
+    true = max(part.p() if part.holds() else 1.0 for part in parts)
+    false = len(parts) * min(1.0 if part.holds() else part.p() for part in parts)
+    return min(true, false)
+
+
+def _verdict(claim: Claim, level: float) -> Verdict:
+    words = tuple(_word(part, level, len(claim.parts)) for part in claim.parts)
     against = [part for part, word in zip(claim.parts, words, strict=True) if word == DISAGREES]
     word = UNTESTED if not words else DISAGREES if against else AGREES if set(words) == {AGREES} else UNDECIDED
     telling = min(against, key=Part.p) if against else max(claim.parts, key=Part.p, default=None)
     return Verdict(claim, word, telling, words)
 
 
-def holm(p: Sequence[float]) -> list[bool]:
-    """Tell which of these hypotheses Holm's procedure rejects at `LEVEL`."""
-    rejected = [False] * len(p)
+def _word(part: Part, level: float, parts: int) -> str:
+    if part.holds():
+        return AGREES if part.p() <= level else UNDECIDED
+    return DISAGREES if parts * part.p() <= level else UNDECIDED
+
+
+def holm_levels(p: Sequence[float]) -> list[float]:
+    """Give each hypothesis the level that Holm's procedure at `LEVEL` compares its p with. Those behind the first that
+    is not rejected have its level, which they miss as well."""
+    levels = [0.0] * len(p)
+    going, level = True, 0.0
     for rank, place in enumerate(sorted(range(len(p)), key=lambda each: p[each])):
-        if p[place] > LEVEL / (len(p) - rank):
-            break
-        rejected[place] = True
-    return rejected
+        level = LEVEL / (len(p) - rank) if going else level
+        levels[place] = level
+        going = going and p[place] <= level
+    return levels
