@@ -142,8 +142,8 @@ def _word(part: Part, level: float, parts: int) -> str:
 
 
 def holm_levels(p: Sequence[float]) -> list[float]:
-    """Give each hypothesis the level that Holm's procedure at `LEVEL` compares its p with. Those behind the first that
-    is not rejected have its level, which they miss as well."""
+    """Give each hypothesis the level that Holm's procedure at `LEVEL` compares its p with. Those after the first that
+    is not rejected get its level, which they miss as well."""
     levels = [0.0] * len(p)
     going, level = True, 0.0
     for rank, place in enumerate(sorted(range(len(p)), key=lambda each: p[each])):
