@@ -33,13 +33,25 @@ from polarprior.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 HOST, KEPT = ROOT / "hooks" / "polarprior", Path(__file__).parent / "results" / "law_mutations.json"
-TESTS = ("weights", "limits", "support", "coupling", "law", "joint", "samplers", "geometry", "online", "sweeps")
+TESTS = (
+    "weights",
+    "limits",
+    "support",
+    "resolved_laws",
+    "coupling",
+    "law",
+    "joint",
+    "samplers",
+    "geometry",
+    "online",
+    "sweeps",
+)
 """Quick ones first."""
 NEAREST = {
     "law/support.py": ("support",),
     "law/geometry.py": ("geometry",),
-    "law/hold.py": ("online", "limits"),
-    "law/law.py": ("online", "joint", "geometry"),
+    "law/hold.py": ("resolved_laws", "online"),
+    "law/law.py": ("resolved_laws", "joint", "online"),
     "law/joint.py": ("joint",),
     "law/tilt.py": ("sweeps",),
     "samplers/bank_sampler.py": ("samplers", "joint"),
