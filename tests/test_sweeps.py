@@ -158,7 +158,7 @@ def test_what_is_no_reference_is_refused(stored, tmp_path):
     _, folder = stored
     with pytest.raises(UsageError, match=r"nothing.*, no such file"):
         open_reference(tmp_path / "nothing")
-    with pytest.raises(UsageError, match="is 6 x 4, the generator makes 5 x 5"):
+    with pytest.raises(UsageError, match="is 6 x 4, expected the shape of 5 x 5"):
         open_reference(folder / "images.npz").pixels([0], 1, (5, 5))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="has 0 images"):

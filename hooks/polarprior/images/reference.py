@@ -83,8 +83,8 @@ class Reference(ABC):
             height, width = size
             if image.size[0] * height != image.size[1] * width:
                 raise UsageError(
-                    f"images: image {index} of {self.path} is {image.size[0]} x {image.size[1]}, "
-                    f"the generator makes {width} x {height}",
+                    f"images: {self.name(index)} of {self.path} is {image.size[0]} x {image.size[1]}, "
+                    f"expected the shape of {width} x {height}",
                     "crop the images to that shape",
                 )
             if image.size != (width, height):

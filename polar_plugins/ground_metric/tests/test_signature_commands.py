@@ -102,7 +102,7 @@ def test_pictures_in_a_folder_a_class(tmp_path, capsys, described):
     assert (
         main(["ground-metric", "evaluate", str(tmp_path / "m"), str(tmp_path / "others"), "--protocol", "knn"]) == 2
     )
-    assert "is 6 x 6" in capsys.readouterr().err
+    assert "square.png" in capsys.readouterr().err
 
 
 WHOLE = {"points": np.ones((4, 2, 3)), "labels": np.array([0, 0, 1, 1])}
