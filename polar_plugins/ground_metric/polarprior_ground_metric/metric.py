@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,28 +13,14 @@ from polarprior.plugin import UsageError, torch_device
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
-from tqdm import tqdm
 
+from polarprior_ground_metric.choosing import Search, Tried
 from polarprior_ground_metric.distances import TOLERANCE, Tally, all_pairs
 from polarprior_ground_metric.held_out import HeldOut, voted
-from polarprior_ground_metric.learning import NEAR, Objective, descend, distances_to, neighbours
+from polarprior_ground_metric.learning import NEAR, distances_to
 from polarprior_ground_metric.levels import Levels, factor
 from polarprior_ground_metric.parameters import check_parameters
 from polarprior_ground_metric.signatures import Signatures
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One setting of the regularisers, on held-out signatures.
-
-    Attributes:
-        rho_0, rho_t: of eq. 12; None for M = I, and where the classes have no matrix of their own.
-        accuracy: of the best iterate, see `HeldOut.accuracy`.
-    """
-
-    rho_0: float | None
-    rho_t: float | None
-    accuracy: float
 
 
 class MultiLevelMetric(BaseEstimator):
@@ -76,6 +61,7 @@ class MultiLevelMetric(BaseEstimator):
     """
 
     scale_: float
+    gamma_: float
 
     def __init__(
         self,
@@ -128,7 +114,8 @@ class MultiLevelMetric(BaseEstimator):
         with Tally() as tally:
             self._scale(given[held.learnt], classes[held.learnt])
             self._stored, self._classes = Signatures(given.points / self.scale_, given.weights), classes
-            self.levels_ = self._chosen(held)
+            search = Search(self._stored, classes, held, self.gamma_, self.get_params())
+            self.levels_, self.tried_, self.chosen_ = search.best(len(self.classes_))
         self.unsolved_ = tally.missed / tally.problems
         return self
 
@@ -249,76 +236,6 @@ class MultiLevelMetric(BaseEstimator):
         nearest = between.masked_fill(classes[:, None] == classes, torch.inf).amin(1).clamp(min=0).mean()
         self.scale_ = float(nearest.clamp(min=1e-6 * mean).sqrt())
         self.gamma_ = self.smoothing * mean / self.scale_**2
-
-    def _chosen(self, held: HeldOut) -> Levels:
-        """The best matrices of all that are tried. Matrices of classes must be better by more than chance."""
-        start = Levels.start(len(self.classes_), self._stored.points)
-        plain = self._accuracy(start, held)
-        best, best_accuracy = start, plain
-        tried = [Tried(None, None, plain)]
-        chosen = tried[0]
-        with tqdm(disable=not self.progress, unit="round", total=self.rounds * self._candidates) as bar:
-            for rho_0 in self.rho_0:
-                levels, accuracy = self._learnt(start, plain, rho_0, None, held, bar)
-                tried.append(Tried(rho_0, None, accuracy))
-                if accuracy > best_accuracy:
-                    best, best_accuracy, chosen = levels, accuracy, tried[-1]
-            shared, floor = best, best_accuracy
-            weight = self.rho_0[0] if chosen.rho_0 is None else chosen.rho_0
-            chance = (floor * (1 - floor) / len(held.judged)) ** 0.5
-            for rho_t in self._of_classes:
-                levels, accuracy = self._learnt(shared, floor, weight, rho_t, held, bar)
-                tried.append(Tried(weight, rho_t, accuracy))
-                if accuracy > max(best_accuracy, floor + chance):
-                    best, best_accuracy, chosen = levels, accuracy, tried[-1]
-        self.tried_, self.chosen_ = tried, chosen
-        return best
-
-    @property
-    def _of_classes(self) -> Sequence[float]:
-        if self.new_classes:
-            return ()
-        return (1 / len(self.classes_),) if self.rho_t is None else self.rho_t
-
-    @property
-    def _candidates(self) -> int:
-        return len(self.rho_0) + len(self._of_classes)
-
-    def _learnt(
-        self,
-        levels: Levels,
-        accuracy: float,
-        rho_0: float,
-        rho_t: float | None,
-        held: HeldOut,
-        bar: Any,
-    ) -> tuple[Levels, float]:
-        """The best iterate from `levels` on, whose accuracy on what is held out is known, and its accuracy there."""
-        signatures, classes = self._stored[held.learnt], self._classes[held.learnt]
-        objective = Objective(self.mu, rho_0, rho_t, self.gamma_)
-        counts = classes.unique(return_counts=True)[1]
-        targets = min(self.targets, int(counts.min()) - 1)
-        impostors = min(self.impostors, len(classes) - int(counts.max()))
-        best, best_accuracy, waited = levels, accuracy, 0
-        for done in range(self.rounds):
-            between = distances_to(signatures, signatures, classes, levels, self.gamma_)
-            triplets = neighbours(between, classes, targets, impostors)
-            levels, value = descend(
-                signatures, classes, triplets, levels, objective, self.steps, done * self.steps, self.rate
-            )
-            accuracy = self._accuracy(levels, held)
-            bar.update()
-            bar.set_postfix_str(f"objective {value:.3f}, held-out accuracy {accuracy:.3f}")
-            waited = 0 if accuracy > best_accuracy else waited + 1
-            if accuracy > best_accuracy:
-                best, best_accuracy = levels, accuracy
-            if waited == self.patience:
-                bar.update(self.rounds - done - 1)
-                break
-        return best, best_accuracy
-
-    def _accuracy(self, levels: Levels, held: HeldOut) -> float:
-        return held.accuracy(self._stored, self._classes, levels, self.gamma_, self.n_neighbors)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "levels_"):
