@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from flows import FLOWS
 from matplotlib.figure import Figure
-from polarprior_boltzmann.energies import DoubleWell, four_gaussians, two_gaussians
+from polarprior_boltzmann.energies import DoubleWell
 from polarprior_boltzmann.flow import way
 from polarprior_boltzmann.flow_file import FlowFile
-from runs import FIG_11, FLOWS, KEPT, TABLE_2, WELLS, name_of_well
+from runs import KEPT
+from wells import FIG_11, OF_TABLE_2, WELLS, WIDE
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 POINTS, STEPS = 1500, 40
@@ -48,15 +50,19 @@ def main() -> None:
     _save(_on_a_line(3.0, -3.0, 0.5, 2.0, "Fig. 5: modes at equal distance and weight"), out / "figure-5.png")
     _save(_on_a_line(1.0, -4.0, 1 / 3, 2.0, "Fig. 6: a near mode and a far one"), out / "figure-6.png")
     _save(_potentials(), out / "figure-9.png")
-    wells = {mass: FLOWS / f"double-well-16-{mass:g}-trainable.safetensors" for mass in WELLS}
-    there = {mass: path for mass, path in wells.items() if path.exists()}
-    if there:
-        _save(_histograms(there), out / "figure-10.png")
+    wells = {
+        (how, mass): FLOWS / f"double-well-16-{mass:g}-{how}.safetensors"
+        for how in ("trainable", "reverse-kl")
+        for mass in WELLS
+    }
+    if all(path.exists() for path in wells.values()):
+        _save(_histograms(wells), out / "figure-10.png")
     else:
-        print("figure-10: no flow of a double well: `runs.py --full --only well`")
+        print("figure-10: flows of double wells are missing: `runs.py --full --only well`")
     runs = json.loads(KEPT.read_text())
-    losses = {f"N = {case[0]}, {case[2]}": runs.get(name_of_well(*case)) for case in FIG_11}
-    masses = {f"m = {case[1]:g}, batch {case[3]}": runs.get(name_of_well(*case)) for case in TABLE_2}
+    losses = {f"N = {case.points}, {case.loss}": runs.get(case.name) for case in FIG_11}
+    firsts = [*(cases[0] for cases in OF_TABLE_2.values()), WIDE]
+    masses = {f"m = {case.mass:g}, batch {case.batch}, {case.loss}": runs.get(case.name) for case in firsts}
     for name, curves in (("figure-11", losses), ("table-2", masses)):
         found = {label: run["curve"] for label, run in curves.items() if run is not None}
         for label in curves.keys() - found.keys():
@@ -66,8 +72,9 @@ def main() -> None:
 
 
 def _planar(found: FlowFile, title: str) -> Figure:
-    """Draws on their way, over the target, with the field."""
-    target = four_gaussians() if found.problem == "four-gaussians" else two_gaussians()
+    """Above the densities exp(-f_t), where the flow has learnt some; below draws on their way, over the target, with
+    the field."""
+    target, family = found.target(), found.interpolation() if found.constant is not None else None
     z = found.base.sample(POINTS, torch.Generator().manual_seed(0))
     with torch.no_grad():
         along = way(found.field, z, STEPS, rule="runge-kutta")
@@ -75,9 +82,18 @@ def _planar(found: FlowFile, title: str) -> Figure:
     plane = torch.cartesian_prod(grid, grid)
     arrows = torch.linspace(-SIDE, SIDE, 14)
     at = torch.cartesian_prod(arrows, arrows)
-    figure = Figure(figsize=(2.1 * len(TIMES), 2.5), layout="constrained")
+    rows = 1 if family is None else 2
+    figure = Figure(figsize=(2.1 * len(TIMES), 0.4 + 2.1 * rows), layout="constrained")
     figure.suptitle(title, fontsize=9)
-    for panel, t in zip(figure.subplots(1, len(TIMES)), TIMES, strict=True):
+    *above, below = figure.subplots(rows, len(TIMES), squeeze=False)
+    for panel, t in zip(above[0] if family is not None else (), TIMES, strict=family is not None):
+        with torch.no_grad():
+            energy = family.energy(plane, torch.full((len(plane),), t))
+        density = (energy.min() - energy).exp().reshape(161, 161).T
+        panel.contourf(grid, grid, density, levels=12, cmap="Oranges")
+        panel.set(xticks=[], yticks=[], aspect="equal")
+        panel.set_title(f"exp(-f), t = {t:g}", fontsize=8)
+    for panel, t in zip(below, TIMES, strict=True):
         density = (-target(plane)).exp().reshape(161, 161).T
         panel.contourf(grid, grid, density, levels=12, cmap="Blues")
         with torch.no_grad():
@@ -141,12 +157,13 @@ def _potentials() -> Figure:
     return figure
 
 
-def _histograms(there: dict[float, Path]) -> Figure:
-    """All coordinates of draws, over the density exp(-V) that a point by itself would have."""
+def _histograms(there: dict[tuple[str, float], Path]) -> Figure:
+    """All coordinates of draws, over the density exp(-V) that a point by itself would have. Above of the continuity
+    loss, below of reverse KL."""
     x = torch.linspace(-4, 4, 400)
-    figure = Figure(figsize=(2.4 * len(there), 2.4), layout="constrained")
-    panels = figure.subplots(1, len(there), squeeze=False)[0]
-    for panel, (mass, path) in zip(panels, there.items(), strict=True):
+    figure = Figure(figsize=(2.4 * len(WELLS), 4.6), layout="constrained")
+    panels = figure.subplots(2, len(WELLS)).flat
+    for panel, ((how, mass), path) in zip(panels, there.items(), strict=True):
         found = FlowFile.open(path)
         with torch.no_grad():
             z = found.base.sample(4096, torch.Generator().manual_seed(0))
@@ -154,7 +171,7 @@ def _histograms(there: dict[float, Path]) -> Figure:
         density = (-DoubleWell(16, mass).potential(x)).exp()
         panel.hist(draws.flatten().clamp(-4, 4).numpy(), bins=80, density=True, color="C1", alpha=0.6)
         panel.plot(x, density / (density.sum() * (x[1] - x[0])), lw=1)
-        panel.set_title(f"m = {mass:g}", fontsize=8)
+        panel.set_title(f"{'continuity' if how == 'trainable' else how}, m = {mass:g}", fontsize=8)
     return figure
 
 
