@@ -28,7 +28,7 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from law_mutants import MUTANTS, Mutant
+from law_mutants import MUTANTS, UNCHANGED, Mutant
 from polarprior.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -99,16 +99,6 @@ def run(mutant: Mutant | None, last: str = "") -> dict[str, Any]:
     return {"killed by": failed[1] if failed else "", "seconds": round(time.perf_counter() - began)}
 
 
-UNCHANGED = "no change"
-
-
-def name_of(mutant: Mutant | None) -> str:
-    """What its result is kept as."""
-    if mutant is None:
-        return UNCHANGED
-    return f"{mutant.file}: {mutant.old.strip()} -> {mutant.new.strip()}"
-
-
 def code() -> str:
     """Digest of what is mutated and of what should notice."""
     files = [HOST / file for file in sorted({mutant.file for mutant in MUTANTS})]
@@ -123,12 +113,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="Mutants at once.")
     asked = parser.parse_args()
     kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    known = {name_of(each) for each in (None, *MUTANTS)}
+    known = {UNCHANGED, *(each.name for each in MUTANTS)}
     found = {name: result for name, result in kept.items() if name in known}
     lock, now, untouched = Lock(), code(), {"killed by": "", "seconds": 0, "code": ""}
 
     def settle(mutant: Mutant | None) -> None:
-        name = name_of(mutant)
+        name = mutant.name if mutant else UNCHANGED
         before = found.get(name, untouched)
         if before["code"] == now:
             return
@@ -141,12 +131,12 @@ def main() -> int:
     settle(None)
     if found[UNCHANGED]["killed by"]:
         raise SystemExit(f"error: the tests fail without a change: {found[UNCHANGED]['killed by']}")
-    mutants = [each for each in MUTANTS if asked.only in name_of(each)]
+    mutants = [each for each in MUTANTS if asked.only in each.name]
     with ThreadPoolExecutor(asked.jobs) as pool:
         list(pool.map(settle, mutants))
-    alive = [each for each in mutants if not found[name_of(each)]["killed by"]]
+    alive = [each for each in mutants if not found[each.name]["killed by"]]
     for mutant in alive:
-        print(f"survives: {name_of(mutant)}{f' (equal: {mutant.equal})' if mutant.equal else ''}")
+        print(f"survives: {mutant.name}{f' (equal: {mutant.equal})' if mutant.equal else ''}")
     print(f"{len(mutants)} mutants, {len(alive)} survive")
     return int(any(not mutant.equal for mutant in alive))
 

@@ -23,7 +23,14 @@ class Mutant(NamedTuple):
     new: str
     equal: str = ""
 
+    @property
+    def name(self) -> str:
+        """What its result is kept as."""
+        return f"{self.file}: {self.old.strip()} -> {self.new.strip()}"
 
+
+UNCHANGED = "no change"
+"""What the result without a mutant is kept as."""
 WEIGHTS, LIMITS, SUPPORT, HOLD = "law/weights.py", "law/limits.py", "law/support.py", "law/hold.py"
 COUPLING, BANK, FRESH = "samplers/coupling.py", "samplers/bank_sampler.py", "samplers/fresh.py"
 PSIS, GEOMETRY, STREAMS, TRUE = "law/psis.py", "law/geometry.py", "samplers/streams.py", "samplers/true_volumes.py"

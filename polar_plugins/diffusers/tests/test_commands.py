@@ -7,26 +7,32 @@ import subprocess
 import sys
 
 import pytest
+from polarprior.testing import main
 from polarprior_diffusers.small import ASKED
 
 LONG = pytest.mark.skipif("POLARPRIOR_LONG" not in os.environ, reason="takes minutes: POLARPRIOR_LONG=1 runs it")
 
 
 @pytest.mark.parametrize("name", ["consistency", *(pytest.param(name, marks=LONG) for name in ("sd", "flow"))])
-def test_the_commands(folder_of, name, tmp_path):
-    """pick, bank build, sample, score and sweep, as they are typed."""
+def test_the_commands(folder_of, name, tmp_path, monkeypatch, capsys):
+    """pick, bank build, sample, score and sweep; the first in a process of its own, as it is typed."""
     asked = [f"--set={key}={value}" for key, value in ASKED[name].items()]
-    environ = {**os.environ, "POLARPRIOR_CACHE": str(tmp_path / "cache")}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLARPRIOR_CACHE", str(tmp_path / "cache"))
 
     def polarprior(*words):
-        words = [sys.executable, "-W", "ignore", "-m", "polarprior.cli", *map(str, words), "--device", "cpu"]
-        done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        capsys.readouterr()
+        code = main([*map(str, words), "--device", "cpu"])
+        told = capsys.readouterr()
+        assert code == 0, told.err
+        return told.out
 
     model = f"diffusers:{folder_of(name)}"
-    picked = polarprior("pick", model, *asked, "--from", "0-15", "--keep", 3, "--tilt=0.5", "-k", 6)
-    assert len(set(picked.split(","))) == 3
+    words = ["pick", model, *asked, "--from", "0-15", "--keep", "3", "--tilt=0.5", "-k", "6", "--device", "cpu"]
+    typed = [sys.executable, "-W", "ignore", "-m", "polarprior.cli", *words]
+    done = subprocess.run(typed, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(set(done.stdout.split(","))) == 3
     polarprior(
         "bank", "build", model, *asked, "-n", 12, "-k", 4, "--estimator", "block-lanczos", "--out", "bank.safetensors"
     )
