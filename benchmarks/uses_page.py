@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 sys.path.append(str(Path(__file__).parent / "uses"))
@@ -31,9 +32,16 @@ MARGIN = 0.02
 Runs = dict[str, Any]
 
 
-def figure(runs: Runs, names: Sequence[str], key: str) -> dict[str, Any] | None:
-    """A figure of several runs; None where one of them is missing, or has none: there was nothing to compare."""
-    found = [runs.get(name, {}).get(key, float("nan")) for name in names]
+def figure(runs: Runs, use: ModuleType, of: str, key: str) -> dict[str, Any] | None:
+    """A figure of all runs of a use; None where a run is missing, or has none since there was nothing to compare.
+
+    Args:
+        runs: that have been made.
+        use: the module that makes them.
+        of: what the runs are of: a set of training digits, or a generator.
+        key: the figure.
+    """
+    found = [runs.get(use.name_of(of, index), {}).get(key, float("nan")) for index in range(use.SETS)]
     return None if np.isnan(found).any() else interval(found)
 
 
@@ -58,18 +66,6 @@ def made(runs: Runs) -> Iterator[Line]:
         yield use, str(len(there)), str(len(names)), f"{minutes:.0f}"
 
 
-def _rare(runs: Runs, way: str, key: str) -> dict[str, Any] | None:
-    return figure(runs, [rare_samples.name_of(way, index) for index in range(rare_samples.SETS)], key)
-
-
-def _artefacts(runs: Runs, model: str, key: str) -> dict[str, Any] | None:
-    return figure(runs, [artefacts.name_of(model, index) for index in range(artefacts.SETS)], key)
-
-
-def _memorised(runs: Runs, network: str, key: str) -> dict[str, Any] | None:
-    return figure(runs, [memorised.name_of(network, index) for index in range(memorised.SETS)], key)
-
-
 def _above(found: dict[str, Any] | None, level: float) -> dict[str, Any] | None:
     return None if found is None else interval([value - level for value in found["values"]])
 
@@ -85,9 +81,9 @@ def rare(runs: Runs) -> Iterator[Line]:
     heads = ("distinct digits", "accuracy, %", "less the prior's", "on the rarest tenth, %", "less the prior's")
     yield "training digits", *heads
     for way in [*rare_samples.WAYS, rare_samples.REAL]:
-        distinct, cells = _rare(runs, way, "distinct"), []
+        distinct, cells = figure(runs, rare_samples, way, "distinct"), []
         for key in ("accuracy", "rarest"):
-            found, prior = (_rare(runs, each, key) for each in (way, rare_samples.PRIOR))
+            found, prior = (figure(runs, rare_samples, each, key) for each in (way, rare_samples.PRIOR))
             cells += [_percent(found), "" if way == rare_samples.PRIOR else _percent(less(found, prior), True)]
         yield way, "" if distinct is None else f"{distinct['mean']:,.0f}", *cells
 
@@ -98,9 +94,9 @@ def bad(runs: Runs) -> Iterator[Line]:
     for model in artefacts.MODELS:
         cells = []
         for score in artefacts.SCORES:
-            found = _artefacts(runs, model, score)
+            found = figure(runs, artefacts, model, score)
             cells.append("" if found is None else f"{found['mean']:.3f} ± {found['half']:.3f}")
-        yield model, _percent(_artefacts(runs, model, "bad")), *cells
+        yield model, _percent(figure(runs, artefacts, model, "bad")), *cells
 
 
 def repeated(runs: Runs) -> Iterator[Line]:
@@ -108,8 +104,8 @@ def repeated(runs: Runs) -> Iterator[Line]:
     names = ("log-volume", "nearest training digit", "beside the nearest unseen", "little ink")
     yield "network", "memorised draws, %", *(f"{each}: AUC" for each in names)
     for network in memorised.STEPS:
-        there = _memorised(runs, network, "memorised")
-        found = [_memorised(runs, network, name) for name in names]
+        there = figure(runs, memorised, network, "memorised")
+        found = [figure(runs, memorised, network, name) for name in names]
         missing = "not run yet" if there is None else "none to find"
         cells = [missing if each is None else f"{each['mean']:.3f} ± {each['half']:.3f}" for each in found]
         yield network, _percent(there), *cells
@@ -121,18 +117,25 @@ def claims(runs: Runs) -> list[Claim]:
 
     def against(other: str, key: str, names: Sequence[str]) -> tuple[Part, ...]:
         return tuple(
-            Part(f"{way}, less {other}", less(_rare(runs, way, key), _rare(runs, other, key)), 1) for way in names
+            Part(
+                f"{way}, less {other}",
+                less(figure(runs, rare_samples, way, key), figure(runs, rare_samples, other, key)),
+                1,
+            )
+            for way in names
         )
 
     models = artefacts.MODELS
-    volume = {model: _artefacts(runs, model, "log-volume") for model in models}
+    volume = {model: figure(runs, artefacts, model, "log-volume") for model in models}
     rivals = {
-        f"{model}, {score}": (volume[model], _artefacts(runs, model, score))
+        f"{model}, {score}": (volume[model], figure(runs, artefacts, model, score))
         for model in models
         for score in artefacts.SCORES[1:]
         if (model, score) not in artefacts.WITHOUT
     }
-    found, nearest_one = (_memorised(runs, "flow", score) for score in ("log-volume", "nearest training digit"))
+    found, nearest_one = (
+        figure(runs, memorised, "flow", score) for score in ("log-volume", "nearest training digit")
+    )
     return [
         Claim(
             "a",
