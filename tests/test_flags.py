@@ -17,7 +17,7 @@ from polarprior.errors import PolarPriorError
 FLAG = re.compile(r"(?<![\w-])-(-[a-z]|[nk]\b)")
 WHOLE_COMMAND = re.compile(r"\b(polarprior|pip|git|hf|sha256sum|python) [^;]*|^ --.*")
 """A command, which is there to be typed, or a piece of one."""
-COMMAND_LINES = ("cli", "command.py", "small.py", "readjust.py")
+COMMAND_LINES = ("cli", "command.py", "commands.py", "small.py", "readjust.py")
 """They declare flags, and say what is wrong with the words that were typed."""
 OF_STOCK_SCRIPTS = ("errors.py", "polarity.py", "patched.py", "launch.py")
 """They know the flags that stock scripts take, as strings."""

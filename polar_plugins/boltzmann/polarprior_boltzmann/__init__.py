@@ -31,7 +31,7 @@ def get_latent_sampler(
 @hookimpl
 def register_commands(cli: click.Group) -> None:
     """``polarprior boltzmann``."""
-    from polarprior_boltzmann.drawing import boltzmann
+    from polarprior_boltzmann.commands import boltzmann
 
     cli.add_command(boltzmann)
 

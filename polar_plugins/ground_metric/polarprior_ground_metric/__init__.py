@@ -30,7 +30,7 @@ def get_feature_map(generator: Generator, space: str, host: AskingHost) -> Featu
 @hookimpl
 def register_commands(cli: click.Group) -> None:
     """``polarprior ground-metric``."""
-    from polarprior_ground_metric.signature_commands import ground_metric
+    from polarprior_ground_metric.commands import ground_metric
 
     cli.add_command(ground_metric)
 
