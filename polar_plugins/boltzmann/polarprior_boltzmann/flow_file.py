@@ -201,7 +201,7 @@ class FlowFile:
         why = (
             "reverse KL learns none" if self.recipe.get("loss") == "reverse-kl" else "its file is of an older version"
         )
-        return UsageError(f"flow: no {what} is kept: {why}", "train one again, with --loss continuity")
+        return UsageError(f"flow: no {what} is kept: {why}", "train one again, with loss=continuity")
 
     @classmethod
     def _made(cls, path: Path, about: dict[str, Any], tensors: dict[str, Tensor]) -> FlowFile:
