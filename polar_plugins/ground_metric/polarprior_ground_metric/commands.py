@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 from polarprior.plugin import say
 
 from polarprior_ground_metric.command import tell_accuracy
+
+if TYPE_CHECKING:
+    from polarprior_ground_metric.signature_files import Labelled
 
 PATH = click.Path(path_type=Path, readable=False)
 device_option = click.option("--device", default="cpu", show_default=True, help="Torch device, such as cuda.")
@@ -121,16 +125,21 @@ def evaluate(
 
     METRIC is a file of `ground-metric fit`; DATA and --gallery are what that takes.
     """
+    from polarprior.plugin import UsageError
+
     from polarprior_ground_metric.evaluating import evaluated
     from polarprior_ground_metric.metric_file import MetricFile
     from polarprior_ground_metric.signature_files import read_signatures
 
     opened = MetricFile.open(metric)
-    probes, compared = (
-        None if path is None else read_signatures(path, "" if path.suffix == ".npz" else opened.described)
-        for path in (data, gallery)
-    )
-    assert probes is not None
+    for path in (data, gallery):
+        if path is not None and path.suffix != ".npz" and not opened.described:
+            raise UsageError(f"data: got {path}, but {metric} was learnt from an .npz", "give signatures in an .npz")
+
+    def read(path: Path) -> Labelled:
+        return read_signatures(path, "" if path.suffix == ".npz" else opened.described)
+
+    probes, compared = read(data), None if gallery is None else read(gallery)
     figures = evaluated(opened.metric.moved(device), protocol, probes, compared, neighbours)
     if as_json:
         return say(json.dumps({"protocol": protocol, "signatures": len(probes.labels), "figures": figures}, indent=1))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import copy
 
 import numpy as np
+from polarprior.plugin import UsageError
 
 from polarprior_ground_metric.distances import Tally, all_pairs, solve
 from polarprior_ground_metric.levels import Levels
@@ -49,6 +50,12 @@ def evaluated(
 
 def _knn(metric: MultiLevelMetric, probes: Labelled, gallery: Labelled | None, neighbours: int) -> Figures:
     distances, known = _compared(metric, probes, gallery)
+    if not np.isin(probes.labels, known).any():
+        raise UsageError(
+            f"data: none of its labels, such as {probes.labels[0]}, is one of those it is compared with, such as "
+            f"{known[0]}",
+            "give signatures of the same classes, or use protocol=cmc with a gallery",
+        )
     return {"accuracy": neighbour_accuracy(distances, probes.labels, known, neighbours)}
 
 

@@ -138,6 +138,7 @@ def test_files_that_hold_something_else(folder, tmp_path, capsys):
     (tmp_path / "alone").mkdir()
     for index in range(3):
         Image.new("RGB", (4, 4)).save(tmp_path / "alone" / f"{index}.png")
+    np.savez(tmp_path / "words.npz", points=np.ones((4, 2, 4)), labels=np.array(["a", "b", "a", "b"]))
     np.savez(tmp_path / "wide.npz", points=np.ones((4, 2, 7)), labels=np.arange(4))
     for words, said in (
         (["fit", tmp_path / "a.npz", "--out", tmp_path / "m"], "holds no signatures"),
@@ -150,6 +151,11 @@ def test_files_that_hold_something_else(folder, tmp_path, capsys):
         ),
         (["evaluate", folder / "known.npz", folder / "others.npz", "--protocol", "knn"], "holds no ground metric"),
         (["evaluate", folder / "metric", folder / "persons.npz", "--protocol", "cmc"], "is not in the gallery"),
+        (
+            ["evaluate", folder / "metric", tmp_path / "words.npz", "--protocol", "knn"],
+            "none of its labels, such as a,",
+        ),
+        (["evaluate", folder / "metric", tmp_path / "alone", "--protocol", "knn"], "was learnt from an .npz"),
     ):
         assert main(["ground-metric", *map(str, words)]) in (1, 2)
         assert said in capsys.readouterr().err
