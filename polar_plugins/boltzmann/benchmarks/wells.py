@@ -49,7 +49,7 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its run."""
+        """The name of its run."""
         found = f"well, double-well:{self.points},{self.mass:g}, {self.loss}"
         found += f", batch {self.batch}" if self.batch != FEW else ""
         found += f", seed {self.seed}" if self.seed else ""

@@ -11,7 +11,7 @@ from polarprior.plugin import say
 PATH = click.Path(path_type=Path, readable=False)
 
 
-@click.group()
+@click.group(short_help="Draws of a flow that was learnt from an energy.")
 def boltzmann() -> None:
     """Use flows that `polarprior train boltzmann --energy` has learnt from an energy."""
 

@@ -130,7 +130,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=EXPERIMENTS)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--splits", type=int, default=len(SEEDS), help="Of each set, at most; the paper has five.")
+    parser.add_argument(
+        "--splits", type=int, default=len(SEEDS), help="Splits of a data set, at most; the paper has five."
+    )
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)

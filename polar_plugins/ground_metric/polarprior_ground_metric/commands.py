@@ -19,7 +19,7 @@ PATH = click.Path(path_type=Path, readable=False)
 device_option = click.option("--device", default="cpu", show_default=True, help="Torch device, such as cuda.")
 
 
-@click.group("ground-metric")
+@click.group("ground-metric", short_help="A metric of your own sets of points, learnt.")
 def ground_metric() -> None:
     """Learn a Wasserstein ground metric from your own signatures, and judge it.
 
@@ -34,7 +34,7 @@ def ground_metric() -> None:
     "--points",
     "described",
     type=click.Choice(("patches", "stripes")),
-    help="Needed for pictures: how one becomes a signature. patches: its 12 patches of 3 x 3 pixels with most ink "
+    help="How a picture becomes a signature; pictures need it. patches: its 12 patches of 3 x 3 pixels with most ink "
     "(grey drawings on black); stripes: colours of 6 stripes from top to bottom (persons).",
 )
 @click.option(
@@ -52,7 +52,9 @@ def ground_metric() -> None:
     show_default=True,
     help="Weight of the entropy, as a share of the mean squared distance of points; more is faster and blurs.",
 )
-@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), show_default=True, help="Of what is held out.")
+@click.option(
+    "--seed", default=0, type=click.IntRange(0, 2**32 - 1), show_default=True, help="Draws what is held out."
+)
 @device_option
 def fit(
     data: Path,
