@@ -40,6 +40,7 @@ TESTS = (
     "resolved_laws",
     "tilt",
     "streams",
+    "streams_end",
     "redraws",
     "coupling",
     "law",
@@ -60,12 +61,12 @@ NEAREST = {
     "samplers/bank_sampler.py": ("redraws", "joint"),
     "samplers/streams.py": ("streams",),
     "samplers/coupling.py": ("redraws", "coupling"),
-    "samplers/fresh.py": ("online",),
+    "samplers/fresh.py": ("streams_end", "online"),
     "samplers/true_volumes.py": ("streams",),
-    "samplers/online_sampler.py": ("online",),
+    "samplers/online_sampler.py": ("streams_end", "online"),
     "samplers/paper_online_sampler.py": ("online",),
 }
-"""What looks at a file most closely, where that is not among the quick ones."""
+"""Tests that look at a file most closely, and run first on its mutants."""
 PATIENCE = 3600
 """Seconds after which a mutant that never ends counts as killed."""
 

@@ -10,6 +10,7 @@ from polarprior.hashing import uniforms
 from polarprior.law.weights import polarity_weights
 from polarprior.samplers.coupling import MaximalCoupling
 from scipy.stats import chisquare
+from toys import philox
 
 ROWS, TRIALS = 40, 200_000
 
@@ -75,15 +76,5 @@ def test_uniforms_are_pinned():
     """Banks and launchers of different numpy versions must agree for good: the first two numbers of the
     Philox-4x64-10 stream of key 0 and -1, counter 1, from the reference implementation's rounds in Python."""
     for key in (0, -1, 12345):
-        expected = [number * 2.0**-53 for number in philox_reference(key % 2**64)]
+        expected = [(word >> 11) * 2.0**-53 for word in philox((key % 2**64, 0), 1)[:2]]
         assert uniforms(np.array([key]), 2)[0].tolist() == expected
-
-
-def philox_reference(key):
-    """Top 53 bits of the first two words of Philox-4x64-10 (Salmon et al. 2011) at counter (1, 0, 0, 0)."""
-    counter, keys, mask = [1, 0, 0, 0], [key, 0], 2**64 - 1
-    for _ in range(10):
-        a, b = 0xD2E7470EE14C6C93 * counter[0], 0xCA5A826395121157 * counter[2]
-        counter = [(b >> 64) ^ counter[1] ^ keys[0], b & mask, (a >> 64) ^ counter[3] ^ keys[1], a & mask]
-        keys = [(keys[0] + 0x9E3779B97F4A7C15) & mask, (keys[1] + 0xBB67AE8584CAA73B) & mask]
-    return [word >> 11 for word in counter[:2]]

@@ -144,7 +144,7 @@ def test_as_rho_goes_to_0_every_picture_stays_itself(generator, calibration):
 
 
 def test_unequal_classes_are_equally_likely_at_rho_0(generator, bank):
-    """Of 40,000 rows and 400: each class is half of what latents from elsewhere become."""
+    """Two classes of 40,000 rows and of 400: each is half of what latents from elsewhere become."""
     rows = np.r_[0:80_000:2, 1:801:2]
     unequal = Bank.of(bank.info, {name: column[rows] for name, column in bank.columns(0, 80_001).items()})
     sampler = pp.latent_sampler(generator, unequal, 0.0, joint=True)

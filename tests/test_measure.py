@@ -48,7 +48,7 @@ def model(tmp_path, monkeypatch):
 
 
 def linear_generator():
-    """Of one pixel a latent number, in the first numbers of a picture, and an encoder that looks there."""
+    """A generator that writes its latents to the first pixels of a picture, and an encoder that looks there."""
     layers = nn.Sequential(nn.ZeroPad1d((0, SIDE * SIDE - DIM)), nn.Tanh(), nn.Unflatten(1, (1, SIDE, SIDE)))
     generator = pp.wrap(layers, latent_dim=DIM)
     return replace(generator, encode=lambda x: x.flatten(1)[:, :DIM].clamp(-0.999, 0.999).atanh())

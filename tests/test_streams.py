@@ -13,16 +13,7 @@ from polarprior import Bank
 from polarprior.samplers.streams import stream_numbers
 from polarprior.samplers.true_volumes import LogVolumes
 from torch import nn
-
-
-def philox(keys, counter):
-    """Four words of Philox-4x64-10 (Salmon et al. 2011)."""
-    keys, counter, mask = [*keys], [counter, 0, 0, 0], 2**64 - 1
-    for _ in range(10):
-        a, b = 0xD2E7470EE14C6C93 * counter[0], 0xCA5A826395121157 * counter[2]
-        counter = [(b >> 64) ^ counter[1] ^ keys[0], b & mask, (a >> 64) ^ counter[3] ^ keys[1], a & mask]
-        keys = [(keys[0] + 0x9E3779B97F4A7C15) & mask, (keys[1] + 0xBB67AE8584CAA73B) & mask]
-    return counter
+from toys import philox
 
 
 @pytest.mark.parametrize("key", [0, -1, 12345, 2**62])

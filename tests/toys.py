@@ -1,4 +1,4 @@
-"""Small banks and generators of known properties, shared by the tests."""
+"""Small banks and generators of known properties, and random numbers by another way, shared by the tests."""
 
 from __future__ import annotations
 
@@ -34,3 +34,13 @@ def toy_bank(rows: int, std: float, k: int = 3, num_classes: int | None = None, 
         "log_singular_values": (log_volume[:, None] / k + offsets).astype(np.float32),
     }
     return Bank.of(info, tensors if num_classes is None else {**tensors, "labels": tensors["seeds"] % num_classes})
+
+
+def philox(keys: tuple[int, int], counter: int) -> list[int]:
+    """Four words of Philox-4x64-10 (Salmon et al. 2011) at counter (`counter`, 0, 0, 0), by its rounds in Python."""
+    (one, two), words, mask = keys, [counter, 0, 0, 0], 2**64 - 1
+    for _ in range(10):
+        a, b = 0xD2E7470EE14C6C93 * words[0], 0xCA5A826395121157 * words[2]
+        words = [(b >> 64) ^ words[1] ^ one, b & mask, (a >> 64) ^ words[3] ^ two, a & mask]
+        one, two = (one + 0x9E3779B97F4A7C15) & mask, (two + 0xBB67AE8584CAA73B) & mask
+    return words

@@ -192,7 +192,7 @@ FOLDED = {"deep", "deep, by its own batch norm", "BigGAN", "BigGAN, not hierarch
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_folded_norms_change_no_image(checkout, generator, name):
-    """Of every network that sample.py can make; those without norms that can be folded keep their pass."""
+    """Every network that sample.py can make; those without norms that can be folded keep their pass."""
     kind, options = NETWORKS[name]
     module = importlib.import_module(kind)  # of the checkout
     config = torch.load(checkout.weights / "state_dict.pth", weights_only=False)["config"]

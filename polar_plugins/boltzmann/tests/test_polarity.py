@@ -103,7 +103,7 @@ def test_the_chain_corrects_a_wrong_transport(stretching):
 
 
 def wrong_sampler(generator, bank, **options):
-    """Of half the slope, and of the other sign of the second number: its chains both move and stay."""
+    """A sampler of half the slope, and of the other sign of the second number: its chains both move and stay."""
     transport = ByShift(torch.tensor([0.5, -0.6]))
     true = LogVolumes(generator, bank, 2, pp.jacobian_fn)
     return TransportSampler(

@@ -92,7 +92,7 @@ def test_at_a_tiny_rho_nearly_all_bank_rows_keep_their_picture(shipped):
 
 
 def test_negative_polarity_has_the_lower_volume(faces, shipped):
-    """Of freshly computed Jacobians, not of the bank's: the sign of rho can't be flipped unseen."""
+    """Volumes of freshly computed Jacobians, not the bank's: the sign of rho can't be flipped unseen."""
     volumes = []
     for rho in (-0.08, 0.08):
         latents = pp.latent_sampler(faces, shipped, rho).sample(range(2**20, 2**20 + 24))

@@ -32,7 +32,7 @@ def persons(folder, where, cameras, name):
 
 
 def faces(folder):
-    """Of each relation ten pairs in two folds, of which half are related: the same stripes in another light."""
+    """Ten pairs of each relation in two folds, of which half are related: the same stripes in another light."""
     stream = np.random.default_rng(0)
     (folder / "meta_data").mkdir()
     for short, relation in (("fs", "father-son"), ("fd", "father-dau"), ("ms", "mother-son"), ("md", "mother-dau")):

@@ -87,7 +87,7 @@ def test_it_does_where_volume_is_not_full(tmp_path, latent, features, k):
 
 
 def test_log_volumes_are_of_the_product_with_l(tmp_path):
-    """Of a class of its own, and of a matrix without full rank, whose rank bounds k."""
+    """A matrix of a class of its own, and of a matrix without full rank, whose rank bounds k."""
     generator = generator_of(5, 6)
     shared, own = semidefinite(6, 0, 3), torch.stack([torch.zeros(6, 6), semidefinite(6, 4, 1)])
     MetricFile(metric_of(shared, own), "pixel").save(tmp_path / "m")

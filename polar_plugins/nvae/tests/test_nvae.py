@@ -119,7 +119,7 @@ def test_from_the_same_noise_the_images_are_the_stock_ones_bit_for_bit(checkout,
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_spectra_agree_with_a_dense_svd_in_float64(checkout, dataset):
-    """Of the noise of all groups, and of that of the top one, by the stock weight normalisation."""
+    """Spectra by the noise of all groups, and by that of the top one, by the stock weight normalisation."""
     generator = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
     wide = pp.load(f"nvae:{checkout.checkpoint(dataset)}", "cpu")
     for layer in wide.network.modules():  # the stock normalisation, in float64
