@@ -119,8 +119,8 @@ def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
 def _p(parts: Sequence[Part]) -> float:
     """How unlikely it is to decide a claim that is neither true nor false: the smaller p of two tests.
 
-    That it is true needs all its parts, so that the largest p of these counts (an intersection-union test, Berger
-    1982). That it is false needs one of them: the smallest p counts, times their number (Bonferroni).
+    A claim is true if all its parts are, so that the largest p of these counts (an intersection-union test, Berger
+    1982). It is false if one of them is: the smallest p counts, times their number (Bonferroni).
     """
     true = max(part.p() if part.holds() else 1.0 for part in parts)
     false = len(parts) * min(1.0 if part.holds() else part.p() for part in parts)

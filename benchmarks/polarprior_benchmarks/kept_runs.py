@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,20 @@ class Runs:
             if not self.quick:
                 self._keep()
         return self._kept.get(name)
+
+    def over(
+        self, seeds: Sequence[int], name: Callable[[int], str], make: Callable[[int], dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """What runs gave that differ in their seed: those that are there. Quick ones are of the first seed.
+
+        Args:
+            seeds: theirs.
+            name: the run of a seed, by name.
+            make: makes the run of a seed.
+        """
+        asked = seeds[:1] if self.quick else seeds
+        made = [self(name(seed), lambda s=seed: make(s)) for seed in asked]  # type: ignore[misc]
+        return [run for run in made if run is not None]
 
     def _keep(self) -> None:
         """A run a line, with those that another process has made meanwhile."""

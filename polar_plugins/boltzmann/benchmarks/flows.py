@@ -75,14 +75,7 @@ def trained(
                 reached = reached + 1 if seen.get("forward_ess", 0.0) >= (until or 2.0) else 0
                 if reached == 2:
                     break
-    kept = FlowFile(
-        training.problem.base,
-        training.field,
-        asdict(recipe),
-        energy,
-        constant=training.constant,
-        f_theta=training.f_theta,
-    )
+    kept = FlowFile.of(training, energy)
     if until is None and not quick and recipe.seed == 0:
         kept.save(FLOWS / f"{name_of(energy, recipe)}.safetensors")
     found = (looks if until is None else glances)(training)["target"]

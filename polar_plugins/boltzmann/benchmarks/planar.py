@@ -29,12 +29,12 @@ WORST_LINEAR = 0.97
 def table_1(runs: Runs, report: Report) -> None:
     """Both targets, all three losses, five seeds."""
     for (energy, loss), of_paper in TABLE_1.items():
-        found = []
-        for seed in SEEDS[:1] if runs.quick else SEEDS:
-            recipe = replace(RECIPES[loss], seed=seed)
-            run = runs(name_of_run(energy, loss, seed), lambda r=recipe, e=energy: trained(e, r, runs.quick))
-            if run is not None:
-                found.append(run)
+        recipe = RECIPES[loss]
+        found = runs.over(
+            SEEDS,
+            lambda seed, e=energy, name=loss: name_of_run(e, name, seed),
+            lambda seed, e=energy, r=recipe: trained(e, replace(r, seed=seed), runs.quick),
+        )
         if not found:
             report.add(f"Table 1, {energy}, {loss}", "not run", detail="--full")
             continue
@@ -73,12 +73,11 @@ def _goals(found: list[dict[str, Any]], report: Report) -> None:
 def forms(runs: Runs, report: Report) -> None:
     """Eq. 18 with the trainable interpolation, by the form of L (the paper's footnote 1); ``both`` is in Table 1."""
     for form in FORMS:
-        found = []
-        for seed in SEEDS[:1] if runs.quick else SEEDS:
-            recipe = replace(OURS, form=form, seed=seed)
-            run = runs(name_of_form(form, seed), lambda r=recipe: trained("two-gaussians", r, runs.quick))
-            if run is not None:
-                found.append(run)
+        found = runs.over(
+            SEEDS,
+            lambda seed, f=form: name_of_form(f, seed),
+            lambda seed, f=form: trained("two-gaussians", replace(OURS, form=f, seed=seed), runs.quick),
+        )
         if not found:
             report.add(f"L {form}", "not run", detail="--full")
             continue

@@ -33,12 +33,11 @@ def speed(runs: Runs, report: Report) -> None:
     """CPU time to a forward ESS of 0.95 on eq. 18, from the paper's settings to ours: medians over seeds."""
     medians = []
     for name, recipe, by_autograd in STEPS:
-        found = []
-        for seed in SEEDS[:1] if runs.quick else SEEDS:
-            own = replace(recipe, seed=seed)
-            run = runs(name_of_step(name, seed), lambda r=own, a=by_autograd: _to_enough(r, a, runs.quick))
-            if run is not None:
-                found.append(run)
+        found = runs.over(
+            SEEDS,
+            lambda seed, step=name: name_of_step(step, seed),
+            lambda seed, r=recipe, a=by_autograd: _to_enough(replace(r, seed=seed), a, runs.quick),
+        )
         if not found:
             report.add(f"eq. 18 to forward ESS {ENOUGH}: {name}", "not run", detail="--full")
             continue

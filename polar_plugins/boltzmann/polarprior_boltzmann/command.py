@@ -143,15 +143,7 @@ def _of_energy(name: str, base_std: float | None, recipe: Recipe, out: Path, dev
     about = {"energy": name, "base_std": base_std}
     training, checkpoint = _trained(problem, recipe, about, out, torch_device(device or "cpu"))
     metrics = looks(training)
-    FlowFile(
-        problem.base,
-        training.field,
-        asdict(recipe),
-        name,
-        metrics=metrics,
-        constant=training.constant,
-        f_theta=training.f_theta,
-    ).save(out)
+    FlowFile.of(training, name, metrics=metrics).save(out)
     checkpoint.drop()
     say(f"{out}: {json.dumps(metrics)}")
     typed = f" --energy {quote(name)}" if name.startswith("torch:") else ""
@@ -188,14 +180,7 @@ def _of_model(
     training, checkpoint = _trained(problem, recipe, about, out)
     metrics = looks(training)
     of_model = OfModel.of(generator, bank, k, largest, std, r2)
-    FlowFile(
-        problem.base,
-        training.field,
-        asdict(recipe),
-        of_model=of_model,
-        metrics=metrics,
-        constant=training.constant,
-    ).save(out)
+    FlowFile.of(training, of_model=of_model, metrics=metrics).save(out)
     checkpoint.drop()
     say(f"{out}: {json.dumps(metrics)}")
     say(f"next: polarprior sample {model} --sampler boltzmann:{out} --tilt={largest * std / 2:.2g} --seeds 0-15")

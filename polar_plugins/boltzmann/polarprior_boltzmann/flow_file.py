@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from math import isfinite, sqrt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from polarprior.plugin import Bank, Generator, Settings, UsageError, sha256_of
@@ -14,9 +14,12 @@ from torch import Tensor
 
 from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import Energy
-from polarprior_boltzmann.interpolations import Interpolation, Trainable
+from polarprior_boltzmann.interpolations import Diffusion, Interpolation, Trainable
 from polarprior_boltzmann.networks import KernelMLPs, OfTime
 from polarprior_boltzmann.problems import INTERPOLATIONS, between, problem_named
+
+if TYPE_CHECKING:
+    from polarprior_boltzmann.training import Training
 
 FORMAT = "polarprior-flow/1"
 CONSTANT, F_THETA = "constant.", "f_theta."
@@ -113,6 +116,26 @@ class FlowFile:
     f_theta: KernelMLPs | None = None
     digest: str = ""
 
+    @classmethod
+    def of(
+        cls,
+        training: Training,
+        problem: str = "",
+        of_model: OfModel | None = None,
+        metrics: dict[str, Any] | None = None,
+    ) -> FlowFile:
+        """The flow as a training has it now; see the attributes."""
+        return cls(
+            training.problem.base,
+            training.field,
+            asdict(training.recipe),
+            problem,
+            of_model,
+            metrics or {},
+            training.constant,
+            training.f_theta,
+        )
+
     def save(self, path: Path) -> None:
         """Write it, atomically; the same flow gives the same bytes."""
         about = {
@@ -190,7 +213,7 @@ class FlowFile:
         times = torch.linspace(0, t, POINTS)
         with torch.no_grad():
             grown = torch.trapezoid(self.constant(times).double(), times.double())
-        return float(grown) + (0.0 if normalised else self.base.log_z)
+        return float(grown) + (Diffusion.start_log_z if normalised else self.base.log_z)
 
     @property
     def _kind(self) -> str:

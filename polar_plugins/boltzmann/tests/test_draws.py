@@ -25,15 +25,11 @@ KINDS = ("trainable", "linear", "diffusion")
 
 
 def trained(path, interpolation="trainable", energy="two-gaussians", **changes):
-    problem = problem_named(energy)
     recipe = Recipe(interpolation=interpolation, **{"width": 8, "batch": 8, "steps": 4, **changes})
-    training = Training(problem, recipe)
+    training = Training(problem_named(energy), recipe)
     for _ in range(3):
         training.advance()
-    kept = FlowFile(
-        problem.base, training.field, asdict(recipe), energy, constant=training.constant, f_theta=training.f_theta
-    )
-    kept.save(path)
+    FlowFile.of(training, energy).save(path)
     return training
 
 

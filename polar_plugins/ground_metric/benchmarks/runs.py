@@ -30,7 +30,7 @@ from polarprior_ground_metric.protocols import (
 )
 from polarprior_ground_metric.signatures import Signatures
 from rivals import COMPONENTS, exact_distances, maps, svm
-from settings import NEIGHBOURS, OF_ALL, OF_CLASSES, seeds
+from settings import NEIGHBOURS, OF_ALL, OF_CLASSES, SEEDS
 from sklearn.neighbors import KNeighborsClassifier
 from solver import speed, transport
 
@@ -101,8 +101,7 @@ def of_seeds(
     runs: Runs, report: Report, what: str, make: Callable[[int], dict[str, Any]]
 ) -> list[dict[str, float]] | None:
     """Accuracies of each seed, told as means with their 95% intervals; None where there are none."""
-    made = [runs(f"{what}, seed {seed}", lambda s=seed: make(s)) for seed in seeds(runs.quick)]
-    made = [each for each in made if each is not None]
+    made = runs.over(SEEDS, lambda seed: f"{what}, seed {seed}", make)
     if not made:
         report.add(what, "not run", detail="--full")
         return None

@@ -6,8 +6,3 @@ SEEDS = range(5)
 NEIGHBOURS = 3
 OF_ALL, OF_CLASSES = (1.0, 100.0), (0.1, 100.0)
 """Candidates for rho_0 and rho_t: the paper's 1 and 1 / C, and where they begin to tell."""
-
-
-def seeds(quick: bool) -> range:
-    """Seeds of the sets: the first alone where the benchmark is only to be tried."""
-    return SEEDS[:1] if quick else SEEDS

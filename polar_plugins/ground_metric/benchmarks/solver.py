@@ -19,7 +19,7 @@ from polarprior_ground_metric.metric import MultiLevelMetric
 from polarprior_ground_metric.signatures import Signatures
 from rivals import alone_of
 from scipy.special import entr
-from settings import NEIGHBOURS, OF_ALL, seeds
+from settings import NEIGHBOURS, OF_ALL, SEEDS
 
 PROBLEMS, MOST_SCALINGS = 500, 100_000
 COMPARED = 400
@@ -30,8 +30,7 @@ CLOSE, EXACT = 1e-3, 1e-6
 
 def transport(runs: Runs, report: Report) -> None:
     """Distances under a learnt metric beside those of POT's log-domain solver."""
-    found = [runs(f"transport, seed {seed}", partial(_exactness, seed, runs.quick)) for seed in seeds(runs.quick)]
-    made = [each for each in found if each is not None]
+    made = runs.over(SEEDS, lambda seed: f"transport, seed {seed}", lambda seed: _exactness(seed, runs.quick))
     if not made:
         report.add("transport", "not run", detail="--full")
         return

@@ -1,4 +1,4 @@
-"""Which regularisers a metric is learnt with, and whether its classes get matrices of their own: what does best on
+"""Chooses the regularisers of a metric, and whether its classes get matrices of their own: by what does best on
 signatures that are held out."""
 
 from __future__ import annotations

@@ -60,16 +60,10 @@ def _knn(metric: MultiLevelMetric, probes: Labelled, gallery: Labelled | None, n
 
 
 def _cmc(metric: MultiLevelMetric, probes: Labelled, gallery: Labelled | None, _: int) -> Figures:
-    curve = match_curve(*_both(metric, probes, gallery))
+    distances, known = _compared(metric, probes, gallery)
+    curve = match_curve(distances, probes.labels, known)
     ranks = {f"rank {rank}": float(curve[rank - 1]) for rank in RANKS if rank <= len(curve)}
     return {**ranks, "PUR": uncertainty_removed(curve)}
-
-
-def _both(
-    metric: MultiLevelMetric, probes: Labelled, gallery: Labelled | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    distances, known = _compared(metric, probes, gallery)
-    return distances, probes.labels, known
 
 
 def _compared(metric: MultiLevelMetric, probes: Labelled, gallery: Labelled | None) -> tuple[np.ndarray, np.ndarray]:

@@ -125,14 +125,12 @@ def name_of(kind: str, model: str, changes: dict[str, Any], seed: int | None = N
 
 def _told(runs: Runs, report: Report, kind: str, model: str, changes: dict[str, Any]) -> list[dict[str, Any]]:
     """Runs of a model over seeds, told as means with their 95% intervals."""
-    what, found = name_of(kind, model, changes), []
-    for seed in SEEDS[:1] if runs.quick else SEEDS:
-        run = runs(
-            name_of(kind, model, changes, seed),
-            lambda s=seed: trained(kind, {**MODELS[model], **changes}, s, runs.quick),
-        )
-        if run is not None:
-            found.append(run)
+    what = name_of(kind, model, changes)
+    found = runs.over(
+        SEEDS,
+        lambda seed: name_of(kind, model, changes, seed),
+        lambda seed: trained(kind, {**MODELS[model], **changes}, seed, runs.quick),
+    )
     if not found:
         report.add(what, "not run", detail="--full")
         return []

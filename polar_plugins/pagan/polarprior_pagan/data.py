@@ -126,6 +126,8 @@ def open_images(path: Path, size: int, channels: int | None = None, crop: int | 
 def _resized(reference: Reference, channels: int, size: int) -> np.ndarray:
     try:
         return np.concatenate(list(reference.pixel_batches(channels, (size, size))))
-    except UsageError as error:  # an image that is not square
+    except UsageError as error:
+        if isinstance(reference, Cropped):  # which an image is too small for
+            raise
         side = min(reference.picture(0).size)
         raise UsageError(error.message, f"take the middle of each image: crop={side}") from error
