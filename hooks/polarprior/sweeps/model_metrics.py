@@ -11,15 +11,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from polarprior.errors import PolarPriorError
-from polarprior.generator import Generator, Latents
+from polarprior.generator import Generator
 from polarprior.host import Host
-from polarprior.images.pictures import from_uint8, to_uint8
+from polarprior.images.pictures import from_uint8
 from polarprior.images.reference import Reference
 from polarprior.jacobian.feature_map import FeatureMap
 from polarprior.metrics.inception_score import SPLITS, inception_scores
 from polarprior.metrics.judge import SCORE, SCORE_NAME
 from polarprior.metrics.reconstruction import PARTS, reconstruction_dissimilarity
 from polarprior.sweeps.comparing import Comparison, judge_of, shape_of, spaces_of
+from polarprior.sweeps.measuring import Spread
+from polarprior.sweeps.placing import reconstructed
 
 
 class Figure(NamedTuple):
@@ -78,7 +80,8 @@ def to_dict(found: Figures) -> dict[str, Any]:
 
 
 def _over(values: list[float]) -> Figure:
-    return Figure(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+    found = Spread(tuple(values))
+    return Figure(found.mean, found.std if len(values) > 1 else None)
 
 
 def _of_reconstructions(host: Host, generator: Generator, comparison: Comparison, real: Reference) -> Figures:
@@ -117,14 +120,7 @@ def _logits(host: Host, generator: Generator, space: str) -> FeatureMap | None:
 
 def _reconstructed(generator: Generator, real: Reference) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Images and their reconstructions, uint8 [n, H, W, C] each."""
-    shape = shape_of(generator)
-    assert generator.encode is not None
     with tqdm(total=len(real), unit="image", desc="reconstructions") as bar:
-        for pixels in real.pixel_batches(*shape):
-            encoded: Tensor = generator.encode(from_uint8(pixels).to(generator.device, generator.dtype))
-            if not bool(encoded.isfinite().all()):
-                raise PolarPriorError(
-                    f"model: the encoder of {generator.plugin} makes latents that are not finite", "use another model"
-                )
-            yield pixels, to_uint8(generator(Latents(encoded.reshape(-1, *generator.prior.shape))))
+        for pixels in real.pixel_batches(*shape_of(generator)):
+            yield pixels, reconstructed(generator, from_uint8(pixels).to(generator.device, generator.dtype))[1]
             bar.update(len(pixels))

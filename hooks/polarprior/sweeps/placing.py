@@ -47,6 +47,31 @@ def encoder_of(generator: Generator) -> Callable[[Tensor], Tensor]:
     return generator.encode
 
 
+def reconstructed(generator: Generator, images: Tensor) -> tuple[Latents, np.ndarray]:
+    """Encode images, and generate them again.
+
+    Args:
+        generator: that has an encoder.
+        images: [n, C, H, W] in [-1, 1], on its device and of its dtype.
+
+    Returns:
+        The latents E(x), and the pictures G(E(x)), uint8 [n, H, W, C].
+
+    Raises:
+        UsageError: the generator has no encoder.
+        PolarPriorError: its encoder makes latents that are not finite.
+    """
+    encode = encoder_of(generator)
+    with torch.no_grad():
+        encoded = encode(images)
+        if not bool(encoded.isfinite().all()):
+            raise PolarPriorError(
+                f"model: the encoder of {generator.plugin} makes latents that are not finite", "use another model"
+            )
+        latents = Latents(encoded.reshape(-1, *generator.prior.shape))
+        return latents, to_uint8(generator(latents))
+
+
 def placed(
     generator: Generator,
     reference: Reference,
@@ -69,22 +94,14 @@ def placed(
         logits: of a classifier, images [n, C, H, W] in [-1, 1] to [n, classes].
 
     Raises:
-        UsageError: the generator has no encoder.
-        PolarPriorError: its encoder makes latents that are not finite.
+        UsageError, PolarPriorError: what `reconstructed` raises.
     """
-    encode = encoder_of(generator)
     for start in range(0, count, BATCH):
         rows = list(range(start, min(start + BATCH, count)))
         pixels = reference.pixels(rows, *shape)
         images = from_uint8(pixels).to(generator.device, generator.dtype)
+        latents, again = reconstructed(generator, images)
         with torch.no_grad():
-            encoded = encode(images)
-            if not bool(encoded.isfinite().all()):
-                raise PolarPriorError(
-                    f"model: the encoder of {generator.plugin} makes latents that are not finite", "use another model"
-                )
-            latents = Latents(encoded.reshape(-1, *generator.prior.shape))
-            again = to_uint8(generator(latents))
             classes = (
                 [logits(each.to(images)).argmax(1).cpu() for each in (images, from_uint8(again))] if logits else None
             )
