@@ -173,7 +173,8 @@ def tell(results: Results, pictures: Path) -> str:
                 values = [row[f"{law} {name}"] for row in line]
                 means, halves = ([value[part] for value in values] for part in ("mean", "half"))
                 panel.errorbar(x, means, halves, fmt=style, ms=3, label=law)
-            panel.set(xlabel=along, title=f"{model}: {name}", xscale="log" if along == "N" else "linear")
+            panel.set(xlabel=along, ylabel=name.replace("fid", "FID"), xscale="log" if along == "N" else "linear")
+            panel.set_title(model, fontsize=9)
     panels[0, 0].legend(fontsize=6)
     figure.savefig(pictures / "bank_size.png", dpi=110)
     cells = [
