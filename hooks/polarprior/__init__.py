@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polarprior.api.banks import build_bank as build_bank
     from polarprior.api.banks import calibrate as calibrate
     from polarprior.api.banks import verify as verify
+    from polarprior.api.draws import directions as directions
     from polarprior.api.draws import log_volume as log_volume
     from polarprior.api.draws import measure as measure
     from polarprior.api.draws import modes as modes
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from polarprior.settings import Settings as Settings
     from polarprior.stock_repo import StockRepo as StockRepo
     from polarprior.sweeps.comparing import Comparison as Comparison
+    from polarprior.sweeps.directions import Directions as Directions
+    from polarprior.sweeps.directions import DirectionsOptions as DirectionsOptions
     from polarprior.sweeps.modes import Modes as Modes
     from polarprior.sweeps.modes import ModesOptions as ModesOptions
     from polarprior.sweeps.picks import Pick as Pick

@@ -30,6 +30,7 @@ from polarprior.host import Host, default_host
 from polarprior.samplers.contract import OF_THE_LAW, SAMPLERS, SamplerOptions
 from polarprior.strength import check_strength
 from polarprior.sweeps.comparing import Comparison
+from polarprior.sweeps.directions import Directions, DirectionsOptions, found_directions
 from polarprior.sweeps.model_metrics import Figures, measured_model
 from polarprior.sweeps.modes import Modes, ModesOptions, found_modes
 from polarprior.sweeps.picks import Pick, PickOptions, picked
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from polarprior.generator import Generator, Labels, Latents, Seeds
     from polarprior.samplers.contract import LawKeywords
+    from polarprior.sweeps.directions import DirectionsKeywords
     from polarprior.sweeps.picks import PickKeywords
 
 RANK = Domain(" or ".join(RANKS), lambda value: isinstance(value, str) and value in RANKS, "use {name}=local-rank")
@@ -261,6 +263,46 @@ def pick(
     check_names(fields, ["host", *PickOptions.DOMAINS])
     given = {} if options is None else {name: getattr(options, name) for name in PickOptions.DOMAINS}
     return picked(host or default_host(), generator, PickOptions(**{**given, **fields}))
+
+
+@checked(
+    generator=GENERATOR,
+    options=instance("polarprior.sweeps.directions:DirectionsOptions", "use pp.DirectionsOptions(...)").or_none(),
+    host=HOST,
+)
+def directions(
+    generator: Generator,
+    options: DirectionsOptions | None = None,
+    *,
+    host: Host | None = None,
+    **fields: Unpack[DirectionsKeywords],
+) -> Directions:
+    """Find the directions in which the pictures of stock seeds change most, as `polarprior directions` does.
+
+    They are the top right singular vectors of the Jacobian: exact where the latent has at most 256 numbers, on a
+    Krylov space otherwise. The entry of a vector that is largest in size is above 0.
+
+    Args:
+        generator: the model.
+        options: the seeds, how many directions, where change is measured, and how far the strips go.
+        host: the plugins to ask; the installed ones where None.
+        fields: fields of `DirectionsOptions` by name, in place of those in `options`.
+
+    Returns:
+        Directions: ``.vectors``, ``.log_sigma``, ``.walk(row, direction, at)``, ``.images(row, direction, at)`` and
+        ``.save(folder)``.
+
+    Raises:
+        UsageError: an argument out of range, or a domain that the model doesn't have.
+
+    >>> import torch, polarprior as pp
+    >>> generator = pp.wrap(torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh()), latent_dim=4)
+    >>> pp.directions(generator, seeds=[3, 5], k=2).vectors.shape
+    torch.Size([2, 2, 4])
+    """
+    check_names(fields, ["host", *DirectionsOptions.DOMAINS])
+    given = {} if options is None else {name: getattr(options, name) for name in DirectionsOptions.DOMAINS}
+    return found_directions(host or default_host(), generator, DirectionsOptions(**{**given, **fields}))
 
 
 @checked(

@@ -8,7 +8,21 @@ from copy import copy
 
 import click
 
-from polarprior.cli import bank, demo, draw, environment, measure, modes, pick, run, score, sweep, train, tune
+from polarprior.cli import (
+    bank,
+    demo,
+    directions,
+    draw,
+    environment,
+    measure,
+    modes,
+    pick,
+    run,
+    score,
+    sweep,
+    train,
+    tune,
+)
 from polarprior.cli.groups import PluginGroup, flags_of, name_as_typed
 from polarprior.errors import PolarPriorError, report
 from polarprior.flags import in_flags
@@ -39,6 +53,7 @@ for command in (
     measure.measure,
     modes.modes,
     pick.pick,
+    directions.directions,
     demo.demo,
     run.run,
     train.train,

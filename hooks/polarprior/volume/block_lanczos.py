@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -13,8 +15,27 @@ from polarprior.volume.spectrum import Start, TopSingularValues
 BLOCK = 4
 
 
+class Krylov(NamedTuple):
+    """A Krylov space of J'J, and what is seen of J on it.
+
+    Attributes:
+        basis: orthonormal columns, float64 [n, K, m].
+        squares: (J B)'(J B) of that basis B, float64 [n, m, m].
+        spectrum: the top singular values on it, those of a latent as they were when it was done.
+    """
+
+    basis: Tensor
+    squares: Tensor
+    spectrum: TopSingularValues
+
+
 def block_lanczos(linear_map: LinearMap, k: int, start: Start, tolerance: float) -> TopSingularValues:
-    """Singular values of J on a Krylov space of J'J, grown by blocks of 4 until the log-volume stops moving.
+    """Singular values of J on a Krylov space of J'J; see `krylov`."""
+    return krylov(linear_map, k, start, tolerance).spectrum
+
+
+def krylov(linear_map: LinearMap, k: int, start: Start, tolerance: float) -> Krylov:
+    """A Krylov space of J'J, grown by blocks of 4 until the log-volume on it stops moving.
 
     Golub, Luk, Overton 1981 (block Lanczos for singular values), with full reorthogonalisation, twice, in
     float64. Starts from 4 directions of `start`; a latent is done when its log-volume has changed by less than
@@ -44,12 +65,13 @@ def block_lanczos(linear_map: LinearMap, k: int, start: Start, tolerance: float)
             going = quiet < 2
             found[going], error[going] = log_sigma[going], change[going]
         if size >= input_dim:
-            return TopSingularValues(found, error.where(quiet >= 2, 0.0), (size, cotangents))
+            spectrum = TopSingularValues(found, error.where(quiet >= 2, 0.0), (size, cotangents))
+            return Krylov(basis, squares, spectrum)
         # Twice in a row, the second time with random directions.
         settled = (size >= k + BLOCK) & ~(change >= tolerance)
         quiet = torch.where(quiet >= 2, 2, (quiet + 1) * settled)
         if bool((quiet >= 2).all()):
-            return TopSingularValues(found, error, (size, cotangents))
+            return Krylov(basis, squares, TopSingularValues(found, error, (size, cotangents)))
         width = min(BLOCK, input_dim - size)
         pulled = in_float64(linear_map.vjp(orthonormal(image)[..., :width]))
         cotangents += width

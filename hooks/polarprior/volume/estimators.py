@@ -90,7 +90,7 @@ def top_singular_values(
         )
     if estimator == AUTO and calibration is not None:
         estimator = calibration.cheapest(tol)
-    start = _start(linear_map, calibration)
+    start = start_of(linear_map, calibration)
     return replace(ESTIMATORS[estimator](linear_map, k, start, tol / WITHIN_A_CHANGE), epsilon=epsilon)
 
 
@@ -109,7 +109,9 @@ def check_estimator(name: str, tol: float) -> None:
         raise UsageError(f"tol: got {tol}, expected a positive number of nats", f"use tol={TOLERANCE}")
 
 
-def _start(linear_map: LinearMap, calibration: Calibration | None) -> Start:
+def start_of(linear_map: LinearMap, calibration: Calibration | None = None) -> Start:
+    """Where estimators begin: what the map itself knows, else the calibration's average subspace, else a fixed random
+    one."""
     if linear_map.start is not None:
         return linear_map.start
     n, size = len(linear_map), linear_map.input_dim

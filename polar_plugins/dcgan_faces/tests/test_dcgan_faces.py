@@ -31,15 +31,21 @@ def shipped(faces):
     return pp.Bank.open(faces.default_bank)
 
 
-def test_spectra_agree_with_a_dense_float64_svd(faces, shipped):
-    """The full 12288 x 100 Jacobian of a float64 copy, by automatic differentiation: 1e-4 in each log sigma."""
+def dense_jacobians(faces, latents):
+    """Jacobians of the network in float64, one after the other: [12288, 100] each."""
     network = plugin.DCGAN().double()
     network.load_state_dict(faces.network.state_dict())
     network.eval()
+    for z in latents.double():
+        yield torch.func.jacfwd(lambda each: network(each[None]).flatten())(z)
+
+
+def test_spectra_agree_with_a_dense_float64_svd(faces, shipped):
+    """The full 12288 x 100 Jacobian of a float64 copy, by automatic differentiation: 1e-4 in each log sigma."""
     latents = faces.prior.draw(range(10))
     spectra = pp.top_singular_values(pp.jacobian_fn(faces)(latents), 30).log_sigma
-    for z, spectrum, stored in zip(latents.z.double(), spectra, shipped.log_singular_values, strict=False):
-        jacobian = torch.func.jacfwd(lambda z: network(z[None]).flatten())(z)
+    dense = dense_jacobians(faces, latents.z)
+    for jacobian, spectrum, stored in zip(dense, spectra, shipped.log_singular_values, strict=False):
         oracle = torch.linalg.svdvals(jacobian)[:30].log()
         torch.testing.assert_close(spectrum, oracle, atol=1e-4, rtol=0)
         torch.testing.assert_close(torch.from_numpy(stored).double(), oracle, atol=1e-4, rtol=0)
@@ -83,6 +89,15 @@ def test_the_slope_of_the_mean_contrast_is_a_covariance(faces, shipped):
 
 def _part(bank, rows):
     return pp.Bank.of(bank.info, {name: array[rows] for name, array in bank.columns().items()})
+
+
+def test_directions_are_those_of_a_dense_svd(faces):
+    """The angle between the space of the top six and theirs."""
+    found = pp.directions(faces, seeds=[3, 7, 2**20], k=6)
+    for jacobian, vectors in zip(dense_jacobians(faces, found.latents.z), found.vectors.double(), strict=True):
+        _, _, right = torch.linalg.svd(jacobian, full_matrices=False)
+        beside = vectors - vectors @ right[:6].mT @ right[:6]
+        assert float(torch.linalg.matrix_norm(beside, 2)) < 1e-2
 
 
 def test_at_a_tiny_rho_nearly_all_bank_rows_keep_their_picture(shipped):

@@ -1,7 +1,7 @@
 """PAGAN on MNIST: the paper's Tables 2 and 3 in their form, and what its ordering depends on.
 
     python polar_plugins/pagan/benchmarks/runs.py [--quick] [--full] [--json FILE]
-                                                 [--only table3,why,matchings,table2]
+                                                 [--only table3,why,matchings,table2,faces,figure3]
 
 The paper is Alanov et al., *Pairwise Augmented GANs with Adversarial Reconstruction Loss* (2018). 16 pixels, 12,000
 iterations of 64 images for every model, half of them where a cause is looked for, three seeds; all is judged on the
@@ -13,11 +13,10 @@ Without --full the runs that are there are told; --quick makes tiny ones and kee
 
 from __future__ import annotations
 
-import sys
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,26 +24,22 @@ import torch
 from polarprior.plugin import from_uint8
 from polarprior_benchmarks.kept_runs import Parts, Runs, interval, main, rounded
 from polarprior_benchmarks.reporting import Report
-from polarprior_mnist.autoencoders import Autoencoder
-from polarprior_pagan.classifier import accuracy
-from polarprior_pagan.classifier import trained as trained_classifier
 from polarprior_pagan.command import OF_WASSERSTEIN
-from polarprior_pagan.data import Images, open_images
-from polarprior_pagan.looking import Judge, Looks
+from polarprior_pagan.data import Images
+from polarprior_pagan.looking import Looks
 from polarprior_pagan.matching import DIVERGENCES, MATCHINGS, MINIMAX, NON_SATURATING
 from polarprior_pagan.recipe import Recipe
 from polarprior_pagan.training import Training
 from polarprior_training.augmentations import AUGMENTATIONS, shift
-from torch.nn.functional import interpolate
+from rivals import age, autoencoder
+from scipy.ndimage import gaussian_filter
+from sets import SETS, SIZE, images_of, judged_by
 from tqdm import tqdm
 
-sys.path.append(str(Path(__file__).parents[3] / "benchmarks" / "paper"))  # last: its `page` is another one
-from data import coloured, folder
-from data import digits as mnist
-
 KEPT = Path(__file__).parent / "results" / "runs.json"
+SHEETS = Path(__file__).parents[1] / "docs" / "sheets"
 SEEDS = range(3)
-SIZE, ITERATIONS, GLANCE = 16, 12_000, 2000
+ITERATIONS, GLANCE = 12_000, 2000
 MODELS: dict[str, dict[str, Any]] = {
     "PAGAN": {},
     "PAGAN-L1": {"reconstruction": "l1", "augment": "none"},
@@ -52,44 +47,21 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 TABLE_3 = {"PAGAN": (32.84, 6.56, 13.01), "PAGAN-L1": (76.73, 4.46, 30.94), "PAGAN-NOAUG": (111.151, 4.23, 50.15)}
 """The paper's FID, IS and RID, on CIFAR-10."""
-TABLE_2 = {"AUG": (8.89, 1.57), "VAE": (5.85, 44.33), "PAGAN": (8.12, 13.01)}
+TABLE_2 = {"AUG": (8.89, 1.57), "VAE": (5.85, 44.33), "AGE": (6.675, 19.02), "PAGAN": (8.12, 13.01)}
 """The paper's RMSE and RID, on CIFAR-10."""
+RIVALS = {"VAE": autoencoder, "AGE": age}
 METRICS = ("fid", "is", "rid", "agreement", "rmse")
 
 
-@cache
-def digits(kind: str) -> tuple[Images, Images]:
-    """Training and test set, ``grey`` or ``coloured``: there each image has a hue, whatever its class, over a
-    background whose brightness rises from one side to another."""
-    if kind == "grey":
-        return open_images(folder() / "train-images-idx3-ubyte", SIZE), open_images(
-            folder() / "t10k-images-idx3-ubyte", SIZE
-        )
-    parts = []
-    for part in ("train", "test"):
-        noise = torch.Generator().manual_seed(len(part))
-        images = interpolate(coloured(part, "uniform"), SIZE, mode="bilinear", antialias=True)
-        ramp = torch.linspace(-1, 1, SIZE)
-        slopes = torch.rand(len(images), 3, 2, generator=noise) * 2 - 1
-        background = slopes[..., :1, None] * ramp[:, None] + slopes[..., 1:, None] * ramp
-        pixels = ((torch.maximum(images, background / 2 - 0.5) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-        parts.append(Images(pixels.contiguous().numpy(), mnist(part)[1]))
-    return parts[0], parts[1]
+def trained(kind: str, model: str, changes: dict[str, Any], seed: int, quick: bool) -> dict[str, Any]:
+    """A training with its CPU seconds and metrics on the test set; the looks' seconds don't count.
 
-
-@cache
-def judged_by(kind: str, quick: bool) -> Looks:
-    """The test set, and the classifier that looks at it."""
-    training, test = digits(kind)
-    network = trained_classifier(training, steps=50 if quick else 3000)
-    print(f"  classifier of {kind} digits: {accuracy(network, test):.4f} of the test set", flush=True)
-    return Looks(test, Judge(network.features, network), shift, Recipe.latent_dim)
-
-
-def trained(kind: str, changes: dict[str, Any], seed: int, quick: bool) -> dict[str, Any]:
-    """A training with its CPU seconds and metrics on the test set; the looks' seconds don't count."""
-    images, looks = digits(kind)[0], judged_by(kind, quick)
-    recipe = replace(Recipe(size=SIZE, channels=images.pixels.shape[-1], iterations=ITERATIONS, seed=seed), **changes)
+    Samples and reconstructions of the first seed are drawn into the plugin's docs.
+    """
+    images, looks = images_of(kind, quick)[0], judged_by(kind, quick)
+    size, channels = images.pixels.shape[2:]
+    recipe = Recipe(size=size, channels=channels, iterations=ITERATIONS, seed=seed)
+    recipe = replace(recipe, **{**MODELS[model], **changes})
     recipe = replace(recipe, iterations=20) if quick else recipe
     training, seconds, curve = Training(images.pixels, recipe, AUGMENTATIONS[recipe.augment]), 0.0, []
     with tqdm(total=recipe.iterations, mininterval=10) as bar:
@@ -101,7 +73,11 @@ def trained(kind: str, changes: dict[str, Any], seed: int, quick: bool) -> dict[
             if training.done % GLANCE == 0:
                 seen = looks(training.averaged["generator"], training.averaged["encoder"])
                 curve.append([training.done, round(seconds, 1), *(float(f"{seen[name]:.4g}") for name in METRICS)])
-    found = looks(training.averaged["generator"], training.averaged["encoder"])
+    made = training.averaged["generator"], training.averaged["encoder"]
+    if seed == SEEDS[0] and not quick:
+        of = name_of(kind, model, changes)
+        looks.sheet(*made, of).save(SHEETS / f"{sheet_of(of)}.png")
+    found = looks(*made)
     return {
         "iterations": training.done,
         "cpu_seconds": round(seconds, 1),
@@ -120,7 +96,12 @@ def at(run: dict[str, Any], iterations: int) -> dict[str, Any]:
 def name_of(kind: str, model: str, changes: dict[str, Any], seed: int | None = None) -> str:
     """The name of a run, or of the runs over seeds."""
     of = "".join(f", {name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in changes.items())
-    return f"{kind} digits, {model}{of}" + ("" if seed is None else f", seed {seed}")
+    return f"{SETS[kind]}, {model}{of}" + ("" if seed is None else f", seed {seed}")
+
+
+def sheet_of(name: str) -> str:
+    """The file name of runs' pictures, without its ending."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower())
 
 
 def _told(runs: Runs, report: Report, kind: str, model: str, changes: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,7 +110,7 @@ def _told(runs: Runs, report: Report, kind: str, model: str, changes: dict[str, 
     found = runs.over(
         SEEDS,
         lambda seed: name_of(kind, model, changes, seed),
-        lambda seed: trained(kind, {**MODELS[model], **changes}, seed, runs.quick),
+        lambda seed: trained(kind, model, changes, seed, runs.quick),
     )
     if not found:
         report.add(what, "not run", detail="--full")
@@ -212,6 +193,14 @@ def why(runs: Runs, report: Report) -> None:
     _ordering(report, f"coloured digits, {HALF['iterations']} iterations", of)
 
 
+OF_FACES = {"iterations": ITERATIONS // 4}
+
+
+def faces(runs: Runs, report: Report) -> None:
+    """PAGAN, L1 and NOAUG on faces in colour, of 32 pixels."""
+    _ordering(report, "faces", {model: _told(runs, report, "faces", model, OF_FACES) for model in MODELS})
+
+
 def of_matching(matching: str, maker: str = NON_SATURATING) -> dict[str, Any]:
     """What a matching changes in the recipe, as the command has it by default."""
     own = OF_WASSERSTEIN if matching == "wasserstein" else {}
@@ -229,17 +218,23 @@ def matchings(runs: Runs, report: Report) -> None:
             report.add(f"{matching}: agreement, the worst seed", worst, "", ">= 0.5", worst >= 0.5)
     for matching in (*DIVERGENCES, "gan"):
         changes = of_matching(matching, MINIMAX)
-        run = runs(name_of("grey", "PAGAN", changes, 0), lambda c=changes: trained("grey", c, 0, runs.quick))
+        run = runs(name_of("grey", "PAGAN", changes, 0), lambda c=changes: trained("grey", "PAGAN", c, 0, runs.quick))
         figure = "not run" if run is None else run["metrics"]["agreement"]
         report.add(f"{matching}, minimax: agreement", figure, detail="one seed" if run else "--full")
 
 
+def rival(make: Callable[[Images, Looks, Recipe], dict[str, Any]], quick: bool) -> dict[str, Any]:
+    """A model of `rivals.py` on grey digits."""
+    recipe = Recipe(size=SIZE, iterations=20 if quick else ITERATIONS)
+    return make(images_of("grey", quick)[0], judged_by("grey", quick), recipe)
+
+
 def table_2(runs: Runs, report: Report) -> None:
-    """RMSE and RID of a(x), of a VAE, and of PAGAN."""
+    """RMSE and RID of a(x), of a VAE, of AGE, and of PAGAN."""
     rows = {
         "AUG": runs("AUG", lambda: {"metrics": rounded(judged_by("grey", runs.quick).floor)}),
-        "VAE": runs("VAE", lambda: autoencoder(runs.quick)),
-        "PAGAN": runs(name_of("grey", "PAGAN", {}, 0), lambda: trained("grey", {}, 0, runs.quick)),
+        **{name: runs(name, lambda m=make: rival(m, runs.quick)) for name, make in RIVALS.items()},
+        "PAGAN": runs(name_of("grey", "PAGAN", {}, 0), lambda: trained("grey", "PAGAN", {}, 0, runs.quick)),
     }
     for name, run in rows.items():
         if run is None:
@@ -251,27 +246,45 @@ def table_2(runs: Runs, report: Report) -> None:
         report.add(f"Table 2, {name}: RID", seen["rid"], detail=detail)
 
 
-def autoencoder(quick: bool) -> dict[str, Any]:
-    """A VAE with Bernoulli pixels, `polarprior_mnist`'s, of the same two networks."""
-    images, looks, recipe = digits("grey")[0], judged_by("grey", quick), Recipe(size=SIZE)
-    networks = Training(images.pixels, recipe, AUGMENTATIONS["none"]).networks
-    model = Autoencoder(recipe.latent_dim)
-    model.encoder, model.decoder = networks.encoder.layers, networks.generator
+SHARES = (0.1, 0.15, 0.2, 0.25)
+"""Shifts of Fig. 3, as shares of the side: 1 to 4 pixels of 16."""
+BLURS, NOISES = (0.4, 0.6, 0.8, 1.0, 1.5), (0.1, 0.2, 0.4, 0.6, 0.8)
+"""Widths of its blurs in pixels, and standard deviations of its noise in images from -1 to 1."""
+
+
+def distorted(quick: bool) -> dict[str, Any]:
+    """RMSE and RID of the test images, shifted, blurred and in noise, in place of reconstructions: the lines of
+    Fig. 3."""
+    looks = judged_by("grey", quick)
+    real = from_uint8(images_of("grey", quick)[1].pixels)
     noise = torch.Generator().manual_seed(0)
-    adam = torch.optim.Adam(model.parameters(), 1e-3)
-    began = time.process_time()
-    for _ in tqdm(range(20 if quick else ITERATIONS), mininterval=10):
-        rows = torch.randint(len(images), (recipe.batch,), generator=noise)
-        loss = model.loss(from_uint8(images.pixels[rows.numpy()]), noise)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-    spent = time.process_time() - began
-    found = looks(networks.generator.eval(), networks.encoder.eval())
-    return {"cpu_seconds": round(spent, 1), "metrics": rounded(found)}
+    made = {
+        "shifted": [shift(real, noise, share) for share in SHARES],
+        "blurred": [torch.from_numpy(gaussian_filter(real.numpy(), (0, 0, width, width))) for width in BLURS],
+        "in noise": [(real + std * torch.randn(real.shape, generator=noise)).clamp(-1, 1) for std in NOISES],
+    }
+    return {
+        how: [[round(seen[name], 4) for name in ("rmse", "rid")] for seen in map(looks.of_reconstructions, each)]
+        for how, each in made.items()
+    }
 
 
-PARTS: Parts = {"table3": table_3, "why": why, "matchings": matchings, "table2": table_2}
+def figure_3(runs: Runs, report: Report) -> None:
+    """RID beside RMSE of images that are distorted more and more."""
+    found = runs("distortions", lambda: distorted(runs.quick))
+    for how, points in (found or {}).items():
+        detail = ", ".join(f"{rid:.3g} at {rmse:.3g}" for rmse, rid in points)
+        report.add(f"Fig. 3, {how}: the largest RID", max(rid for _, rid in points), detail=f"RID at RMSE: {detail}")
+
+
+PARTS: Parts = {
+    "table3": table_3,
+    "why": why,
+    "matchings": matchings,
+    "table2": table_2,
+    "faces": faces,
+    "figure3": figure_3,
+}
 
 if __name__ == "__main__":
     main(str(__doc__), KEPT, PARTS)

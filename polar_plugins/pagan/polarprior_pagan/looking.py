@@ -73,7 +73,7 @@ class Looks:
         with torch.no_grad():
             self._moments = Moments.of(self._all(judge.features, self._real))
             self._logits = None if judge.logits is None else self._all(judge.logits, self._real)
-            self.floor = self._kept(augment(self._real, noise))
+            self.floor = self.of_reconstructions(augment(self._real, noise))
 
     def __call__(self, generator: nn.Module, encoder: nn.Module) -> dict[str, float]:
         """fid and is of samples; rid, rid_deviation, agreement and rmse (pixels of 0 to 255) of the reconstructions
@@ -83,7 +83,7 @@ class Looks:
             found = {"fid": frechet_distance(self._moments, self._all(self._judge.features, samples))}
             if self._judge.logits is not None:
                 found["is"] = inception_score(self._all(self._judge.logits, samples))
-            return found | self._kept(self._all(lambda x: generator(encoder(x)[0]), self._real))
+            return found | self.of_reconstructions(self._all(lambda x: generator(encoder(x)[0]), self._real))
 
     def sheet(self, generator: nn.Module, encoder: nn.Module, title: str) -> Image.Image:
         """Samples; and held-out images above their reconstructions."""
@@ -101,7 +101,8 @@ class Looks:
     def _all(self, function: Map, rows: Tensor) -> Tensor:
         return torch.cat([function(part.to(self._device)).cpu() for part in rows.split(BATCH)])
 
-    def _kept(self, again: Tensor) -> dict[str, float]:
+    def of_reconstructions(self, again: Tensor) -> dict[str, float]:
+        """rmse, rid, rid_deviation and agreement of images [n, C, H, W] that stand for the held-out ones."""
         found = {"rmse": float(((again - self._real).double() * 127.5).square().mean().sqrt())}
         if self._judge.logits is not None and self._logits is not None and len(again) >= PARTS:
             of_content = reconstruction_dissimilarity(self._logits, self._all(self._judge.logits, again))
