@@ -136,9 +136,9 @@ def claims(results: Results) -> list[Claim]:
     def ends(metric: str, sign: int) -> tuple[Part, ...]:
         found = []
         for model, law, rows in laws:
-            judge = SECOND if law == JUDGED else JUDGED  # never the space that the volume is measured in
-            where = f"{model}, {law}, judged in {judge}"
-            found.append(at_the_end(rows, sign, where, lambda row, judge=judge: row["effect"][judge][metric], 1))
+            for judge in (each for each in (JUDGED, SECOND) if each != law):  # never the space of the volume
+                where = f"{model}, {law}, judged in {judge}"
+                found.append(at_the_end(rows, sign, where, lambda row, judge=judge: row["effect"][judge][metric], 1))
         return tuple(found)
 
     where = "against the control, at the end of the limits"

@@ -165,7 +165,7 @@ def claims(results: Results) -> list[Claim]:
         Claim(
             "C.5",
             "",
-            "but further where latents are truncated much than where they are less",
+            "shifts of a latent lead further where latents are truncated much than where they are less",
             "length of shifts at the tightest truncation, less that at the next",
             (tighter,),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scene import interval, minus
@@ -41,18 +41,21 @@ def edge(rows: Sequence[Results], sign: int) -> Results | None:
     return max(side, key=lambda row: abs(row["rho"]), default=None)
 
 
-def chosen_elsewhere(curve: Mapping[float, Sequence[float]]) -> list[float]:
+Where = TypeVar("Where")
+
+
+def chosen_elsewhere(curve: Mapping[Where, Sequence[float]]) -> list[Where]:
     """Choose for each bank the rho of the lowest mean on the other banks, so that no gain is the best of noise.
 
     Args:
-        curve: a figure of each bank by rho.
+        curve: a figure of each bank by rho, or by whatever is chosen.
     """
     banks = range(len(next(iter(curve.values()))))
     return [lowest(curve, [other for other in banks if other != index]) for index in banks]
 
 
-def lowest(curve: Mapping[float, Sequence[float]], banks: Sequence[int]) -> float:
-    """The rho of the lowest mean over `banks`."""
+def lowest(curve: Mapping[Where, Sequence[float]], banks: Sequence[int]) -> Where:
+    """The rho, or whatever the curve is by, of the lowest mean over `banks`."""
     return min(curve, key=lambda rho: sum(curve[rho][index] for index in banks))
 
 
@@ -114,6 +117,11 @@ def at_equal(metric: str, row: Results, cut: Sequence[Results], judged: str = JU
 def less(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[str, Any] | None:
     """The difference of two figures, bank by bank; None where one of them is."""
     return None if first is None or second is None else minus(first, second)
+
+
+def less_than(figure: dict[str, Any], level: float) -> dict[str, Any]:
+    """A figure less a level, bank by bank: below 0 where it is smaller than that."""
+    return interval([value - level for value in figure["values"]])
 
 
 def gap(effect: dict[str, Any] | None) -> str:

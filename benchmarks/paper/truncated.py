@@ -55,7 +55,8 @@ def claims(results: Results) -> list[Claim]:
         Part(f"psi {low:g} less {high:g}", less(gains[low], gains[high]), -1, chosen=True)
         for high, low in pairwise(PSIS)
     ]
-    by = "change of the FID from rho 0 to the rho > 0 that is best on other banks"
+    of_tilts = f"{len(TILTS) - 1} tilts from {TILTS[1]:g} to {TILTS[-1]:g}"
+    by = f"change of the FID from rho 0 to the best on other banks of {of_tilts}"
     return [
         Claim(
             "C.3",
