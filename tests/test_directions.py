@@ -78,7 +78,8 @@ def test_a_walk_stays_on_the_shell_of_the_prior_and_begins_at_the_seed(model):
     np.testing.assert_allclose(walked.norm(dim=1), [z.norm()] * 3, rtol=1e-6)
     beside = walked[2] - z
     assert float(nn.functional.cosine_similarity(beside, found.vectors[0, 1], 0)) > 0.5
-    (image,) = found.images(0, 1, [0.0])
+    torch.testing.assert_close(found.moved(0, [[0.0, 2.0]])[0], walked[2])
+    (image,) = found.images(0, found.walk(0, 1, [0.0]))
     assert (image == pp.sample(generator, seeds=[4]).images[0]).all()
 
 
@@ -106,7 +107,7 @@ def test_styles_are_walked_in_units_of_their_own_spread():
     assert found.scale == pytest.approx(float(spread), rel=0.1)
     w = generator.styles.of(generator.prior.draw([2]).z, None)[0]
     torch.testing.assert_close(found.walk(0, 0, [1.0])[0], w + found.scale * found.vectors[0, 0])
-    (image,) = found.images(0, 0, [0.0])
+    (image,) = found.images(0, found.walk(0, 0, [0.0]))
     assert np.abs(image.astype(int) - pp.sample(generator, seeds=[2]).images[0]).max() <= 1
 
 

@@ -121,7 +121,7 @@ def claims(results: Results) -> list[Claim]:
     """Fig. 5, 6 and 15."""
     models = list(dict.fromkeys(row["model"] for row in results["rows"]))
     gan, vae = ([row for row in results["rows"] if row["model"] == model] for model in models)
-    alike = [next(row for row in rows if abs(row["tilt"] - TILT) < 0.01) for rows in (vae, gan)]
+    alike = [min(rows, key=lambda row: abs(row["tilt"] - TILT)) for rows in (vae, gan)]
     trusted = all(row["within_limits"] == 1 for row in alike)
     both = minus(*(row["effect"] for row in alike)) if trusted else None
     ones = results["ones of modes"][models[1]]

@@ -4,6 +4,7 @@ anything."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -271,6 +272,22 @@ def _meant(name: str, known: Sequence[str]) -> str:
     meant = SAID.get(name, "")
     close = [meant] if meant in known else get_close_matches(name.lower(), known, 1, 0.5)
     return f"use {close[0]}" if close else "leave it out"
+
+
+def numbers_in(text: str, most: int) -> list[int]:
+    """``0,1,4-6`` to [0, 1, 4, 5, 6], as the stock scripts write seeds.
+
+    Raises:
+        ValueError: anything but whole numbers and rising ranges, or more than `most` numbers.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,12})(?:\s*-\s*(\d{1,12}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first or last - first + len(numbers) >= most:
+            raise ValueError(f"got {text[:60]!r}, expected numbers and ranges such as 0,1,4-6")
+        numbers += range(first, last + 1)
+    return numbers
 
 
 def seeds_in(value: Any) -> np.ndarray | None:

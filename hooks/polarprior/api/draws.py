@@ -289,7 +289,7 @@ def directions(
         fields: fields of `DirectionsOptions` by name, in place of those in `options`.
 
     Returns:
-        Directions: ``.vectors``, ``.log_sigma``, ``.walk(row, direction, at)``, ``.images(row, direction, at)`` and
+        Directions: ``.vectors``, ``.log_sigma``, ``.walk(row, direction, at)``, ``.images(row, points)`` and
         ``.save(folder)``.
 
     Raises:

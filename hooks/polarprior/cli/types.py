@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from polarprior.arguments import numbers_in
+
 
 class NumberList(click.ParamType):
     """``0,1,4-6`` to [0, 1, 4, 5, 6], as the stock scripts write seeds."""
@@ -18,14 +20,10 @@ class NumberList(click.ParamType):
         """Parse; a usage error for anything but whole numbers and rising ranges."""
         if isinstance(value, list):
             return value
-        numbers: list[int] = []
-        for part in str(value).split(","):
-            match = re.fullmatch(r"\s*(\d{1,12})(?:\s*-\s*(\d{1,12}))?\s*", part)
-            first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-            if last < first or last - first + len(numbers) >= self.limit:
-                self.fail(f"got {str(value)[:60]!r}, expected numbers and ranges such as 0,1,4-6", param, ctx)
-            numbers += range(first, last + 1)
-        return numbers
+        try:
+            return numbers_in(str(value), self.limit)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ClassList(NumberList):

@@ -31,7 +31,7 @@ def check_matplotlib() -> None:
 def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline: float | None = None) -> str:
     """A metric against rho, one curve a truncation with that of its control, ± one standard deviation over the sets;
     rows beyond the limits of rho are hollow."""
-    figure, axes = _axes("rho", _LABELS.get(metric, metric))
+    figure, axes = axes_of("rho", _LABELS.get(metric, metric))
     for trunc, curve in _curves(rows).items():
         points = [(row.diagnostics.rho, row.metrics[space][metric]) for row in curve if row.diagnostics]
         x, spreads = [point[0] for point in points], [point[1] for point in points]
@@ -45,12 +45,12 @@ def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline
     if baseline is not None:
         axes.axhline(baseline, color="gray", linestyle=":", label="halves of the reference")
     _spread_ticks(axes)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def pareto(rows: Sequence[SweepRow], space: str) -> str:
     """Recall against precision: polarity at each truncation, and truncation alone."""
-    figure, axes = _axes("precision", "recall")
+    figure, axes = axes_of("precision", "recall")
     curves: list[tuple[str, list[SweepRow], str]] = [
         (_polarity(trunc), curve, "-") for trunc, curve in _curves(rows).items()
     ]
@@ -66,7 +66,7 @@ def pareto(rows: Sequence[SweepRow], space: str) -> str:
             said = f"{row.diagnostics.rho:g}" if row.diagnostics else f"psi {row.trunc:g}"
             axes.annotate(said, (across.mean, up.mean), fontsize=8, xytext=(4, 4), textcoords="offset points")
     _spread_ticks(axes)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _control(row: SweepRow, space: str, metric: str) -> float:
@@ -93,7 +93,8 @@ def _marker(row: SweepRow, colour: Any) -> dict[str, Any]:
     return {"color": colour, "markerfacecolor": colour if trusted else "white", "markersize": 4, "elinewidth": 0.8}
 
 
-def _axes(x: str, y: str) -> tuple[Any, Any]:
+def axes_of(x: str, y: str) -> tuple[Any, Any]:
+    """A figure with one pair of axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.6, 3.4), layout="constrained")
@@ -114,7 +115,7 @@ def _spread_ticks(axes: Any) -> None:
     axes.legend(fontsize=8, loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.16), frameon=False)
 
 
-def _svg(figure: Any) -> str:
+def as_svg(figure: Any) -> str:
     """The same bytes for the same curves."""
     import matplotlib
 

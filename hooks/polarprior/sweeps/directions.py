@@ -115,27 +115,38 @@ class Directions:
     scale: float
 
     def walk(self, row: int, direction: int, at: Sequence[float]) -> Tensor:
-        """Points along a direction: [len(at), *shape].
-
-        In z they keep the length of the latent they began from, where the prior has a shell: a normal prior in many
-        dimensions gives nothing beside it.
+        """Points along one direction: [len(at), *shape]; see `moved`.
 
         Args:
             row: which of the seeds, from 0.
             direction: which of its directions, from 0.
             at: how far, in standard deviations (see `scale`); 0 is the seed itself.
         """
-        point = self.points[row].double()
-        steps = torch.tensor(at, dtype=torch.float64).reshape(-1, *[1] * point.ndim) * self.scale
-        walked = point + steps * self.vectors[row, direction].double()
+        amounts = np.zeros((len(at), len(self.vectors[row])))
+        amounts[:, direction] = at
+        return self.moved(row, amounts)
+
+    def moved(self, row: int, amounts: np.ndarray | Sequence[Sequence[float]]) -> Tensor:
+        """Points beside a latent, some way along all of its directions: [n, *shape].
+
+        In z they keep the length of the latent they began from, where the prior has a shell: a normal prior in many
+        dimensions gives nothing beside it.
+
+        Args:
+            row: which of the seeds, from 0.
+            amounts: how far along each direction, in standard deviations, [n, k].
+        """
+        point, vectors = self.points[row].double(), self.vectors[row].double()
+        steps = torch.as_tensor(np.asarray(amounts, np.float64)) * self.scale
+        walked = point + torch.tensordot(steps, vectors, 1)
         if self.options.domain == "z" and (self.generator.prior.name == "normal" or self.generator.normalizes_latent):
-            lengths = walked.flatten(1).norm(dim=1).reshape(steps.shape)
+            lengths = walked.flatten(1).norm(dim=1).reshape(-1, *[1] * point.ndim)
             walked = walked * point.norm() / lengths
         return walked.to(self.points)
 
-    def images(self, row: int, direction: int, at: Sequence[float]) -> np.ndarray:
-        """The pictures of such a walk, uint8 [len(at), H, W, C]; UsageError for a generator that makes none."""
-        points, generator = self.walk(row, direction, at), self.generator
+    def images(self, row: int, points: Tensor) -> np.ndarray:
+        """The pictures of such points, uint8 [n, H, W, C]; UsageError for a generator that makes none."""
+        generator = self.generator
         if self.options.domain == "z":
             label = None if self.latents.label is None else self.latents.label[row].expand(len(points))
             return to_uint8(generator(Latents(points, label)))
@@ -157,7 +168,7 @@ class Directions:
         """A strip a direction: the seed in the middle."""
         options = self.options
         sigma = self.log_sigma[row].exp().tolist()
-        strips = [self.images(row, direction, self.places) for direction in range(len(sigma))]
+        strips = [self.images(row, self.walk(row, direction, self.places)) for direction in range(len(sigma))]
         captions = [(f"{i}", f"sigma {value:.3g}") for i, value in enumerate(sigma)]
         heads = [f"{place:+.2g}" if place else f"seed {self.seeds[row]}" for place in self.places]
         title = f"{self.model}: the directions in which seed {self.seeds[row]} changes most, in {options.domain}"
