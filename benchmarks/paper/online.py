@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 TILTS, DRAWS, BATCH = (-0.5, -0.25, 0.5, 1.0), 1000, 250
 SHARE = 0.5
-"""Of a bank's effect: a difference that is less than that leaves fresh draws an effect of their own."""
+"""Share of a bank's effect: a difference that is less than that leaves fresh draws an effect of their own."""
 FIRST = 1 << 31
 """Seeds from here on: no row of a bank, and no draw of `rivals`."""
 

@@ -44,7 +44,7 @@ class DirectionsOptions:
         label: the class, where the model has classes.
         span: how far a strip goes, to both sides, in standard deviations of the prior's numbers (of w, of the styles
             of the prior's latents).
-        steps: pictures of a strip, an odd number: the one in the middle is the seed's own.
+        steps: pictures of a strip, odd; the middle one is of the seed itself.
         progress: show a bar on stderr.
     """
 
