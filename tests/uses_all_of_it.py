@@ -22,14 +22,14 @@ samples = pp.sample(generator, bank, seeds=range(16), tilt=-0.1, hold="contrast"
 scores, volumes = pp.score(generator, [1, 2, 3], bank=bank), pp.log_volume(generator, drawn, bank=bank)
 sweep = pp.sweep(generator, bank, pp.SweepOptions(polarities=[-0.1, 0.0], seeds=[0, 1]))
 modes, picked = pp.modes(generator, bank, pp.ModesOptions(n=4)), pp.pick(generator, pp.PickOptions(tilt=-0.5), keep=4)
-walks = pp.directions(generator, pp.DirectionsOptions(k=2), seeds=[3])
+walks, host = pp.directions(generator, pp.DirectionsOptions(k=2), seeds=[3]), pp.Host()
 tuned = pp.tune(generator, bank, pp.TuneOptions(pp.Comparison("real"), minimise="fid"), tried=print)
 measured, real = pp.measure(generator, pp.Comparison("real", metrics=("fid",))), pp.open_reference("real")
-host = pp.Host()
 for function in (pp.load, pp.wrap, pp.jacobian_fn, pp.feature_map, pp.calibrate, pp.top_singular_values):
     print(function.__name__)
 
-reveal_type((pp.load, pp.latent_sampler))
+reveal_type(pp.load)
+reveal_type(pp.latent_sampler)
 reveal_type(pp.jacobian_fn)
 reveal_type(pp.feature_map)
 reveal_type((pp.wrap, pp.calibrate, pp.top_singular_values, pp.build_bank, pp.verify))
@@ -37,6 +37,4 @@ reveal_type((pp.sample, pp.pick, pp.score, pp.log_volume, pp.sweep, pp.modes, pp
 reveal_type((generator, loaded, latents, images, jacobian_fn, feature_map, calibration, spectrum, bank, checked))
 reveal_type((sampler, drawn, samples, scores, volumes, bank.top(2), sweep, modes, tuned, measured, real, host))
 reveal_type((sampler.diagnostics, sampler.diagnostics.limits, samples.became, bank.info, checked.largest_error))
-reveal_type(
-    (spectrum.log_volume, sweep.rows, sweep.picture(), tuned.rho, tuned.told_apart, picked.seeds, walks.vectors)
-)
+reveal_type((spectrum.log_volume, sweep.rows, sweep.picture(), tuned.rho, tuned.told_apart, picked.seeds, walks))
