@@ -22,7 +22,7 @@ import rare_samples
 from claims import Claim, Part, verdicts
 from polarprior_benchmarks.pages import fill_tables
 from scene import interval
-from telling import less, signed
+from telling import above, less, signed
 
 PAGE = Path(__file__).parents[1] / "docs" / "uses.md"
 KEPT = Path(__file__).parent / "results" / "uses.json"
@@ -64,10 +64,6 @@ def made(runs: Runs) -> Iterator[Line]:
         there = [runs[name] for name in names if name in runs]
         minutes = sum(each["cpu_seconds"] for each in there) / 60
         yield use, str(len(there)), str(len(names)), f"{minutes:.0f}"
-
-
-def _above(found: dict[str, Any] | None, level: float) -> dict[str, Any] | None:
-    return None if found is None else interval([value - level for value in found["values"]])
 
 
 def _percent(found: dict[str, Any] | None, change: bool = False) -> str:
@@ -170,28 +166,28 @@ def claims(runs: Runs) -> list[Claim]:
             "",
             "bad pictures have a larger log-volume than good ones",
             "AUC, less 0.5",
-            tuple(Part(model, _above(each, 0.5), 1) for model, each in volume.items()),
+            tuple(Part(model, above(each, 0.5), 1) for model, each in volume.items()),
         ),
         Claim(
             "b",
             "",
             "the log-volume finds bad pictures about as well as any other score",
             f"AUC, less the other's, plus {MARGIN:g}, which it may be worse",
-            tuple(Part(name, _above(less(*both), -MARGIN), 1) for name, both in rivals.items()),
+            tuple(Part(name, above(less(*both), -MARGIN), 1) for name, both in rivals.items()),
         ),
         Claim(
             "c",
             "",
             "memorised draws have a smaller log-volume than others",
             "AUC, less 0.5",
-            (Part("the flow", _above(found, 0.5), 1),),
+            (Part("the flow", above(found, 0.5), 1),),
         ),
         Claim(
             "c",
             "",
             "the log-volume finds memorised draws about as well as the distance to training digits",
             f"AUC, less that of the distance, plus {MARGIN:g}, which it may be worse",
-            (Part("the flow", _above(less(found, nearest_one), -MARGIN), 1),),
+            (Part("the flow", above(less(found, nearest_one), -MARGIN), 1),),
         ),
     ]
 

@@ -27,7 +27,7 @@ from polarprior.law.limits import floor_to, rho_limits
 from polarprior.law.weights import polarity_weights
 from polarprior.samplers.coupling import MaximalCoupling
 from scene import TILTS, K, Pieces, Real, Scene, experiment, interval, minus
-from telling import JUDGED, Results, less_than, shown, table
+from telling import JUDGED, Results, above, clear, shown, table
 from trained_networks import trained_scene
 
 EDITION = 2
@@ -214,9 +214,9 @@ def claims(results: Results) -> list[Claim]:
             best.append(Part(f"{model}, lowest FID at k {k} less {BEST_K}", worse, 1))
         for name in ("effect on precision", "effect on recall"):
             amplified.append(Part(f"{model}, {name}, k {SETTLED} less 10", minus(at[SETTLED][name], at[10][name]), 1))
-            if abs(at[SETTLED][name]["mean"]) > at[SETTLED][name]["half"]:
+            if clear(at[SETTLED][name]):
                 for k in (each for each in at if each > SETTLED):
-                    more = less_than(minus(at[k][name], at[SETTLED][name]), NEGLIGIBLE)
+                    more = above(minus(at[k][name], at[SETTLED][name]), NEGLIGIBLE)
                     saturated.append(Part(f"{model}, {name}, k {k} less {SETTLED}", more, -1))
     best_of = "the best over all tilts within the limits"
     of = f"{best_of}, less the control's"

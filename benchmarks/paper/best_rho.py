@@ -19,7 +19,7 @@ from claims import Claim, Part
 from polarprior.law.diagnostics import Diagnostics
 from polarprior.metrics.frechet import frechet_distance
 from scene import RESULTS, TILTS, Real, Scene, experiment, interval, minus
-from telling import SECOND, Results, chosen_elsewhere, gain, less, lowest, shown, signed, table
+from telling import SECOND, Results, at_chosen, chosen_elsewhere, gain, less, lowest, shown, signed, table
 
 CASES = (
     ("mnist:wgan", "pixel"),
@@ -121,7 +121,7 @@ def _by_the_encoder() -> str:
     for (model, space), curve in found.items():
         banks = range(len(curve[0.0]))
         plain = interval(curve[0.0])
-        judged = interval([curve[rho][i] for i, rho in enumerate(chosen_elsewhere(curve))])
+        judged = at_chosen(curve)
         change = minus(judged, plain)
         figures = (shown(plain, 4), shown(judged, 4), signed(change, 4))
         cells.append((model, space, f"{lowest(curve, banks):g}", *figures))
@@ -137,9 +137,7 @@ def _best_of_a_model(rows: Sequence[Results], model: str) -> Results | None:
         for rho, fids in row["curve"].items()
         if float(rho)
     }
-    if not changes:
-        return None
-    return interval([changes[where][bank] for bank, where in enumerate(chosen_elsewhere(changes))])
+    return at_chosen(changes) if changes else None
 
 
 def claims(results: Results) -> list[Claim]:

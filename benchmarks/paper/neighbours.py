@@ -25,7 +25,7 @@ from polarprior.law.limits import floor_to
 from polarprior.metrics.nearest import nearest
 from scene import Scene, averaged, experiment, interval, minus, trust
 from scipy.stats import binomtest
-from telling import Results, edge, ess, shown, signed, table
+from telling import Results, above, edge, ess, shown, signed, table
 
 EDITION = 3
 DRAWS, MODES = 1000, 100
@@ -156,7 +156,7 @@ def claims(results: Results) -> list[Claim]:
             (
                 Part(
                     "the VAE",
-                    interval([share - 0.5 for share in ones["values"]]),
+                    above(ones, 0.5),
                     1,
                     exact=_binomial(ones["mean"], MODES * len(ones["values"]), 0.5, "two-sided"),
                 ),

@@ -19,7 +19,7 @@ import torch
 from claims import Claim, Part
 from matplotlib.figure import Figure
 from scene import Real, Scene, averaged, difference, experiment, gathered, interval, minus, trust
-from telling import JUDGED, Results, shown, signed, table
+from telling import JUDGED, Results, clear, shown, signed, table
 from tqdm import tqdm
 
 TILTS, DRAWS, BATCH = (-0.5, -0.25, 0.5, 1.0), 1000, 250
@@ -98,9 +98,8 @@ def claims(results: Results) -> list[Claim]:
     for row in (row for row in results["rows"] if row["rho"]):
         for metric in ("precision", "recall"):
             fresh, bank = (row[which][JUDGED][metric] for which in ("effect", "bank's effect"))
-            size = abs(bank["mean"])
-            if size > bank["half"]:
-                parts.append(Part(f"{metric}, rho {row['rho']:g}", minus(fresh, bank), 0, SHARE * size))
+            if clear(bank):
+                parts.append(Part(f"{metric}, rho {row['rho']:g}", minus(fresh, bank), 0, SHARE * abs(bank["mean"])))
     says = "sampling online moves precision and recall as drawing from a bank does"
     by = f"effect of fresh draws less that of a bank's, within {SHARE:g} of the latter, where that is clear of 0"
     return [Claim("A.1", "Alg. 2", says, by if parts else "no effect of a bank is clear of 0", tuple(parts))]

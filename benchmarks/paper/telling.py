@@ -54,6 +54,11 @@ def chosen_elsewhere(curve: Mapping[Where, Sequence[float]]) -> list[Where]:
     return [lowest(curve, [other for other in banks if other != index]) for index in banks]
 
 
+def at_chosen(curve: Mapping[Where, Sequence[float]]) -> dict[str, Any]:
+    """The figure of each bank where `chosen_elsewhere` has it."""
+    return interval([curve[where][bank] for bank, where in enumerate(chosen_elsewhere(curve))])
+
+
 def lowest(curve: Mapping[Where, Sequence[float]], banks: Sequence[int]) -> Where:
     """The rho, or whatever the curve is by, of the lowest mean over `banks`."""
     return min(curve, key=lambda rho: sum(curve[rho][index] for index in banks))
@@ -74,9 +79,7 @@ def gain(rows: Sequence[Results], of: Callable[[Results], dict[str, Any]]) -> di
     """
     curve = {row["rho"]: of(row)["values"] for row in rows if row["within_limits"] == 1}
     plain = curve.pop(0.0)
-    if not curve:
-        return None
-    return interval([curve[rho][bank] - plain[bank] for bank, rho in enumerate(chosen_elsewhere(curve))])
+    return minus(at_chosen(curve), interval(plain)) if curve else None
 
 
 def in_a_line(metrics: dict[str, Any]) -> str:
@@ -119,9 +122,14 @@ def less(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[st
     return None if first is None or second is None else minus(first, second)
 
 
-def less_than(figure: dict[str, Any], level: float) -> dict[str, Any]:
-    """A figure less a level, bank by bank: below 0 where it is smaller than that."""
-    return interval([value - level for value in figure["values"]])
+def above(figure: dict[str, Any] | None, level: float) -> dict[str, Any] | None:
+    """A figure less a level, bank by bank; None where there is none."""
+    return None if figure is None else interval([value - level for value in figure["values"]])
+
+
+def clear(figure: dict[str, Any]) -> bool:
+    """Whether the 95% interval of a figure leaves out 0."""
+    return bool(abs(figure["mean"]) > figure["half"])
 
 
 def gap(effect: dict[str, Any] | None) -> str:

@@ -184,6 +184,11 @@ class Generator:
         return YOURS if self.plugin == NAME else self.plugin
 
     @property
+    def model(self) -> str:
+        """The model, as the command line names it where it can."""
+        return self.source or self.plugin
+
+    @property
     def rank_bound(self) -> int:
         """The largest rank that the Jacobian in z can have by its input alone."""
         return self.prior.dim - 1 if self.normalizes_latent else self.prior.dim

@@ -301,8 +301,7 @@ def directions(
     torch.Size([2, 2, 4])
     """
     check_names(fields, ["host", *DirectionsOptions.DOMAINS])
-    given = {} if options is None else {name: getattr(options, name) for name in DirectionsOptions.DOMAINS}
-    return found_directions(host or default_host(), generator, DirectionsOptions(**{**given, **fields}))
+    return found_directions(host or default_host(), generator, replace(options or DirectionsOptions(), **fields))
 
 
 @checked(

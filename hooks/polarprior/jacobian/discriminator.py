@@ -89,7 +89,7 @@ def discriminator_map(generator: Generator) -> FeatureMap:
     found = generator.discriminator
     if not isinstance(found, Discriminator):
         raise UsageError(
-            f"space: got {DISCRIMINATOR}, and {generator.source or generator.plugin} holds no discriminator",
+            f"space: got {DISCRIMINATOR}, and {generator.model} holds no discriminator",
             "use space=pixel, or a checkpoint that holds one",
         )
     return FeatureMap(DISCRIMINATOR, found.features)

@@ -159,11 +159,6 @@ class Directions:
         """How far the pictures of a strip are from the seed, in standard deviations."""
         return [float(each) for each in np.linspace(-self.options.span, self.options.span, self.options.steps)]
 
-    @property
-    def model(self) -> str:
-        """The model, as the command line names it where it can."""
-        return self.generator.source or self.generator.plugin
-
     def sheet(self, row: int) -> Image.Image:
         """A strip a direction: the seed in the middle."""
         options = self.options
@@ -171,15 +166,15 @@ class Directions:
         strips = [self.images(row, self.walk(row, direction, self.places)) for direction in range(len(sigma))]
         captions = [(f"{i}", f"sigma {value:.3g}") for i, value in enumerate(sigma)]
         heads = [f"{place:+.2g}" if place else f"seed {self.seeds[row]}" for place in self.places]
-        title = f"{self.model}: the directions in which seed {self.seeds[row]} changes most, in {options.domain}"
-        title += f"\nAbove each column how far, in standard deviations of {options.domain}."
+        title = f"{self.generator.model}: the directions in which seed {self.seeds[row]} changes most, in "
+        title += f"{options.domain}\nAbove each column how far, in standard deviations of {options.domain}."
         return captioned_grid(strips, captions, title, heads, [np.zeros(len(self.places), bool)] * len(strips))
 
     def to_dict(self) -> dict[str, Any]:
         """What ``directions.json`` and the metadata of ``directions.safetensors`` hold."""
         options = self.options
         return {
-            "model": self.model,
+            "model": self.generator.model,
             "fingerprint": self.generator.fingerprint,
             "settings": self.generator.settings.to_dict(),
             "space": options.space,
@@ -200,7 +195,7 @@ class Directions:
         clear(out, (FILE, "directions.json"), self.seeds)
         for row, seed in enumerate(self.seeds):
             picture = self.sheet(row)
-            write_atomically(out / f"seed{seed:04d}.png", png_bytes(picture, f"{self.model}, seed {seed}"))
+            write_atomically(out / f"seed{seed:04d}.png", png_bytes(picture, f"{self.generator.model}, seed {seed}"))
         about = json.dumps(self.to_dict(), indent=1, sort_keys=True)
         tensors = {
             "points": self.points.float().cpu().contiguous(),

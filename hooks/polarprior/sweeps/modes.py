@@ -227,7 +227,7 @@ def found_modes(host: Host, generator: Generator, bank: Bank, options: ModesOpti
                 for each in (pair[0], replace(pair[1], law="raw", title=f"raw: {EXTREMES}"))
                 if each is not None
             ]
-    model = generator.source or generator.plugin
+    model = generator.model
     return Modes(model, bank, options, groups, 0 if real is None else len(real))
 
 

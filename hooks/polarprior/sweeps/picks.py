@@ -159,7 +159,7 @@ class Pick:
     @property
     def model(self) -> str:
         """The model, as the command line names it where it can."""
-        return self.generator.source or self.generator.plugin
+        return self.generator.model
 
     def to_dict(self) -> dict[str, Any]:
         """What ``pick.json`` holds."""

@@ -67,7 +67,7 @@ class Samples:
     @property
     def model(self) -> str:
         """The model, as the command line names it where it can."""
-        return self.generator.source or self.generator.plugin
+        return self.generator.model
 
     @property
     def title(self) -> str:

@@ -193,7 +193,7 @@ def swept(
     models = [(generator, bank), *options.others]
     seeds = first_seeds(bank, asked.label, COLUMNS) if options.seeds is None else list(options.seeds)
     steps = [(each, options.strengths(host, *each)) for each in models]
-    model = generator.source or generator.plugin
+    model = generator.model
     total = sum(len(strengths) for _, strengths in steps) + (len(options.alone) if comparison else 0)
     measuring = None
     if comparison is not None:
