@@ -35,7 +35,7 @@ class Runs:
             self._kept[name] = make()
             print(f"  {name}: {json.dumps(self._kept[name])[:200]}", flush=True)
             if not self.quick:
-                self._keep()
+                self._keep(name)
         return self._kept.get(name)
 
     def over(
@@ -52,10 +52,10 @@ class Runs:
         made = [self(name(seed), lambda s=seed: make(s)) for seed in asked]  # type: ignore[misc]
         return [run for run in made if run is not None]
 
-    def _keep(self) -> None:
-        """A run a line, with those that another process has made meanwhile."""
-        if self._path.exists():
-            self._kept = {**json.loads(self._path.read_text()), **self._kept}
+    def _keep(self, name: str) -> None:
+        """Write a run a line: those that are there now, since another process may have changed them, and this one."""
+        there = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._kept = {**there, name: self._kept[name]}
         lines = [f"{json.dumps(name)}: {json.dumps(self._kept[name])}" for name in sorted(self._kept)]
         temporary = self._path.with_suffix(f".{os.getpid()}")
         temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")

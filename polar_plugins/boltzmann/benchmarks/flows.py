@@ -34,7 +34,9 @@ numbers, but for rounding, in half of it."""
 def name_of(energy: str, recipe: Recipe) -> str:
     """The name of a flow's file."""
     how = recipe.loss if recipe.loss == "reverse-kl" else recipe.interpolation
-    return f"{energy.replace(':', '-').replace(',', '-')}-{how}"
+    found = f"{energy.replace(':', '-').replace(',', '-')}-{how}"
+    found += f"-{recipe.form}" if recipe.form != Recipe.form else ""
+    return found + (f"-seed-{recipe.seed}" if recipe.seed else "")
 
 
 def trained(
@@ -47,7 +49,7 @@ def trained(
 ) -> dict[str, Any]:
     """A training, with its CPU seconds, and glances on its way whose seconds don't count.
 
-    Flows of seed 0 are kept for `pictures.py`.
+    Flows are kept for `pictures.py`.
 
     Args:
         energy: its name.
@@ -76,7 +78,7 @@ def trained(
                 if reached == 2:
                     break
     kept = FlowFile.of(training, energy)
-    if until is None and not quick and recipe.seed == 0:
+    if until is None and not quick:
         kept.save(FLOWS / f"{name_of(energy, recipe)}.safetensors")
     found = (looks if until is None else glances)(training)["target"]
     return {

@@ -20,7 +20,7 @@ from polarprior_boltzmann.energies import DoubleWell
 from polarprior_boltzmann.flow import way
 from polarprior_boltzmann.flow_file import FlowFile
 from runs import KEPT
-from wells import FIG_11, OF_TABLE_2, WELLS, WIDE
+from wells import FIG_11, OF_TABLE_2, SEEDS, WELLS, WIDE
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 1.0)
 POINTS, STEPS = 1500, 40
@@ -51,22 +51,22 @@ def main() -> None:
     _save(_on_a_line(1.0, -4.0, 1 / 3, 2.0, "Fig. 6: a near mode and a far one"), out / "figure-6.png")
     _save(_potentials(), out / "figure-9.png")
     wells = {
-        (how, mass): FLOWS / f"double-well-16-{mass:g}-{how}.safetensors"
+        (how, mass): FLOWS / f"double-well-16-{mass:g}-{how}-seed-{SEEDS[-1]}.safetensors"
         for how in ("trainable", "reverse-kl")
         for mass in WELLS
     }
     if all(path.exists() for path in wells.values()):
         _save(_histograms(wells), out / "figure-10.png")
     else:
-        print("figure-10: flows of double wells are missing: `runs.py --full --only well`")
+        print("figure-10: flows of double wells are missing: `runs.py --full --only table2`")
     runs = json.loads(KEPT.read_text())
     losses = {f"N = {case.points}, {case.loss}": runs.get(case.name) for case in FIG_11}
     firsts = [*(cases[0] for cases in OF_TABLE_2.values()), WIDE]
     masses = {f"m = {case.mass:g}, batch {case.batch}, {case.loss}": runs.get(case.name) for case in firsts}
-    for name, curves in (("figure-11", losses), ("table-2", masses)):
+    for name, part, curves in (("figure-11", "fig11", losses), ("table-2", "table2", masses)):
         found = {label: run["curve"] for label, run in curves.items() if run is not None}
         for label in curves.keys() - found.keys():
-            print(f"{name}: {label} is missing: `runs.py --full --only well`")
+            print(f"{name}: {label} is missing: `runs.py --full --only {part}`")
         if found:
             _save(_curves(found), out / f"{name}.png")
 

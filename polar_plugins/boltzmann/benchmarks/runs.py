@@ -1,7 +1,7 @@
 """Boltzmann flows: the paper's tables, what each step of a faster training brings, and polarity priors of faces.
 
     python polar_plugins/boltzmann/benchmarks/runs.py [--quick] [--full] [--json FILE]
-                                                      [--only table1,forms,speed,well,faces]
+                                                      [--only table1,forms,speed,table2,fig11,faces]
 
 The paper is Máté and Fleuret, *Learning Interpolations between Boltzmann Densities* (TMLR 2023). Every run is kept in
 ``results/runs.json`` as soon as it is done, with its CPU seconds, and --full makes those that are missing: about five
@@ -17,7 +17,7 @@ from planar import forms, table_1
 from polarprior_benchmarks.kept_runs import Parts, Runs, main
 from polarprior_benchmarks.reporting import Report
 from speed import speed
-from wells import well
+from wells import fig_11, table_2
 
 KEPT = Path(__file__).parent / "results" / "runs.json"
 RHOS = (0.05, -0.05, 0.1, -0.1, 0.2)
@@ -31,7 +31,14 @@ def faces(runs: Runs, report: Report) -> None:
         tell(runs(f"faces, rho {rho:g}", lambda r=rho: compare(r, runs.quick)), rho, report)
 
 
-PARTS: Parts = {"table1": table_1, "forms": forms, "speed": speed, "well": well, "faces": faces}
+PARTS: Parts = {
+    "table1": table_1,
+    "forms": forms,
+    "speed": speed,
+    "table2": table_2,
+    "fig11": fig_11,
+    "faces": faces,
+}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The double well of the paper's section 4.2: Table 2, and Fig. 11; a part of `runs.py`."""
+"""The double well of the paper's section 4.2: Table 2 and Fig. 11, parts of `runs.py`."""
 
 from __future__ import annotations
 
@@ -86,18 +86,8 @@ def of(runs: Runs, case: Case) -> dict[str, Any] | None:
     return runs(case.name, lambda: trained(f"double-well:{case.points},{case.mass:g}", recipe, runs.quick))
 
 
-def well(runs: Runs, report: Report) -> None:
-    """Fig. 11, both losses by N at m = 1.5; Table 2, both losses at four masses over three seeds."""
-    for case in [*FIG_11, WIDE]:
-        run = of(runs, case)
-        what = f"N {case.points}, m {case.mass:g}, {case.loss}, batch {case.batch}"
-        if run is None:
-            report.add(what, "not run", detail="--full")
-            continue
-        seen = run["metrics"]
-        detail = f"reverse KL {seen['reverse_kl']:.3f}, Hausdorff {seen['hausdorff']:.3f}"
-        detail += f", mode shares {seen['mode_shares']}"
-        report.add(f"{what}: reverse ESS", seen["reverse_ess"], detail=f"{detail}, {run['cpu_seconds']:.0f} CPU s")
+def table_2(runs: Runs, report: Report) -> None:
+    """Table 2, both losses at four masses over three seeds; and the paper's batch at the hardest mass."""
     for (mass, loss), cases in OF_TABLE_2.items():
         found = [run for case in (cases[:1] if runs.quick else cases) if (run := of(runs, case)) is not None]
         for name in METRICS:
@@ -109,3 +99,23 @@ def well(runs: Runs, report: Report) -> None:
             if loss == "continuity":
                 detail += f"; the paper's {WELLS[mass][::-1][METRICS.index(name)]:g}"
             report.add(f"Table 2, m {mass:g}, {loss}: {name}", mean, detail=detail)
+    _tell(runs, report, WIDE)
+
+
+def fig_11(runs: Runs, report: Report) -> None:
+    """Fig. 11, both losses by N at m = 1.5."""
+    for case in FIG_11:
+        _tell(runs, report, case)
+
+
+def _tell(runs: Runs, report: Report, case: Case) -> None:
+    """Report the run of a case."""
+    run = of(runs, case)
+    what = f"N {case.points}, m {case.mass:g}, {case.loss}, batch {case.batch}"
+    if run is None:
+        report.add(what, "not run", detail="--full")
+        return
+    seen = run["metrics"]
+    detail = f"reverse KL {seen['reverse_kl']:.3f}, Hausdorff {seen['hausdorff']:.3f}"
+    detail += f", mode shares {seen['mode_shares']}"
+    report.add(f"{what}: reverse ESS", seen["reverse_ess"], detail=f"{detail}, {run['cpu_seconds']:.0f} CPU s")

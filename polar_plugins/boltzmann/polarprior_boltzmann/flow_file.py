@@ -101,7 +101,7 @@ class FlowFile:
         problem: the energy's name; empty for a polarity prior.
         of_model: the polarity priors it was trained on, or None.
         metrics: as they were at the end of the training.
-        constant: C_t, the slope of log Z_t in time, as it was learnt; None where none was, or none was kept.
+        constant: C_t, the slope of log Z_t in time, fitted to the field; None where none was learnt, or none kept.
         f_theta: the network of a trainable interpolation; None where that is another.
         digest: sha256 of the file, as hex; empty before it is one.
     """
@@ -132,7 +132,7 @@ class FlowFile:
             problem,
             of_model,
             metrics or {},
-            training.constant,
+            training.fitted_constant(),
             training.f_theta,
         )
 
@@ -200,6 +200,8 @@ class FlowFile:
 
     def log_z(self, t: float = 1.0) -> float:
         """log Z_t of exp(-f_t): that of the base, and the integral of C from 0 to t (eq. 12).
+
+        It is too low by the flow's reverse Kullback-Leibler divergence: see `losses.fit_constant`.
 
         At time 1 it is the log partition function of the target; of a polarity prior t is rho / `largest`, and
         log Z_t - log Z_0 the logarithm of the mean of exp(rho · l) over the model's own prior.

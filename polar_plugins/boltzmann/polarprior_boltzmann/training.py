@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from math import cos, pi
 from typing import Protocol
 
@@ -14,12 +15,14 @@ from polarprior_boltzmann.bases import GeneralisedGaussian
 from polarprior_boltzmann.energies import Energy
 from polarprior_boltzmann.flow import Flow
 from polarprior_boltzmann.interpolations import Interpolation, Trainable
-from polarprior_boltzmann.losses import continuity_loss, reverse_kl_loss
+from polarprior_boltzmann.losses import continuity_loss, fit_constant, reverse_kl_loss
 from polarprior_boltzmann.networks import KernelMLPs, OfTime
 from polarprior_boltzmann.recipe import Recipe
 
 START = 0.1
 """What the last layer's weights are shrunk to where the field has a drift to start from."""
+DRAWS_FOR_C = 4096
+"""Draws of the base whose ways C is fitted on at the end."""
 
 
 class Problem(Protocol):
@@ -116,6 +119,16 @@ class Training:
     def constant(self) -> OfTime | None:
         """C as it is now; None with reverse KL, which learns none."""
         return getattr(self._networks, "constant", None)
+
+    def fitted_constant(self) -> OfTime | None:
+        """C as `fit_constant` makes it of the field as it is now; None with reverse KL."""
+        if self.constant is None:
+            return None
+        noise = torch.Generator().manual_seed(self.recipe.seed)
+        z = self.problem.base.sample(DRAWS_FOR_C, noise).to(self.field.device)
+        found = deepcopy(self.constant)
+        fit_constant(found, self.field, self._networks.interpolation, z, self.problem.ends)
+        return found
 
     @property
     def f_theta(self) -> KernelMLPs | None:

@@ -18,7 +18,7 @@ from polarprior_boltzmann.interpolations import Linear, OverRho
 from polarprior_boltzmann.networks import KernelMLPs, OfTime
 from polarprior_boltzmann.problems import problem_named
 from polarprior_boltzmann.recipe import Recipe
-from polarprior_boltzmann.training import Training
+from polarprior_boltzmann.training import DRAWS_FOR_C, Training
 from polarprior_boltzmann.weighted_draws import weighted_draws
 
 KINDS = ("trainable", "linear", "diffusion")
@@ -85,8 +85,19 @@ def test_log_z_is_the_integral_of_c(kind, tmp_path):
     for end in (0.5, 1.0):
         at = torch.from_numpy((nodes + 1) / 2 * end).float()
         with torch.no_grad():
-            expected = start + float((training.constant(at).double().numpy() * weights).sum()) * end / 2
+            expected = start + float((training.fitted_constant()(at).double().numpy() * weights).sum()) * end / 2
         assert found.log_z(end) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_z_is_the_mean_log_weight_of_draws(kind, tmp_path):
+    """-f_1 - log q, on average over draws of the flow: log Z less the reverse Kullback-Leibler divergence."""
+    training = trained(tmp_path / "flow.safetensors", kind)
+    z = training.problem.base.sample(DRAWS_FOR_C, torch.Generator().manual_seed(training.recipe.seed))
+    x, log_q = training.flow().push(z)
+    with torch.no_grad():
+        target = training.problem.goals["target"][1](x)
+    assert FlowFile.open(tmp_path / "flow").log_z() == pytest.approx(float((-target - log_q).mean()), abs=5e-3)
 
 
 def test_files_without_a_constant_say_why(tmp_path):

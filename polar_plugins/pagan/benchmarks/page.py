@@ -20,6 +20,8 @@ from runs import (
     MODELS,
     OF_FACES,
     SEEDS,
+    STEEP,
+    STEPS,
     TABLE_2,
     TABLE_3,
     at,
@@ -119,6 +121,12 @@ def matchings(runs: Kept) -> Rows:
         if matching != "wasserstein":
             run = runs.get(name_of("grey", "PAGAN", of_matching(matching, MINIMAX), 0))
             yield (f"{matching}, {MINIMAX}", *numbers([] if run is None else [run]))
+        if matching == "gan":
+            steps = found(runs, "grey", "PAGAN", {**HALF, "judge_steps": STEPS})
+            yield (f"gan, {NON_SATURATING}, {STEPS} steps of the discriminators", *numbers(steps))
+        if matching in STEEP:
+            steep = found(runs, "grey", "PAGAN", {**HALF, "matching": matching})
+            yield (f"{matching}, {NON_SATURATING}, spectral norm {Recipe.gain:g}", *numbers(steep))
 
 
 def table_2(runs: Kept) -> Rows:

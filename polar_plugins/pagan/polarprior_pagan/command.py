@@ -25,11 +25,27 @@ if TYPE_CHECKING:
 EVERY = 500
 """Iterations between two looks, and between two checkpoints."""
 OF_CLASSIFIER = "polarprior-pagan-classifier/1"
-OF_WASSERSTEIN = {"pairs": "channel", "judge_steps": 10}
-"""Where the paper's recipe for it differs: its C.1."""
+OF_MATCHINGS: dict[str, dict[str, Any]] = {
+    "wasserstein": {"pairs": "channel", "judge_steps": 10},
+    **{name: {"gain": 1.0} for name in ("kl", "reverse-kl", "hellinger")},
+}
+"""Defaults of options that a matching has of its own. Those of ``wasserstein`` are the paper's (C.1). The losses of the
+other three grow exponentially in the logits: a spectral norm of 2 a layer, which serves the rest, is too much."""
 
 
-_of_recipe = recipe_options(Recipe)
+def _elsewhere() -> dict[str, str]:
+    """Words behind the default of an option for which some matchings have another."""
+    found: dict[str, dict[Any, list[str]]] = {}
+    for matching, own in OF_MATCHINGS.items():
+        for option, value in own.items():
+            found.setdefault(option, {}).setdefault(value, []).append(matching)
+    return {
+        option: "".join(f"; {value} with {', '.join(names)}" for value, names in by_value.items())
+        for option, by_value in found.items()
+    }
+
+
+_of_recipe = recipe_options(Recipe, _elsewhere())
 
 
 @click.command()
@@ -80,7 +96,7 @@ _of_recipe = recipe_options(Recipe)
 )
 @_of_recipe("--independent", help="Draw the penalty's mixing share for each image of a pair alone.", is_flag=True)
 @_of_recipe(
-    "--judge-steps", type=click.IntRange(1), help="Steps of the discriminators an iteration; 10 for Wasserstein."
+    "--judge-steps", type=click.IntRange(1), help="Steps of the discriminators an iteration (the papers' n_dis)."
 )
 @_of_recipe("--iterations", type=click.IntRange(1))
 @_of_recipe("--batch", type=click.IntRange(2), help="Images an iteration.")
@@ -136,9 +152,7 @@ def _recipe(given: dict[str, Any]) -> Recipe:
     from polarprior.plugin import UsageError
 
     asked = {name: value for name, value in given.items() if value is not None}
-    if asked.get("matching") == "wasserstein":
-        asked = {**OF_WASSERSTEIN, **asked}
-    recipe = Recipe(**asked)
+    recipe = Recipe(**{**OF_MATCHINGS.get(asked.get("matching", ""), {}), **asked})
     if 0 < recipe.patience < EVERY:
         raise UsageError(
             f"patience: got {recipe.patience}, expected 0, or {EVERY} or more: that is how often it looks",

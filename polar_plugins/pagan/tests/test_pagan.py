@@ -202,6 +202,22 @@ def test_the_command_trains_and_leaves_one_model(idx, tmp_path, capsys, quick):
 
 
 @pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"matching": "kl"}, {"gain": 1.0}),
+        ({"matching": "kl", "gain": 2}, {"gain": 2.0}),
+        ({"matching": "pearson"}, {"gain": Recipe.gain}),
+        ({"matching": "wasserstein"}, {"pairs": "channel", "judge_steps": 10}),
+        ({"matching": "wasserstein", "judge-steps": 5}, {"pairs": "channel", "judge_steps": 5}),
+    ],
+)
+def test_a_matching_has_its_own_defaults(more, expected, idx, tmp_path, quick):
+    assert main(words(idx, tmp_path / "bars", *more.items())) == 0
+    recipe = vars(Model.open(tmp_path / "bars").recipe)
+    assert {name: recipe[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         {"size": "48"},
