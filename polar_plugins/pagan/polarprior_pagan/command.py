@@ -29,8 +29,8 @@ OF_MATCHINGS: dict[str, dict[str, Any]] = {
     "wasserstein": {"pairs": "channel", "judge_steps": 10},
     **{name: {"gain": 1.0} for name in ("kl", "reverse-kl", "hellinger")},
 }
-"""Defaults of options that a matching has of its own. Those of ``wasserstein`` are the paper's (C.1). The losses of the
-other three grow exponentially in the logits: a spectral norm of 2 a layer, which serves the rest, is too much."""
+"""Defaults of options that a matching has of its own. Those of ``wasserstein`` are the paper's (C.1). The losses of
+the other three grow exponentially in the logits: a spectral norm of 2 a layer, which serves the rest, is too much."""
 
 
 def _elsewhere() -> dict[str, str]:
