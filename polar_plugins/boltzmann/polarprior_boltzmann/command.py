@@ -216,7 +216,7 @@ def _trained(
     from polarprior_training.loop import train
     from polarprior_training.resuming import Checkpoint
 
-    from polarprior_boltzmann.looking import glances, told
+    from polarprior_boltzmann.looking import DRAWS, glances, told
     from polarprior_boltzmann.training import Training
 
     training = Training(problem, recipe, device)
@@ -227,6 +227,7 @@ def _trained(
         return metrics, told(training.loss, metrics)
 
     train(training, recipe.iterations, checkpoint, out.with_suffix(".jsonl"), look)
+    say(f"the flow is judged by {DRAWS:,} draws", err=True)
     return training, checkpoint
 
 

@@ -20,7 +20,7 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "log": lambda error: error.log1p(),
 }
 """The four choices of L that the paper tried (its footnote 1); it used the third."""
-FIT_ITERATIONS = 500
+FIT_ITERATIONS = 2000
 """Iterations of L-BFGS, at most, that fit C to a trained field."""
 
 
@@ -95,7 +95,7 @@ def fit_constant(
     interpolation: Interpolation,
     z: Tensor,
     ends: Sequence[float] = (1.0,),
-    steps: int = STEPS,
+    steps: int = 2 * STEPS,
 ) -> None:
     """Fit C to a trained field by least squares of the error of eq. 15, over the ways of draws of the base.
 
@@ -121,8 +121,14 @@ def fit_constant(
                 ]
                 times.append(t)
                 slopes.append(-torch.cat(growths).mean())
-    t, slope = torch.stack(times), torch.stack(slopes)
-    fit = torch.optim.LBFGS(constant.parameters(), max_iter=FIT_ITERATIONS, line_search_fn="strong_wolfe")
+    t, slope = torch.stack(times).double(), torch.stack(slopes).double()
+    fit = torch.optim.LBFGS(
+        constant.double().parameters(),
+        max_iter=FIT_ITERATIONS,
+        tolerance_grad=0,
+        tolerance_change=1e-12,
+        line_search_fn="strong_wolfe",
+    )
 
     def loss() -> Tensor:
         fit.zero_grad()
@@ -131,3 +137,4 @@ def fit_constant(
         return found
 
     fit.step(loss)
+    constant.to(z.dtype)
