@@ -12,7 +12,7 @@ import pytest
 from polarprior import stages
 from polarprior.errors import UsageError
 from polarprior.host import default_host
-from polarprior.stages import heartbeat, stage
+from polarprior.stages import heartbeat, stage, waiting
 from polarprior.testing import main
 
 USERS = """
@@ -95,12 +95,15 @@ def test_long_work_says_that_it_goes_on(monkeypatch):
         print("begun", file=sys.stderr)
         with stage("loading a model"):
             time.sleep(0.5)
+        with waiting():
+            time.sleep(0.3)
         time.sleep(0.5)
     assert sys.stderr is said
     lines = said.getvalue().splitlines()
     assert lines[0] == "begun"
     assert "loading a model: 0 s" in lines
     assert lines[-1] == "polarprior sample: 1 s"
+    assert not any(line.startswith(":") for line in lines)
 
 
 def test_seeds_outside_the_bank_are_named(there, capsys):

@@ -48,6 +48,13 @@ def heartbeat(what: str) -> Iterator[None]:
             sys.stderr = before
 
 
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Let a `heartbeat` rest while the body waits for somebody to do something."""
+    with stage(""):
+        yield
+
+
 def quiet() -> None:
     """Take the last word of a `heartbeat` back, on a terminal, before something is written to stdout."""
     if isinstance(sys.stderr, _Heard):
@@ -58,7 +65,8 @@ def _beat(heard: _Heard, ended: threading.Event) -> None:
     while not ended.wait(LOOK):
         if time.monotonic() - heard.last >= QUIET:
             what, since = _stages[-1]
-            heard.beat(f"{what}: {time.monotonic() - since:.0f} s")
+            if what:
+                heard.beat(f"{what}: {time.monotonic() - since:.0f} s")
 
 
 class _Heard:
