@@ -236,7 +236,7 @@ def test_a_report_begins_with_its_answer():
     measuring = Measuring(judge, 1000, 3)
     rows = [row(-0.1, -1.2, -1.21, -1.19), row(0.1, 0.5, 0.6, 0.4)]
     said = verdict(rows, "pixel", "fid", measuring)
-    assert said.startswith("rho -0.1 (tilt -0.50) lowers fid by 1.2 ± 0.0")
+    assert said.startswith("rho -0.1 (tilt -0.50) lowers fid by 1.200 ± 0.036")
     assert "too high" not in said
     noisy = [row(-0.1, -1.2, 1.1, -0.4), row(0.1, 0.5, 0.6, 0.4)]
     assert verdict(noisy, "pixel", "fid", measuring).startswith(

@@ -103,6 +103,7 @@ def browser():
 @pytest.fixture
 def page(browser, address):
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(90_000)
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
     page.goto(address)
@@ -251,18 +252,36 @@ def test_nothing_lies_over_anything_at_390_pixels(page):
             assert right <= other[0] or left >= other[2] or bottom <= other[1] or top >= other[3]
 
 
+OF_GRADIO = {
+    ".empty": "an empty gallery or image has a label that its role forbids",
+    ".image-container": "the button around a picture has no name",
+    ".\u037c": "colours of the code editor",
+}
+"""Serious findings of axe in elements that Gradio makes, by a part of their selectors."""
+
+
 def test_axe_finds_nothing_serious_in_our_own_elements(page):
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
-    serious = [each for each in found if each["impact"] in ("serious", "critical")]
-    ours = [
-        (each["id"], node["target"])
-        for each in serious
-        for node in each["nodes"]
-        if ".pp-" in str(node["target"]) or 'class="pp-' in node["html"]
-    ]
-    assert ours == []
+    serious = []
+    for name, button, said in (
+        ("Draw", "#go", "#said"),
+        ("Look at one", "#look-go", "#look-said"),
+        ("Bank", "#bank-go", "#bank-said"),
+        ("Take away", "#take-go", "#take-said"),
+    ):
+        open_tab(page, name)
+        before = page.locator(said).inner_text()
+        page.locator(button).click()
+        if name != "Draw":
+            page.wait_for_function(
+                "([where, text]) => document.querySelector(where).innerText != text", arg=[said, before]
+            )
+        page.wait_for_timeout(500)
+        for each in Axe().run(page).response["violations"]:
+            if each["impact"] in ("serious", "critical"):
+                serious += [(name, each["id"], node["target"][0]) for node in each["nodes"]]
+    assert [each for each in serious if not any(known in each[2] for known in OF_GRADIO)] == []
 
 
 @pytest.fixture
@@ -278,6 +297,7 @@ def opened_page(browser):
         bank = None if path is None else pp.Bank.open(path)
         served = serve(Studio([Opened(pp.load(model, "cpu"), bank, path)]), port, browse=False)
         page = browser.new_page(viewport={"width": 1280, "height": 1200})
+        page.set_default_timeout(90_000)
         ends.extend((page, served))
         page.goto(f"http://127.0.0.1:{port}")
         page.wait_for_selector("#pictures img")
@@ -338,8 +358,6 @@ def test_a_model_without_a_bank_is_offered_one(folder, opened_page, tmp_path, mo
     page.locator("#build-cost").click()
     says(page, "#bank-said", "minutes")
     page.locator("#build-go").click()
-    page.set_default_timeout(90_000)
-    says(page, "#bank-said", "built")
     assert len(list(tmp_path.glob("torch-*.safetensors"))) == 1
     open_tab(page, "Draw")
     says(page, "#reach", "The bank supports")

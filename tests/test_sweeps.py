@@ -271,7 +271,7 @@ def test_tune_finds_what_was_asked_for(blobs):
 
 def test_spreads():
     spread = Spread((1.0, 2.0, 3.0))
-    assert (spread.mean, spread.std, str(spread)) == (2, 1, "2 ± 1")
+    assert (spread.mean, spread.std, str(spread)) == (2, 1, "2.0 ± 1.0")
     assert (Spread((4.0,)).std, Spread((4.0,)).half, str(Spread((4.0,)))) == (0, np.inf, "4")
     assert spread.half == pytest.approx(4.302653 / 3**0.5), "Student's t of two degrees of freedom"
     assert spread.less(Spread((1.0, 1.0, 1.0))).values == (0, 1, 2)
@@ -515,3 +515,17 @@ def test_torch_fidelity_draws_from_the_polarity_prior(blobs):
     images = model(noise[:4])
     assert images.dtype == torch.uint8
     assert images.shape == (4, 3, 8, 8)
+
+
+def test_labels_of_points_lie_over_no_other_label():
+    pytest.importorskip("matplotlib")
+    from polarprior.reports.plots import _label_points, axes_of
+
+    figure, axes = axes_of("precision", "recall")
+    points = [(f"-0.{i:02}", 0.45 + i / 120, 0.5 + i / 300) for i in range(6)]
+    axes.plot(*zip(*[point[1:] for point in points], strict=True))
+    axes.set(xlim=(0.4, 0.6), ylim=(0.4, 0.6))
+    _label_points(figure, axes, points)
+    boxes = [each.get_window_extent() for each in axes.texts if each.get_visible()]
+    assert len(boxes) == len(points)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, inf, log10
+
 import click
 
 from polarprior.foreign import shown
@@ -19,6 +21,22 @@ def say(text: str, err: bool = False, nl: bool = True) -> None:
     if not err:
         quiet()
     click.echo(shown(text, lines=True), err=err, nl=nl)
+
+
+def with_error(value: float, error: float, sign: str = "") -> str:
+    """A value and its error, with the decimals that two digits of the error have.
+
+    Args:
+        value, error: of one unit.
+        sign: "+" for a sign before a positive value.
+
+    >>> with_error(18.6123, 4.71), with_error(0.355, 1.3, "+"), with_error(4521.3, 130)
+    ('18.6 ± 4.7', '+0.4 ± 1.3', '4521 ± 130')
+    """
+    if not 0 < error < inf:
+        return f"{value:{sign}.4g} ± {error:.2g}"
+    decimals = max(0, 1 - floor(log10(error)))
+    return f"{value:{sign}.{decimals}f} ± {error:.{decimals}f}"
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ from polarprior.cli.options import (
     model_argument,
 )
 from polarprior.errors import UsageError
-from polarprior.saying import say
+from polarprior.saying import say, with_error
 from polarprior.tables import table
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _print(found: Tuned) -> None:
     lines = [
         ("rho", "tilt", *found.chosen.metrics[space]),
         *((f"{each.rho:g}", f"{each.tilt:.2f}", *map(str, each.metrics[space].values())) for each in pair),
-        ("change", "", *(f"{each.mean:+.4g} ± {each.half:.2g} (95%)" for each in change.values())),
+        ("change", "", *(f"{with_error(each.mean, each.half, '+')} (95%)" for each in change.values())),
     ]
     say(table(lines))
     if found.chosen.rho and not found.told_apart:

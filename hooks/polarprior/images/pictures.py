@@ -96,13 +96,13 @@ def captioned_grid(
     Args:
         rows: uint8 [columns, H, W, C] each; `for_a_sheet` gives them their size.
         captions: (large, small) for each row.
-        title: one line.
+        title: a line or two; empty for none.
         heads: one for each column.
         marked: bool [columns] for each row: which images get the bar.
     """
     rows = [for_a_sheet(row) for row in rows]
     count, height, width, _ = rows[0].shape
-    gap, left, top = 6, 150, 66
+    gap, left, top = 6, 150, 66 if title else 24
     large, small = ImageFont.load_default(17), ImageFont.load_default(11)
     title_width = max((int(small.getlength(line)) for line in title.splitlines()), default=0)
     across = max(width, *(int(small.getlength(head)) for head in heads)) + gap  # heads and captions need their room

@@ -8,6 +8,7 @@ from typing import Any
 
 from polarprior.errors import PIP, PolarPriorError
 from polarprior.sweeps.sweep import SweepRow
+from polarprior.sweeps.verdict import LOWER_IS_BETTER
 
 _LABELS = {
     "fid": "Fréchet distance",
@@ -15,6 +16,9 @@ _LABELS = {
     "ppl": "path length",
     "ppl-w": "path length between styles",
 }
+_HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "is")
+_PLACES = ((4, 4), (4, -10), (-4, 4), (-4, -10), (8, -3), (-8, -3), (4, 14), (4, -20), (-4, 14), (-4, -20))
+"""Where a point's label may be, in points of type from the point; the first that is free is taken."""
 
 
 def check_matplotlib() -> None:
@@ -31,7 +35,7 @@ def check_matplotlib() -> None:
 def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline: float | None = None) -> str:
     """A metric against rho, one curve a truncation with that of its control, ± one standard deviation over the sets;
     rows beyond the limits of rho are hollow."""
-    figure, axes = axes_of("rho", _LABELS.get(metric, metric))
+    figure, axes = axes_of("rho", _label(metric))
     for trunc, curve in _curves(rows).items():
         points = [(row.diagnostics.rho, row.metrics[space][metric]) for row in curve if row.diagnostics]
         x, spreads = [point[0] for point in points], [point[1] for point in points]
@@ -50,10 +54,11 @@ def against_polarity(rows: Sequence[SweepRow], space: str, metric: str, baseline
 
 def pareto(rows: Sequence[SweepRow], space: str) -> str:
     """Recall against precision: polarity at each truncation, and truncation alone."""
-    figure, axes = axes_of("precision", "recall")
+    figure, axes = axes_of(_label("precision"), _label("recall"))
     curves: list[tuple[str, list[SweepRow], str]] = [
         (_polarity(trunc), curve, "-") for trunc, curve in _curves(rows).items()
     ]
+    labels: list[tuple[str, float, float]] = []
     alone = [row for row in rows if row.diagnostics is None]
     if alone:
         curves.append(("truncation, rho 0", alone, "--"))
@@ -64,9 +69,37 @@ def pareto(rows: Sequence[SweepRow], space: str) -> str:
         for row, across, up in zip(curve, x, y, strict=True):
             axes.errorbar(across.mean, up.mean, up.std, across.std, fmt="o", **_marker(row, line.get_color()))
             said = f"{row.diagnostics.rho:g}" if row.diagnostics else f"psi {row.trunc:g}"
-            axes.annotate(said, (across.mean, up.mean), fontsize=8, xytext=(4, 4), textcoords="offset points")
+            labels.append((said, across.mean, up.mean))
     _spread_ticks(axes)
+    _label_points(figure, axes, labels)
     return as_svg(figure)
+
+
+def _label(metric: str) -> str:
+    """The name of a metric on an axis, with what better means."""
+    better = "higher" if metric in _HIGHER_IS_BETTER else "lower" if metric in LOWER_IS_BETTER else ""
+    return _LABELS.get(metric, metric) + (f" ({better} is better)" if better else "")
+
+
+def _label_points(figure: Any, axes: Any, labels: Sequence[tuple[str, float, float]]) -> None:
+    """Write a text beside each point (text, x, y), where it lies over no other text and no other point."""
+    figure.draw_without_rendering()
+    points = [axes.transData.transform((x, y)) for _, x, y in labels]
+    taken: list[Any] = []
+    for (text, x, y), own in zip(labels, points, strict=True):
+        tried: list[tuple[int, int, Any, Any]] = []
+        for place in _PLACES:
+            sides = {"ha": "left" if place[0] > 0 else "right" if place[0] < 0 else "center"}
+            label = axes.annotate(text, (x, y), fontsize=8, xytext=place, textcoords="offset points", **sides)
+            box = label.get_window_extent()
+            others = sum(box.contains(*point) for point in points if point is not own)
+            tried.append((sum(box.overlaps(each) for each in taken) + others, len(tried), label, box))
+            label.set_visible(False)
+            if tried[-1][0] == 0:
+                break
+        _, _, label, box = min(tried, key=lambda each: each[:2])
+        label.set_visible(True)
+        taken.append(box)
 
 
 def _control(row: SweepRow, space: str, metric: str) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from polarprior.reports.page import Report
 from polarprior.reports.plots import against_polarity, pareto
+from polarprior.saying import with_error
 from polarprior.sweeps.measuring import Measuring, Spread
 from polarprior.sweeps.modes import modes_picture
 from polarprior.sweeps.sweep import Sweep, SweepRow
@@ -46,7 +47,7 @@ def sweep_html(sweep: Sweep) -> bytes:
     report = Report(f"{sweep.model}: a sweep of polarity")
     for line in verdicts(sweep):
         report.answer(line)
-    report.picture(sweep.picture(), "one row a polarity, one column a seed")
+    report.picture(sweep.picture(titled=False), "one row a polarity, one column a seed")
     real = "the model’s own pictures" if reference == "prior" else reference
     report.paragraph(
         f"{sweep.model} against {real} ({measuring.judge.count:,} images), {measuring.sets} sets of "
@@ -60,7 +61,7 @@ def sweep_html(sweep: Sweep) -> bytes:
         report.heading(group.title)
         near = f"Nearest images of {reference} beside each, by pixels." if group.neighbours else ""
         report.paragraph(f"{near} l is the log-volume, in nats.", note=True)
-        report.picture(modes_picture([group], group.title), group.title)
+        report.picture(modes_picture([group], ""), group.title)
     return report.html()
 
 
@@ -103,4 +104,4 @@ def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> 
 
 
 def _signed(change: Spread) -> str:
-    return f"{'+' if change.mean >= 0 else ''}{change}"
+    return with_error(change.mean, change.std, "+") if len(change.values) > 1 else f"{change.mean:+.4g}"

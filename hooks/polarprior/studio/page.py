@@ -209,7 +209,7 @@ class Page:
                     elem_classes="pp-grid",
                 )
         gr.Markdown(
-            "### Where it changes most\nEach slider walks along one direction of the latent, in standard deviations. "
+            "## Where it changes most\nEach slider walks along one direction of the latent, in standard deviations. "
             "The first is the one that changes the picture most."
         )
         find = gr.Button("Find the directions", elem_id="find")

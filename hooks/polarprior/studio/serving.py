@@ -56,7 +56,9 @@ def serve(studio: Studio, port: int, browse: bool) -> Blocks:
         quiet=True,
         footer_links=[],
         css_paths=STYLE,
-        theme=gr.themes.Base(),
+        theme=gr.themes.Base().set(
+            button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700"
+        ),
         ssr_mode=False,
         run_history=False,
         mcp_server=False,

@@ -10,6 +10,7 @@ import numpy as np
 
 from polarprior.generator import Generator
 from polarprior.metrics.judge import Judge
+from polarprior.saying import with_error
 from polarprior.stages import stage
 from polarprior.sweeps.repetitions import Repetition
 
@@ -47,7 +48,7 @@ class Spread:
         return Spread(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g}" + (f" ± {self.std:.2g}" if len(self.values) > 1 else "")
+        return with_error(self.mean, self.std) if len(self.values) > 1 else f"{self.mean:.4g}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

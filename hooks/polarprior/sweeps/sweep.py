@@ -173,9 +173,9 @@ class Sweep:
         about = {"model": self.model, "reference": str(comparison.reference), **sizes}
         return [{**about, **row.to_dict()} for row in self.rows]
 
-    def picture(self) -> Image.Image:
-        """The rows as one picture."""
-        return sweep_picture(self.rows, self.seeds, self.model, self.options.sampler.sampler)
+    def picture(self, titled: bool = True) -> Image.Image:
+        """The rows as one picture, with a title or without one."""
+        return sweep_picture(self.rows, self.seeds, self.model, self.options.sampler.sampler, titled)
 
 
 def swept(
@@ -276,7 +276,9 @@ def truncated(generator: Generator, seeds: Sequence[int], label: int | None, mea
     return SweepRow(generator.settings.trunc, None, images, np.zeros(len(seeds), bool), measured)
 
 
-def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sampler: str = "bank") -> Image.Image:
+def sweep_picture(
+    rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sampler: str = "bank", titled: bool = True
+) -> Image.Image:
     """One row a polarity, one column a seed; the title says which law was drawn, and by which `sampler`."""
     first = next(row.diagnostics for row in rows if row.diagnostics)
     title = (
@@ -286,7 +288,7 @@ def sweep_picture(rows: Sequence[SweepRow], seeds: Sequence[int], name: str, sam
     return captioned_grid(
         rows=[row.images for row in rows],
         captions=[_caption(row) for row in rows],
-        title=title,
+        title=title if titled else "",
         heads=[f"seed {seed}" for seed in seeds],
         marked=[row.moved for row in rows],
     )

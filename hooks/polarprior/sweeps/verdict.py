@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from polarprior.saying import with_error
 from polarprior.sweeps.measuring import Measuring, Spread
 from polarprior.sweeps.sweep import SweepRow
 
@@ -37,10 +38,10 @@ def verdict(rows: Sequence[SweepRow], space: str, metric: str, measuring: Measur
     if better[id(best)] <= half:
         return (
             f"No rho of the {len(judged)} tried beats 0 here ({about}); the best, {report.rho:.3g}, changes it by "
-            + (f"{effect.mean:+.3g} ± {half:.2g}.")
+            + f"{with_error(effect.mean, half, '+')}."
         )
     verb = "lowers" if sign < 0 else "raises"
-    found = f"rho {report.rho:.3g} (tilt {report.tilt:.2f}) {verb} {metric} by {abs(effect.mean):.3g} ± {half:.2g}"
+    found = f"rho {report.rho:.3g} (tilt {report.tilt:.2f}) {verb} {metric} by {with_error(abs(effect.mean), half)}"
     cost = _of_repetitions(best, rows, space, metric, sign)
     return f"{found} ({about}).{cost}{_of_bias(metric, space, abs(effect.mean), measuring)}"
 

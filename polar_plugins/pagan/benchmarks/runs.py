@@ -56,7 +56,7 @@ METRICS = ("fid", "is", "rid", "agreement", "rmse")
 def trained(kind: str, model: str, changes: dict[str, Any], seed: int, quick: bool) -> dict[str, Any]:
     """A training with its CPU seconds and metrics on the test set; the looks' seconds don't count.
 
-    Samples and reconstructions of the first seed are drawn into the plugin's docs.
+    Samples and reconstructions of the first seed are drawn into the plugin's docs, but for the minimax maker.
     """
     images, looks = images_of(kind, quick)[0], judged_by(kind, quick)
     size, channels = images.pixels.shape[2:]
@@ -74,7 +74,7 @@ def trained(kind: str, model: str, changes: dict[str, Any], seed: int, quick: bo
                 seen = looks(training.averaged["generator"], training.averaged["encoder"])
                 curve.append([training.done, round(seconds, 1), *(float(f"{seen[name]:.4g}") for name in METRICS)])
     made = training.averaged["generator"], training.averaged["encoder"]
-    if seed == SEEDS[0] and not quick:
+    if seed == SEEDS[0] and recipe.maker == NON_SATURATING and not quick:
         of = name_of(kind, model, changes)
         looks.sheet(*made, of).save(SHEETS / f"{sheet_of(of)}.png")
     found = looks(*made)
