@@ -277,7 +277,7 @@ def test_axe_finds_nothing_serious_in_our_own_elements(page):
             page.wait_for_function(
                 "([where, text]) => document.querySelector(where).innerText != text", arg=[said, before]
             )
-        page.wait_for_timeout(500)
+        page.wait_for_function("!document.querySelector('.pending, .generating')")  # these are faded
         for each in Axe().run(page).response["violations"]:
             if each["impact"] in ("serious", "critical"):
                 serious += [(name, each["id"], node["target"][0]) for node in each["nodes"]]
@@ -358,6 +358,7 @@ def test_a_model_without_a_bank_is_offered_one(folder, opened_page, tmp_path, mo
     page.locator("#build-cost").click()
     says(page, "#bank-said", "minutes")
     page.locator("#build-go").click()
+    says(page, "#bank-said", "built: go to")
     assert len(list(tmp_path.glob("torch-*.safetensors"))) == 1
     open_tab(page, "Draw")
     says(page, "#reach", "The bank supports")

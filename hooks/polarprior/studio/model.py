@@ -17,6 +17,7 @@ import numpy as np
 import polarprior as pp
 from polarprior.errors import PolarPriorError
 from polarprior.samplers.bank_sampler import WeightedBank
+from polarprior.studio import commands
 from polarprior.studio.settings import Setting
 
 AT_ONCE = 4
@@ -222,22 +223,8 @@ class Studio:
             PolarPriorError: it fails.
         """
         k = min(MOST_K, opened.generator.rank_bound)
-        words = [
-            "bank",
-            "build",
-            opened.generator.model,
-            "-n",
-            str(rows),
-            "-k",
-            str(k),
-            "--out",
-            str(self._bank_of(opened)),
-        ]
-        known = opened.generator.settings
-        settings = [f"--set={name}={value}" for name, value in dict(known.own).items()]
-        settings += [] if known.trunc is None else [f"--trunc={known.trunc}"]
-        settings += [] if known.temperature is None else [f"--temp={known.temperature}"]
-        words = [sys.executable, "-m", "polarprior", *words, *settings, "--device", str(opened.generator.device)]
+        words = commands.build(opened.generator, rows, k, self._bank_of(opened))
+        words = [sys.executable, "-m", "polarprior", *words]
         building = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         last = ""
         try:

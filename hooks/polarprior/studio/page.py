@@ -17,7 +17,7 @@ from polarprior.foreign import in_html
 from polarprior.images.pictures import as_image
 from polarprior.law.limits import floor_to
 from polarprior.law.support import SUPPORTS
-from polarprior.studio import curves, words
+from polarprior.studio import commands, curves, words
 from polarprior.studio.model import Picture, Studio
 from polarprior.studio.settings import Setting, seeds_typed
 
@@ -179,12 +179,13 @@ class Page:
         inputs = [which, rho, seeds, label, k_of, support, hold, sampler, beyond]
         outputs = [said, pictures, trust, grid]
         draw = guarded(len(outputs))(self._draw)
+        how: dict[str, Any] = {"show_progress": "minimal", "trigger_mode": "always_last"}
         runs: list[Any] = [
-            go.click(draw, inputs, outputs, show_progress="minimal"),
-            rho.release(draw, inputs, outputs, show_progress="minimal", trigger_mode="always_last"),
-            seeds.submit(draw, inputs, outputs, show_progress="minimal"),
-            *(each.input(draw, inputs, outputs, show_progress="minimal") for each in (label, k_of, support, hold)),
-            beyond.input(draw, inputs, outputs, show_progress="minimal"),
+            go.click(draw, inputs, outputs, **how),
+            rho.release(draw, inputs, outputs, **how),
+            seeds.submit(draw, inputs, outputs, **how),
+            *(each.input(draw, inputs, outputs, **how) for each in (label, k_of, support, hold)),
+            beyond.input(draw, inputs, outputs, **how),
         ]
         of_bank = [said, rho, k_of, reach]
         which.input(guarded(len(of_bank))(self._chosen), which, of_bank)
@@ -291,10 +292,10 @@ class Page:
     def _reach(self, limits: tuple[float, float]) -> str:
         """A bar below the slider of rho that marks what the bank supports, and what lies beyond."""
         low, high, _ = _range(limits)
-        ends = [100 * (limit - low) / (high - low) for limit in limits]
+        start, width = (100 * part / (high - low) for part in (limits[0] - low, limits[1] - limits[0]))
         inside = f"{floor_to(limits[0]):g} to {floor_to(limits[1]):g}"
         return (
-            f'<div class="pp-reach" style="--from: {ends[0]:.1f}%; --to: {ends[1]:.1f}%"></div>'
+            f'<div class="pp-reach"><div style="margin-left: {start:.1f}%; width: {width:.1f}%"></div></div>'
             f'<div class="pp-fine">The bank supports {in_html(inside)}, in blue; grey is beyond its limits.</div>'
         )
 
@@ -404,7 +405,7 @@ class Page:
         return (
             fine(f"{len(setting.seeds)} pictures" + ("" if setting.rho is None else f" at rho {setting.rho:.3g}")),
             str(self._studio.take(opened, setting)),
-            setting.command(opened.generator.model, device),
+            commands.sample(opened.generator, setting),
             setting.python(opened.generator.model, device, opened.generator.settings.given()),
             ",".join(str(seed) for seed in became if seed is not None),
         )

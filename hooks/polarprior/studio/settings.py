@@ -1,8 +1,7 @@
-"""What is set on the page, and the command and the Python lines that do the same."""
+"""What is set on the page, and the Python lines that do the same."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -43,28 +42,6 @@ class Setting:
     def options(self) -> SamplerOptions:
         """For `polarprior.sample`."""
         return SamplerOptions(sampler=self.sampler, k=self.k, support=self.support, hold=self.hold, force=self.beyond)
-
-    def command(self, model: str, device: str) -> str:
-        """The command line that writes the same pictures.
-
-        Args:
-            model: as the command line names it.
-            device: as `polarprior.load` takes it.
-        """
-        words = ["polarprior", "sample", model]
-        words += ["--seeds", ",".join(map(str, self.seeds))]
-        words += [] if self.label is None else ["--class", str(self.label)]
-        words += [] if self.rho is None else self._law()
-        return shlex.join([*words, "--device", device, "--out", "drawn"])
-
-    def _law(self) -> list[str]:
-        """Words of the command line for the law that is drawn from."""
-        words = [] if self.bank is None else ["--bank", str(self.bank)]
-        words += [f"--polarity={self.rho!r}", "-k", str(self.k)]
-        words += [] if self.support == "prior" else ["--support", self.support]
-        words += [] if not self.hold else ["--hold", ",".join(self.hold)]
-        words += [] if self.sampler == "bank" else ["--sampler", self.sampler]
-        return [*words, "--force"] if self.beyond else words
 
     def python(self, model: str, device: str, settings: dict[str, Any]) -> str:
         """The lines of Python that write the same pictures.
