@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     try:
-        assert main(["bank", "build", "torch:of_studio:make", "-n", "1200", "-k", "4", "--out", "bank"]) == 0
+        assert main(["bank", "build", "torch:of_studio:make", "-n", "500", "-k", "4", "--out", "bank"]) == 0
         yield folder
     finally:
         os.chdir(before)
@@ -179,7 +179,7 @@ def test_a_picture_is_looked_at_and_walked_from(page):
 def test_a_bank_is_shown(page):
     open_tab(page, "Bank")
     page.locator("#bank-go").click()
-    says(page, "#bank-said", "1,200 latents, k 4")
+    says(page, "#bank-said", "500 latents, k 4")
     assert page.locator("#bank-curves svg").count() == 3
 
 
@@ -275,7 +275,7 @@ def test_axe_finds_nothing_serious_in_our_own_elements(page):
     for name, button, said, text in (
         ("Draw", "#go", "#said", "rho 0.1"),
         ("Look at one", "#look-go", "#look-said", "log-volume"),
-        ("Bank", "#bank-go", "#bank-said", "1,200 latents"),
+        ("Bank", "#bank-go", "#bank-said", "500 latents"),
         ("Take away", "#take-go", "#take-said", "16 pictures"),
     ):
         open_tab(page, name)

@@ -28,10 +28,10 @@ from polarprior_boltzmann.weighted_draws import weighted_draws
 def few(monkeypatch):
     """C is fitted on few ways, in few iterations: that takes most of the time here."""
     monkeypatch.setattr(training_module, "DRAWS_FOR_C", DRAWS)
-    monkeypatch.setattr(losses, "FIT_ITERATIONS", 500)
+    monkeypatch.setattr(losses, "FIT_ITERATIONS", 200)
 
 
-DRAWS = 256
+DRAWS = 128
 KINDS = ("trainable", "linear", "diffusion")
 
 
