@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from polarprior.reports.page import Report
 from polarprior.reports.plots import against_polarity, pareto
-from polarprior.saying import with_error
-from polarprior.sweeps.measuring import Measuring, Spread
+from polarprior.sweeps.measuring import Measuring
 from polarprior.sweeps.modes import modes_picture
 from polarprior.sweeps.sweep import Sweep, SweepRow
 from polarprior.sweeps.verdict import verdict
@@ -96,12 +95,8 @@ def metric_table(rows: Sequence[SweepRow], space: str, measuring: Measuring) -> 
         cells = [str(row.metrics[space][name]) for name in names]
         lines.append((known[0], *([trunc] if truncations else []), *known[1:], distinct, *cells))
         if row.effect:
-            changes = [_signed(row.effect[space][name]) for name in names]
+            changes = [row.effect[space][name].told("+") for name in names]
             lines.append((CHANGE, *blank, *changes))
     halves = measuring.judge.halves[space]
     cells = [f"{halves[name]:.4g}" if name in halves else "" for name in names]
     return [*lines, (f"two halves of the reference, {measuring.judge.count // 2} each", *blank, *cells)]
-
-
-def _signed(change: Spread) -> str:
-    return with_error(change.mean, change.std, "+") if len(change.values) > 1 else f"{change.mean:+.4g}"

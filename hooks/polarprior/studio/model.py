@@ -247,8 +247,9 @@ class Studio:
         """In the folder where the page was started."""
         return Path(f"{opened.generator.plugin}-{opened.generator.fingerprint[:8]}.safetensors")
 
-    def take(self, opened: Opened, setting: Setting) -> Path:
-        """A zip file of what `polarprior sample` writes for a setting."""
-        folder = Path(tempfile.mkdtemp(prefix="polarprior-studio-"))
-        self.samples(opened, setting).save(folder / "drawn")
-        return Path(shutil.make_archive(str(folder / "drawn"), "zip", folder, "drawn"))
+
+def zipped(samples: pp.Samples) -> Path:
+    """A zip file of what `polarprior sample` writes."""
+    folder = Path(tempfile.mkdtemp(prefix="polarprior-studio-"))
+    samples.save(folder / "drawn")
+    return Path(shutil.make_archive(str(folder / "drawn"), "zip", folder, "drawn"))

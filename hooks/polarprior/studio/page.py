@@ -18,7 +18,7 @@ from polarprior.images.pictures import as_image
 from polarprior.law.limits import floor_to
 from polarprior.law.support import SUPPORTS
 from polarprior.studio import commands, curves, words
-from polarprior.studio.model import Picture, Studio
+from polarprior.studio.model import Picture, Studio, zipped
 from polarprior.studio.settings import Setting, seeds_typed
 
 STYLE = Path(__file__).with_name("style.css")
@@ -113,8 +113,7 @@ class Page:
         opened = self._studio.opened
         first, classes = opened[0], opened[0].generator.num_classes
         k = first.bank.info.k if first.bank else 1
-        start = self._setting(0, 0.0, "0-15", 0, k, "prior", [], "bank", False)
-        limits = self._limits(0, start) if first.bank else (-1.0, 1.0)
+        limits = self._limits_at_first(0) if first.bank else (-1.0, 1.0)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 which = gr.Dropdown(
@@ -237,7 +236,7 @@ class Page:
             build = gr.Button("Build it", elem_id="build-go")
             stop = gr.Button("Stop", elem_id="build-stop")
         cost.click(guarded(1)(self._cost), [inputs[0], inputs[3], rows], said)
-        building = build.click(guarded(1)(self._build), [inputs[0], inputs[3], rows], said)
+        building = build.click(guarded(1)(self._build), [inputs[0], rows], said)
         building.then(guarded(len(of_bank))(self._chosen), inputs[0], of_bank)
         stop.click(lambda: fine("stopped; the same goes on where it was"), None, said, cancels=[building])
         drawn = gr.HTML(elem_id="bank-curves")
@@ -289,6 +288,12 @@ class Page:
         found = self._studio.diagnostics(self._studio.opened[which], setting, 0.0).limits
         return max(found.lower, -100.0), min(found.upper, 100.0)
 
+    def _limits_at_first(self, which: int) -> tuple[float, float]:
+        """The limits with all of a bank's singular values, of the first class where there are classes."""
+        bank = self._studio.opened[which].bank
+        assert bank is not None
+        return self._limits(which, self._setting(which, 0.0, "0-15", 0, bank.info.k, "prior", [], "bank", False))
+
     def _reach(self, limits: tuple[float, float]) -> str:
         """A bar below the slider of rho that marks what the bank supports, and what lies beyond."""
         low, high, _ = _range(limits)
@@ -305,8 +310,7 @@ class Page:
         if opened.bank is None:
             return notice("this model has no bank", "build one in the tab Bank"), *[gr.skip()] * 3
         k = opened.bank.info.k
-        setting = self._setting(which, 0.0, "0-15", 0, k, "prior", [], "bank", False)
-        limits = self._limits(which, setting)
+        limits = self._limits_at_first(which)
         low, high, step = _range(limits)
         slider = gr.update(minimum=low, maximum=high, step=step, value=0, info=RHO, interactive=True)
         k_of = gr.update(maximum=max(k, 2), value=k)
@@ -391,7 +395,7 @@ class Page:
         seconds = self._studio.cost(opened, label if opened.generator.num_classes is not None else None)
         return fine(f"{rows:,} latents take about {rows * seconds / 60:.1f} minutes")
 
-    def _build(self, which: int, label: int | None, rows: int) -> Iterator[str]:
+    def _build(self, which: int, rows: int) -> Iterator[str]:
         opened = self._studio.opened[which]
         for line in self._studio.build(opened, int(rows)):
             yield fine(line)
@@ -401,13 +405,13 @@ class Page:
     def _take(self, which: int, *given: Any) -> tuple[Any, ...]:
         opened, setting = self._studio.opened[which], self._setting(which, *given)
         device = str(opened.generator.device)
-        became = self._studio.samples(opened, setting).became
+        samples = self._studio.samples(opened, setting)
         return (
             fine(f"{len(setting.seeds)} pictures" + ("" if setting.rho is None else f" at rho {setting.rho:.3g}")),
-            str(self._studio.take(opened, setting)),
+            str(zipped(samples)),
             commands.sample(opened.generator, setting),
             setting.python(opened.generator.model, device, opened.generator.settings.given()),
-            ",".join(str(seed) for seed in became if seed is not None),
+            ",".join(str(seed) for seed in samples.became if seed is not None),
         )
 
 

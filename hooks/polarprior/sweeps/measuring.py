@@ -48,7 +48,11 @@ class Spread:
         return Spread(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
 
     def __str__(self) -> str:
-        return with_error(self.mean, self.std) if len(self.values) > 1 else f"{self.mean:.4g}"
+        return self.told()
+
+    def told(self, sign: str = "") -> str:
+        """The mean ± the standard deviation, or a single value; with "+" as `sign` a positive mean has its sign."""
+        return with_error(self.mean, self.std, sign) if len(self.values) > 1 else f"{self.mean:{sign}.4g}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
