@@ -299,10 +299,11 @@ def opened_page(browser):
 
     ends = []
 
-    def open_it(model, path=None):
+    def open_it(model, *paths):
         port = free_port()
-        bank = None if path is None else pp.Bank.open(path)
-        served = serve(Studio([Opened(pp.load(model, "cpu"), bank, path)]), port, browse=False)
+        generator = pp.load(model, "cpu")
+        banks = [Opened(generator, pp.Bank.open(path), path) for path in paths]
+        served = serve(Studio(banks or [Opened(generator, None, None)]), port, browse=False)
         page = browser.new_page(viewport={"width": 1280, "height": 1200})
         page.set_default_timeout(90_000)
         ends.extend((page, served))
@@ -327,6 +328,15 @@ def test_a_grey_model_with_classes(opened_page, tmp_path):
     open_tab(page, "Take away")
     page.locator("#take-go").click()
     says(page, "#take-command", "--class 3")
+
+
+def test_another_bank_draws_its_own_pictures(folder, opened_page):
+    assert main(["bank", "build", "torch:of_studio:make", "-n", "300", "-k", "3", "--out", "other"]) == 0
+    page = opened_page("torch:of_studio:make", folder / "bank.safetensors", folder / "other.safetensors")
+    says(page, "#trust", "500 of 500")
+    page.locator("#which input").click()
+    page.get_by_role("option", name="other.safetensors").click()
+    says(page, "#trust", "300 of 300")
 
 
 def test_a_pipeline_without_a_bank(opened_page, tmp_path):

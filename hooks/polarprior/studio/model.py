@@ -46,7 +46,7 @@ class Opened:
         """What the page calls it."""
         known = self.generator.settings.given()
         said = ", ".join(f"{name} {value}" for name, value in known.items())
-        file = "no bank" if self.bank is None else self.path.name if self.path else "the bank that the model brings"
+        file = "no bank" if self.bank is None else self.path.name if self.path else "the model's own bank"
         return f"{file} ({said})" if said else file
 
 

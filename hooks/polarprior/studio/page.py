@@ -25,7 +25,7 @@ STYLE = Path(__file__).with_name("style.css")
 HELD = ("contrast", "brightness", "texture", "saturation")
 SAMPLERS = {"bank: latents of the bank": "bank", "online: fresh latents": "online"}
 DIRECTIONS, SPAN, COLUMNS, ENDS = 6, 2.0, 8, 8
-RHO = "the polarity: below 0 modes, above 0 anti-modes"
+RHO = "below 0 modes, above 0 anti-modes"
 
 
 def guarded(outputs: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -187,7 +187,8 @@ class Page:
             beyond.input(draw, inputs, outputs, **how),
         ]
         of_bank = [said, rho, k_of, reach]
-        which.input(guarded(len(of_bank))(self._chosen), which, of_bank)
+        chosen = which.input(guarded(len(of_bank))(self._chosen), which, of_bank)
+        runs.append(chosen.then(draw, inputs, outputs, **how))
         stop.click(lambda: fine("stopped"), None, said, cancels=runs)
         keep.click(self._keep, [grid, said], [kept, kept_said])
         page.load(draw, inputs, outputs, show_progress="minimal")

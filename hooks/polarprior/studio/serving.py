@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from polarprior.studio.model import Studio
 
 HERE = "127.0.0.1"
+FONT, FONT_OF_CODE = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
+"""The fonts of the machine: the one that Gradio brings lacks letters in bold."""
 
 
 def check_gradio() -> None:
@@ -56,7 +58,7 @@ def serve(studio: Studio, port: int, browse: bool) -> Blocks:
         quiet=True,
         footer_links=[],
         css_paths=STYLE,
-        theme=gr.themes.Base().set(
+        theme=gr.themes.Base(font=FONT, font_mono=FONT_OF_CODE).set(
             button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700"
         ),
         ssr_mode=False,
