@@ -21,6 +21,7 @@ STOCK = "stock checkout"
 """The property of a test that needs one."""
 _outcomes: Counter[str] = Counter()
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks the Hub but those that bring a server
 if MADE.is_dir():
     os.environ.setdefault("POLARPRIOR_VENDOR", str(MADE))
 

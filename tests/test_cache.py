@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import polarprior as pp
 import pytest
+from polarprior import cache_folder
 from polarprior.bank import bank as bank_module
-from polarprior.bank import cache, cache_folder
+from polarprior.bank import cache
 from polarprior.errors import BankError
 from polarprior.law.limits import limits_on
 from polarprior.samplers.bank_sampler import WeightedBank

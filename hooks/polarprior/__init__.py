@@ -13,6 +13,8 @@ from polarprior.version import __version__ as __version__
 if TYPE_CHECKING:
     from polarprior.api.banks import build_bank as build_bank
     from polarprior.api.banks import calibrate as calibrate
+    from polarprior.api.banks import find_banks as find_banks
+    from polarprior.api.banks import push_bank as push_bank
     from polarprior.api.banks import verify as verify
     from polarprior.api.draws import directions as directions
     from polarprior.api.draws import log_volume as log_volume
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from polarprior.api.models import latent_sampler as latent_sampler
     from polarprior.api.models import load as load
     from polarprior.bank.bank import Bank as Bank
+    from polarprior.bank.from_hub import SharedBank as SharedBank
     from polarprior.bank.info import BankInfo as BankInfo
     from polarprior.bank.verify import Verification as Verification
     from polarprior.errors import BankError as BankError

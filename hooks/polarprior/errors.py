@@ -102,7 +102,7 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
         if plugin == YOURS:
             raise
         raise failure(plugin, f"failed in {hook}: {error.message}") from error
-    except PolarPriorError:
+    except (PolarPriorError, RunsCodeWarning):
         raise
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

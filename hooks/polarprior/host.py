@@ -14,6 +14,9 @@ from polarprior import builtin
 from polarprior.arguments import check_names
 from polarprior.devices import torch_device
 from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
+from polarprior.files import sha256_of
+from polarprior.hub.files import fetched_file
+from polarprior.hub.name import hub_name, is_on_hub
 from polarprior.pinned import pinned
 from polarprior.plugins import Plugins
 from polarprior.samplers.contract import SAMPLERS, SamplerOptions
@@ -49,10 +52,11 @@ class Host:
         """Load a generator.
 
         Args:
-            model: ``PLUGIN`` or ``PLUGIN:SOURCE``, such as ``dcgan-faces`` or ``torch:my_module:make``.
+            model: ``PLUGIN`` or ``PLUGIN:SOURCE``, such as ``dcgan-faces`` or ``torch:my_module:make``; a file of the
+                Hub as ``PLUGIN:hf://USER/NAME[@REVISION]/FILE``, which is fetched.
             device: a torch device; CUDA where there is one, else the CPU, where None.
             sha256: of the file ``SOURCE``, as hex: another file is not opened, and this one, from a private copy,
-                without a warning that it runs code.
+                without a warning that it runs code. A file of the Hub that runs code is not opened without it.
             settings: trunc, temperature, noise_mode, and those of the plugin's own, such as the steps of a sampler.
 
         Raises:
@@ -68,13 +72,21 @@ class Host:
         asked = asked_settings(settings, self.plugins.ask(name, "own_settings", source=source or None) or {}, model)
         with ExitStack() as stack:
             stack.enter_context(stage(f"loading {model}"))
+            file = hub_name(source) if is_on_hub(source) else None
+            if file is not None and file.file:
+                path, file = fetched_file(file)
+                source, model = str(path), f"{name}:{file}"
+            if file is not None or sha256 is not None:
+                stack.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("error" if sha256 is None else "ignore", RunsCodeWarning)
             if sha256 is not None:
                 source = str(stack.enter_context(pinned(Path(source), sha256)))
-                stack.enter_context(warnings.catch_warnings())
-                warnings.simplefilter("ignore", RunsCodeWarning)
-            generator = self.plugins.ask(
-                name, "load_generator", source=source or None, device=torch_device(device), settings=asked
-            )
+            try:
+                generator = self.plugins.ask(
+                    name, "load_generator", source=source or None, device=torch_device(device), settings=asked
+                )
+            except RunsCodeWarning as error:
+                raise _needs_a_digest(model, Path(source)) from error
             generator = checked_generator(generator, name, self.plugins.describe(name))
         return replace(generator, source=model)
 
@@ -264,6 +276,15 @@ class HostName:
     def host(self) -> Host:
         """Make that host in this process."""
         return Host(None if self.points is None else Plugins.of(self.points))
+
+
+def _needs_a_digest(model: str, path: Path) -> UsageError:
+    """The error for a file of the Hub that runs code when it is opened."""
+    digest = sha256_of(path) if path.is_file() else "HEX"
+    return UsageError(
+        f"sha256: none given, and {model} is a pickle, which runs the code that it holds: it was not opened",
+        f"where you trust it, add sha256={digest}",
+    )
 
 
 def _without_tilt(bank: Bank | None, rho: float, asked: SamplerOptions) -> tuple[float, SamplerOptions]:

@@ -28,11 +28,15 @@ from polarprior.bank.verify import Verification, verified
 from polarprior.building.build import Labour, build_at, build_in_memory
 from polarprior.building.plan import Request
 from polarprior.host import Host, default_host
+from polarprior.hub.name import hub_name
+from polarprior.sharing.find import find
+from polarprior.sharing.push import push
 from polarprior.volume.estimator_trials import calibrate as tried
 from polarprior.volume.estimators import TOLERANCE
 
 if TYPE_CHECKING:
     from polarprior.bank.bank import Bank
+    from polarprior.bank.from_hub import SharedBank
     from polarprior.generator import Generator
     from polarprior.volume.calibration import Calibration
 
@@ -163,6 +167,48 @@ def calibrate(
     """
     jacobian_fn = (host or default_host()).jacobian_fn(generator, space, domain)
     return tried(generator, jacobian_fn, k, n, domain=domain, tol=tol, progress=progress)
+
+
+@checked(
+    bank=BANK, repository=text("use such as repository='someone/ffhq-bank'"), licence=text().or_none(), private=flag()
+)
+def push_bank(bank: Bank, repository: str, *, licence: str | None = None, private: bool = False) -> str:
+    """Put a bank on the Hugging Face Hub: its files, a card, and a picture, in one commit.
+
+    Needs ``pip install "polarprior[hub]"``, and ``hf auth login``. What has arrived is not sent again.
+
+    Args:
+        bank: opened from a file; all of it is checked first.
+        repository: ``USER/NAME``, made where it is missing.
+        licence: of the bank, one of the Hub's identifiers, such as ``cc-by-nc-4.0``; needed where the checkpoint's
+            authors state one.
+        private: whether a repository that is made is one.
+
+    Returns:
+        Its name, ``hf://USER/NAME@COMMIT/FILE``, which `Bank.open` and ``--bank`` take.
+
+    Raises:
+        UsageError: no name of a repository, or no licence where one is needed.
+        BankError: the bank is in memory, or damaged.
+        PolarPriorError: nobody is logged in, has no right to do it, or nobody answers.
+    """
+    return str(push(bank, hub_name(repository), licence, private))
+
+
+@checked(generator=GENERATOR)
+def find_banks(generator: Generator) -> list[SharedBank]:
+    """Banks on the Hugging Face Hub for this very model, those with its settings first.
+
+    The Hub is asked for a tag that holds the fingerprint of the model's weights. Only indexes and cards are fetched,
+    so that nothing of what they say is checked.
+
+    Returns:
+        SharedBank: ``.name``, which `Bank.open` takes as text, ``.info``, ``.rows``, ``.size`` in bytes, ``.card``.
+
+    Raises:
+        PolarPriorError: nobody answers.
+    """
+    return find(generator)
 
 
 @checked(bank=BANK, generator=GENERATOR.or_none(), sample=whole(1, SEEDS, "use such as sample=8"), host=HOST)

@@ -17,9 +17,11 @@ from polarprior.bank.cache import BankCache, forms
 from polarprior.bank.contents import checked_log_volume, log_volumes
 from polarprior.bank.extremes import End, end_of
 from polarprior.bank.format import BankFile, Columns
+from polarprior.bank.from_hub import fetched
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.hashing import latent_hash
+from polarprior.hub.name import hub_name, is_on_hub
 from polarprior.settings import Settings
 from polarprior.stages import stage
 from polarprior.user_functions import NAME
@@ -37,6 +39,8 @@ class Bank:
     Attributes:
         info: what the bank is valid for, and how it was made.
         path: its file or index; None for one in memory.
+        origin: its name on the Hub with the commit, ``hf://USER/NAME@COMMIT/FILE``; None for one that isn't from
+            there.
 
     Columns are memory-mapped. What they hold is checked once, when anything is first read: BankError then where the
     bank is damaged. Of a bank of over 64 MB that pass is remembered, with its log-volumes, see
@@ -47,6 +51,7 @@ class Bank:
         self.info = info
         self._files = files
         self.path = path
+        self.origin: str | None = None
         self._name = "bank" if path is None else str(path)
         self._cache = BankCache(files) if path is not None and cached else None
         self._remembered: dict[str, np.ndarray] = {}
@@ -57,10 +62,17 @@ class Bank:
     def open(cls, path: str | Path | None, cached: bool = True) -> Bank:
         """Open a bank by its file, its index or its base name; BankError where it is missing, damaged or foreign.
 
-        Reads no column yet. `cached`: whether it may keep what it computes on the disk, see `BankCache`.
+        Reads no column yet. One of the Hub, ``hf://USER/NAME[@REVISION][/FILE]``, is fetched and checked first,
+        unless that commit is here already. `cached`: whether it may keep what it computes on the disk, see
+        `BankCache`.
         """
         if path is None:
             raise BankError("bank: got None, expected a path", "build one: pp.build_bank(generator, n=2000, k=30)")
+        if is_on_hub(path):
+            local, name = fetched(hub_name(path))
+            bank = cls.open(local, cached)
+            bank.origin = bank._name = str(name)
+            return bank
         info, files = index.open_files(Path(path))
         return cls(info, files, index.find(Path(path)), cached)
 
@@ -164,6 +176,21 @@ class Bank:
     def size(self) -> int:
         """Bytes of its columns."""
         return len(self) * bank_format.row_bytes(self.info.k, self.info.num_classes)
+
+    @property
+    def place(self) -> str | Path | None:
+        """What `open` opens again: its name on the Hub, or its path; None for one in memory."""
+        return self.origin or self.path
+
+    def stored(self) -> dict[str, str]:
+        """What is stored of it beside what is drawn: its digest, and its name on the Hub where it is from there."""
+        return {"bank": self.info.digest, **({} if self.origin is None else {"bank_from": self.origin})}
+
+    @property
+    def files(self) -> list[Path]:
+        """Its files on the disk, the index last; none of a bank in memory."""
+        shards = [file.path for file in self._files if file.path is not None]
+        return shards if self.path in shards or self.path is None else [*shards, self.path]
 
     @cached_property
     def seeds(self) -> np.ndarray:
@@ -288,7 +315,7 @@ class Bank:
         if self.info.plugin != plugin:
             of, other = ("a user's own module" if name == NAME else name for name in (self.info.plugin, plugin))
             raise BankError(
-                f"bank: {self.path or 'it'} is a bank of {of}, not of {other}",
+                f"bank: {self.place or 'it'} is a bank of {of}, not of {other}",
                 f"build one for it: polarprior bank build {quote(model)} -n {len(self)} -k {self.info.k} --out BANK",
             )
 
@@ -317,7 +344,7 @@ class Bank:
             f" --set {quote(f'{name}={value}')}" for name, value in dict(generator.settings.own).items()
         )
         command += " --out BANK"
-        return BankError(f"bank: {self.path or 'it'} {what}", f"{instead}build one for it: {command}")
+        return BankError(f"bank: {self.place or 'it'} {what}", f"{instead}build one for it: {command}")
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:

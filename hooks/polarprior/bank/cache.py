@@ -15,8 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from polarprior.bank.cache_folder import cache_folder, ensure_private
 from polarprior.bank.format import BankFile
+from polarprior.cache_folder import cache_folder, ensure_private
 from polarprior.errors import PolarPriorError
 from polarprior.files import writing_atomically
 

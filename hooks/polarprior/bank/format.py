@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -123,20 +124,42 @@ def read(path: Path) -> BankFile:
         ) from error
     except OSError as error:
         raise BankError(f"bank: can't read {path}: {error.strerror or error}", "check the file") from error
-    metadata = header.pop("__metadata__", None) or {}
-    if list(metadata) != [METADATA_KEY]:
-        raise BankError(
-            f"bank: {path} is a safetensors file, but not a bank (its metadata are not {METADATA_KEY!r} alone)",
-            "name a file that polarprior bank build wrote",
-        )
-    info = BankInfo.from_json(metadata[METADATA_KEY])
-    rows = _checked_rows(path, info, header)
+    info, rows = _described(path, header)
     columns = {}
     for name, entry in header.items():
         first, stop = (start + offset for offset in entry["data_offsets"])
         mapped = content[first:stop].view(DTYPES[name]).reshape(entry["shape"])
         columns[name] = StoredColumn(path, mapped, found)
     return BankFile(path, info, rows, columns, found)
+
+
+def described(start: bytes, where: object) -> tuple[BankInfo, int]:
+    """The metadata and the rows of a bank, from the first bytes of its file, unchecked but for their form.
+
+    Args:
+        start: of the file, up to 8 + `HEADER_LIMIT` bytes.
+        where: what an error calls it.
+
+    Raises:
+        BankError: it is no bank's.
+    """
+    try:
+        header, _ = _header(BytesIO(start))
+    except (ValueError, RecursionError) as error:
+        raise BankError(f"bank: {where} is no file of a bank", "name another") from error
+    return _described(where, header)
+
+
+def _described(where: object, header: dict[str, Any]) -> tuple[BankInfo, int]:
+    """Metadata and rows from a header, whose ``__metadata__`` is taken out."""
+    metadata = header.pop("__metadata__", None) or {}
+    if list(metadata) != [METADATA_KEY]:
+        raise BankError(
+            f"bank: {where} is a safetensors file, but not a bank (its metadata are not {METADATA_KEY!r} alone)",
+            "name a file that polarprior bank build wrote",
+        )
+    info = BankInfo.from_json(metadata[METADATA_KEY])
+    return info, _checked_rows(where, info, header)
 
 
 def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
@@ -150,7 +173,7 @@ def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     return {Foreign(name): entry for name, entry in header.items()}, 8 + size
 
 
-def _checked_rows(path: Path, info: BankInfo, header: Mapping[str, Any]) -> int:
+def _checked_rows(path: object, info: BankInfo, header: Mapping[str, Any]) -> int:
     """Rows of the file; BankError unless its columns are exactly those that `info` calls for."""
     shape = header["seeds"]["shape"] if "seeds" in header else [0]
     rows = shape[0] if shape else 0

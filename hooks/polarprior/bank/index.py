@@ -127,6 +127,11 @@ def read_index(path: Path) -> tuple[BankInfo, list[Shard]]:
             text = file.read(INDEX_LIMIT + 1)
     except OSError as error:
         raise BankError(f"bank: can't read {path}: {error.strerror or error}", "check the file") from error
+    return parsed_index(text, path)
+
+
+def parsed_index(text: bytes, path: object) -> tuple[BankInfo, list[Shard]]:
+    """`read_index` of what a file holds; `path` is what an error calls it."""
     if len(text) > INDEX_LIMIT:
         raise _no_index(path, f"over {INDEX_LIMIT} bytes")
     try:
@@ -161,5 +166,5 @@ def _guess(path: Path) -> str:
     return re.sub(r"-\d{5}-of-\d{5}(-[0-9a-f]{16})?\.safetensors$", "", path.name) + INDEX_SUFFIX
 
 
-def _no_index(path: Path, what: str) -> BankError:
+def _no_index(path: object, what: str) -> BankError:
     return BankError(f"bank: {path} is no index of a bank: {what}", "fetch it again, or build the bank again")

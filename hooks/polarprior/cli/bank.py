@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from polarprior.cli.bank_on_hub import told
 from polarprior.cli.groups import Group
 from polarprior.cli.options import (
     bank_argument,
@@ -20,6 +21,7 @@ from polarprior.cli.options import (
     set_option,
 )
 from polarprior.cli.types import Bytes, ClassList
+from polarprior.hub.name import hub_name, is_on_hub
 from polarprior.saying import say
 
 
@@ -130,11 +132,19 @@ def build(
 @bank_argument
 @json_option
 def info(path: Path, as_json: bool) -> None:
-    """What a bank holds, what it is valid for, and how far rho may go on it."""
+    """What a bank holds, what it is valid for, and how far rho may go on it.
+
+    Of one on the Hub that hasn't been fetched, what it says of itself, and its card; no shard is fetched.
+    """
     from polarprior.bank.bank import Bank
+    from polarprior.bank.from_hub import local, look, resolved
     from polarprior.reports.bank_report import BankReport
 
-    report = BankReport.of(Bank.open(path))
+    name = resolved(hub_name(path)) if is_on_hub(path) else None
+    if name is not None and local(name) is None:
+        say(told(look(name), as_json))
+        return
+    report = BankReport.of(Bank.open(path if name is None else str(name)))
     say(json.dumps(report.to_dict(), indent=2) if as_json else report.text())
 
 
@@ -207,7 +217,7 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
     """
     from polarprior.api.models import jacobian_fn, load
     from polarprior.bank.bank import Bank
-    from polarprior.bank.cache_folder import VARIABLE, cache_folder
+    from polarprior.cache_folder import VARIABLE, cache_folder
     from polarprior.errors import PolarPriorError
     from polarprior.samplers.true_volumes import LogVolumes
     from polarprior.surrogate.surrogate import Surrogate, freeze

@@ -10,6 +10,7 @@ import click
 
 from polarprior.cli import (
     bank,
+    bank_on_hub,
     demo,
     directions,
     draw,
@@ -44,6 +45,8 @@ def cli(debug: bool) -> None:
     """
 
 
+for command in bank_on_hub.COMMANDS:
+    bank.bank.add_command(command)
 for command in (
     bank.bank,
     draw.seeds,

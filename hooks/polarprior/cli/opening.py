@@ -46,13 +46,27 @@ def open_model(
         if want == "none" or (want == "welcome" and generator.default_bank is None):
             return generator, None
         if generator.default_bank is None:
-            raise UsageError(
-                f"bank: none given, and {model} brings none",
-                f"build one: polarprior bank build {model} -n 10000 --out bank.safetensors",
-            )
+            raise UsageError(f"bank: none given, and {model} brings none", _without_bank(model, generator))
         opened = Bank.open(generator.default_bank)
     opened.check_fits(generator)
     return generator, opened
+
+
+def _without_bank(model: str, generator: Generator) -> str:
+    """What to type where a model has no bank: one of those that the Hub has, where it can be asked."""
+    from polarprior.errors import PolarPriorError
+    from polarprior.sharing.find import find
+    from polarprior.stages import stage
+
+    build = f"polarprior bank build {model} -n 10000 --out bank.safetensors"
+    try:
+        with stage("asking the Hub for banks of this model"):
+            found = find(generator)
+    except PolarPriorError:
+        return f"build one: {build}; or look for one: polarprior bank find {model}"
+    if not found:
+        return f"build one, the Hub has none: {build}"
+    return f"add {' or '.join(f'bank={bank.name}' for bank in found[:3])}, of the Hub; or build one: {build}"
 
 
 def open_model_and_bank(

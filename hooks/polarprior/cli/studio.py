@@ -42,7 +42,10 @@ def studio(
     check_gradio()
     check_port(port)
     settings = {"trunc": trunc, **dict(own)}
-    opened = [Opened(*open_model(model, bank, "welcome", settings, loading), bank) for bank in banks or (None,)]
+    opened = []
+    for named in banks or (None,):
+        generator, bank = open_model(model, named, "welcome", settings, loading)
+        opened.append(Opened(generator, bank, None if named is None or bank is None else bank.place))
     page = serve(Studio(opened), port, browse)
     say(f"http://{HERE}:{port} (Ctrl-C ends it)")
     with waiting():

@@ -88,7 +88,7 @@ def tune(
         say(json.dumps(found.to_dict()))
         return
     _print(found)
-    say("next: " + " ".join(_following(model, found.rho, found.bank.path if banks else None)))
+    say("next: " + " ".join(_following(model, found.rho, found.bank.place if banks else None)))
 
 
 def _print(found: Tuned) -> None:
@@ -107,7 +107,7 @@ def _print(found: Tuned) -> None:
         )
 
 
-def _following(model: str, rho: float, bank: Path | None) -> list[str]:
+def _following(model: str, rho: float, bank: str | Path | None) -> list[str]:
     """The command that draws at rho, with the options of the law that this one was given."""
     words = ["polarprior", "sample", model, f"--polarity={rho:g}", *(["--bank", str(bank)] if bank else [])]
     context = click.get_current_context()

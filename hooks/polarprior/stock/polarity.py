@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from polarprior.errors import UsageError
+from polarprior.hub.name import is_on_hub
 from polarprior.strength import check_strength
 
 TILT_HELP = (
@@ -25,14 +26,14 @@ class Polarity:
 
     Attributes:
         rho: the polarity; 0 leaves the script's own latents alone.
-        bank: path of the bank, absolute.
+        bank: path of the bank, absolute, or its name on the Hub.
         force: go beyond the bank's limits of rho.
         joint: draw classes with the latents.
         tilt: in place of rho, see `polarprior.law.tilt.rho_at`.
     """
 
     rho: float
-    bank: Path
+    bank: str | Path
     force: bool = False
     joint: bool = False
     tilt: float | None = None
@@ -155,7 +156,8 @@ def asked(
             f"bank: got none, and {name}={strength:g} needs that of the network's latents",
             "add bank=FILE; polarprior bank build makes one",
         )
-    return Asked(Polarity(rho or 0.0, Path(bank).absolute(), force, joint, tilt), device, not no_record)
+    where = bank if is_on_hub(bank) else Path(bank).absolute()
+    return Asked(Polarity(rho or 0.0, where, force, joint, tilt), device, not no_record)
 
 
 def _parser() -> click.Command:

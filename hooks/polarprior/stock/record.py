@@ -14,6 +14,7 @@ from polarprior.files import write_atomically
 from polarprior.version import __version__
 
 if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
     from polarprior.stock.sampler import StockSampler
 
 NAME = "polarprior.json"
@@ -47,7 +48,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR
 
 
 def write_record(
-    folder: Path, script: str, arguments: Sequence[str], bank: str, samplers: Sequence[StockSampler]
+    folder: Path, script: str, arguments: Sequence[str], bank: Bank, samplers: Sequence[StockSampler]
 ) -> None:
     """Write what was drawn into ``FOLDER/polarprior.json``; a warning where that can't be done. Of several processes
     that torchrun has started, each writes its own, ``polarprior-1-of-2.json`` and on.
@@ -56,14 +57,14 @@ def write_record(
         folder: where the pictures are.
         script: relative to its checkout.
         arguments: the script's own.
-        bank: its digest.
+        bank: that they were drawn from.
         samplers: a law each, with what it drew.
     """
     found = {
         "polarprior": __version__,
         "script": script,
         "arguments": list(arguments),
-        "bank": bank,
+        **bank.stored(),
         "draws": [each.record() for each in samplers],
     }
     try:

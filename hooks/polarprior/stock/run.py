@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, wraps
 from pathlib import Path
 from types import ModuleType
@@ -97,7 +98,8 @@ class StockRun:
                 )
         with ending_the_script(), heartbeat("polarity"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            sampler = StockSampler(self.polarity, generator, label, draws)
+            pinned = replace(self.polarity, bank=self.bank.place or self.polarity.bank)
+            sampler = StockSampler(pinned, generator, label, draws)
             diagnostics = sampler.diagnostics
         for warning in caught:
             print(f"warning: {in_flags(str(warning.message), OF_SCRIPTS)}", file=sys.stderr)
@@ -125,7 +127,7 @@ class StockRun:
 
         def leave() -> None:
             if self._samplers and folder.found is not None and os.getpid() == here:
-                write_record(Path(folder.found), self.script, arguments, self.bank.info.digest, self._samplers)
+                write_record(Path(folder.found), self.script, arguments, self.bank, self._samplers)
 
         atexit.register(leave)
 

@@ -34,19 +34,19 @@ class Opened:
     Attributes:
         generator: the model, with the settings of the bank.
         bank: spectra of its latents; None where there is none yet.
-        path: the bank's file; None for the one that the model brings.
+        path: the bank's file, or its name on the Hub; None for the one that the model brings.
     """
 
     generator: pp.Generator
     bank: pp.Bank | None
-    path: Path | None
+    path: str | Path | None
 
     @property
     def name(self) -> str:
         """What the page calls it."""
         known = self.generator.settings.given()
         said = ", ".join(f"{name} {value}" for name, value in known.items())
-        file = "no bank" if self.bank is None else self.path.name if self.path else "the model's own bank"
+        file = "no bank" if self.bank is None else Path(self.path).name if self.path else "the model's own bank"
         return f"{file} ({said})" if said else file
 
 

@@ -19,7 +19,7 @@ class Setting:
     """How a grid is drawn.
 
     Attributes:
-        bank: the file, or None for the one that the model brings.
+        bank: the file, or its name on the Hub; None for the one that the model brings.
         rho: the polarity; None where there is no bank, for the model's own prior.
         seeds: stock seeds.
         label: the class, where the model has classes.
@@ -28,7 +28,7 @@ class Setting:
         beyond: draw beyond the limits of rho, too.
     """
 
-    bank: Path | None
+    bank: str | Path | None
     rho: float | None
     seeds: tuple[int, ...]
     label: int | None

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from polarprior.bank.cache_folder import cache_folder, ensure_private
+from polarprior.cache_folder import cache_folder, ensure_private
 from polarprior.errors import PolarPriorError
 from polarprior.files import writing_atomically
 from polarprior.generator import Generator, Latents

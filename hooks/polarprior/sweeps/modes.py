@@ -193,7 +193,7 @@ class Modes:
     def to_dict(self) -> dict[str, object]:
         """What ``modes.json`` holds."""
         groups = [group.to_dict() for group in self.groups]
-        return {"model": self.model, "bank": self.bank.info.digest, "groups": groups}
+        return {"model": self.model, **self.bank.stored(), "groups": groups}
 
     def picture(self) -> Image.Image:
         """All groups on one sheet, with a title."""

@@ -82,7 +82,7 @@ class Samples:
         """What ``samples.json`` holds."""
         return {
             "model": self.model,
-            "bank": None if self.bank is None else self.bank.info.digest,
+            **({"bank": None} if self.bank is None else self.bank.stored()),
             "sampler": self.options.sampler,
             "class": self.label,
             "diagnostics": None if self.diagnostics is None else self.diagnostics.to_dict(),

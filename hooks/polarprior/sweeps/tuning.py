@@ -146,7 +146,7 @@ class Tuned:
         return {
             "rho": self.chosen.rho,
             "trunc": self.chosen.trunc,
-            "bank": self.bank.path and str(self.bank.path),
+            "bank": self.bank.place and str(self.bank.place),
             "told_apart_from_0": self.told_apart,
             "diagnostics": self.chosen.diagnostics.to_dict(),
             "metrics": as_dict(self.chosen.metrics),

@@ -1,0 +1,183 @@
+"""Banks on the Hugging Face Hub: what they say of themselves, and how they come here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from polarprior.bank import format as bank_format
+from polarprior.bank import index
+from polarprior.bank.contents import checked_log_volume
+from polarprior.bank.index import INDEX_LIMIT, INDEX_SUFFIX, SUFFIX
+from polarprior.bank.info import BankInfo
+from polarprior.errors import BankError, UsageError
+from polarprior.files import alone_in, make_folder
+from polarprior.hub import client
+from polarprior.hub.client import Snapshot
+from polarprior.hub.files import TRANSFER
+from polarprior.hub.folder import commit_folder
+from polarprior.hub.name import HubName
+from polarprior.saying import say
+from polarprior.stages import stage
+
+HEADER = 8 + bank_format.HEADER_LIMIT
+"""The most bytes of a file before its columns."""
+CARD_LIMIT = 1 << 18
+_SHARD = re.compile(r".*-\d{5}-of-\d{5}(-[0-9a-f]{16})?\.safetensors")
+
+
+@dataclass(frozen=True)
+class SharedBank:
+    """A bank on the Hub, by what its first bytes say: nobody has checked that its contents are so.
+
+    Attributes:
+        name: pinned to a commit, with the file, or the index.
+        info: what it is valid for, and how it was made.
+        rows: its latents.
+        files: bytes of each of its files by their names, the index last.
+        card: the text of its card; empty where it has none.
+    """
+
+    name: HubName
+    info: BankInfo
+    rows: int
+    files: dict[str, int]
+    card: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(self.files.values())
+
+
+def resolved(name: HubName) -> HubName:
+    """A bank's name, pinned to a commit, with its file or index.
+
+    Raises:
+        PolarPriorError: see `polarprior.hub.client.snapshot`.
+        UsageError: several banks are there, and none is named.
+        BankError: none is there, or not the one that is named.
+    """
+    return _main_file(client.snapshot(name), name)
+
+
+def local(name: HubName) -> Path | None:
+    """The file or index of a bank that has been fetched, by its `resolved` name; None where it hasn't."""
+    path = commit_folder(name) / name.file
+    return path if path.is_file() else None
+
+
+def look(name: HubName) -> SharedBank:
+    """Read what a bank on the Hub says of itself: its index or the header of its file, and its card. No shard is
+    fetched, and nothing of them is kept.
+
+    Raises:
+        PolarPriorError: as `resolved`.
+        BankError: as `resolved`, or it is no bank, or one of a newer format.
+    """
+    main = resolved(name)
+    found = client.snapshot(main)
+    info, rows, files = _parts(found, main)
+    card = ""
+    if (readme := main.beside("README.md")).file in found.files:
+        card = client.read_start(readme, CARD_LIMIT).decode("utf-8", "replace")
+    return SharedBank(main, info, rows, files, card)
+
+
+def fetched(name: HubName) -> tuple[Path, HubName]:
+    """Bring a bank here, unless it is here already, and check all of it before anybody can open it.
+
+    Returns:
+        Its file or index in the cache, and its `resolved` name.
+
+    Raises:
+        PolarPriorError: as `resolved`, or what `fetch` raises: what has arrived stays for the next call.
+        BankError: as `look`, or what arrived is not what its digests say: none of it is kept.
+    """
+    main = resolved(name)
+    folder = commit_folder(main)
+    make_folder(folder)
+    with alone_in(folder):
+        if local(main) is None:
+            _fetch(client.snapshot(main), main, folder)
+    return folder / main.file, main
+
+
+def _fetch(found: Snapshot, main: HubName, folder: Path) -> None:
+    """Fetch all files into a folder for the transfer, check them, and move them out of it, the index last."""
+    transfer = folder / TRANSFER
+    info, rows, files = _parts(found, main)
+    most = bank_format.row_bytes(info.k, info.num_classes) * rows + HEADER * len(files)
+    _check_size(main, sum(files.values()), most)
+    say(f"fetching {main}: {len(files)} files, {sum(files.values()) / 1e6:,.2f} MB", err=True)
+    names = [main.beside(file) for file in files]
+    client.fetch(names, list(files.values()), transfer)
+    try:
+        with stage(f"checking {main}"):
+            checked_log_volume(index.open_files(transfer / main.file)[1], str(transfer / main.file))
+    except BankError as error:
+        shutil.rmtree(transfer, ignore_errors=True)
+        message = error.message.replace(f"{transfer}/", "")
+        raise BankError(f"bank: {main} is not used: {message}", "tell its owner; nothing of it was kept") from error
+    for each in names:
+        make_folder((folder / each.file).parent)
+        (transfer / each.file).replace(folder / each.file)
+    shutil.rmtree(transfer, ignore_errors=True)
+
+
+def _parts(found: Snapshot, main: HubName) -> tuple[BankInfo, int, dict[str, int]]:
+    """Metadata, rows and files of a bank, from the first bytes of its index or file."""
+    if not main.file.endswith(INDEX_SUFFIX):
+        info, rows = bank_format.described(client.read_start(main, HEADER), main)
+        return info, rows, {Path(main.file).name: found.files[main.file]}
+    info, shards = index.parsed_index(client.read_start(main, INDEX_LIMIT + 1), main)
+    files = {shard.file: found.files.get(main.beside(shard.file).file) for shard in shards}
+    there = {file: size for file, size in files.items() if size is not None}
+    if len(there) < len(files):
+        missing = next(file for file, size in files.items() if size is None)
+        raise BankError(f"bank: {main} lacks {missing}, which its index names", "tell its owner")
+    there[Path(main.file).name] = found.files[main.file]
+    return info, sum(shard.rows for shard in shards), there
+
+
+def _check_size(main: HubName, size: int, most: int) -> None:
+    if size > most:
+        raise BankError(
+            f"bank: {main} has files of {size:,} bytes, expected {most:,} at most by what it says of itself",
+            "tell its owner; nothing of it was fetched",
+        )
+
+
+def _main_file(found: Snapshot, asked: HubName) -> HubName:
+    """The index or the file of the bank that is meant.
+
+    Raises:
+        UsageError: several are there, and none is named.
+        BankError: none is there, or not the one that is named.
+    """
+    banks = [
+        file
+        for file in found.files
+        if file.endswith(INDEX_SUFFIX) or (file.endswith(SUFFIX) and not _SHARD.fullmatch(file))
+    ]
+    if asked.file:
+        meant = [asked.file, asked.file + SUFFIX, asked.file + INDEX_SUFFIX]
+        named = [file for file in meant if file in found.files]
+        if not named:
+            raise BankError(f"bank: {asked} is not there", _listed(found, banks))
+        return found.name.of(named[0])
+    if not banks:
+        raise BankError(f"bank: {asked} holds no bank", "name a repository that polarprior bank push made")
+    if len(banks) > 1:
+        raise UsageError(f"bank: {asked} holds {len(banks)} files that may be banks", _listed(found, banks))
+    return found.name.of(banks[0])
+
+
+def _listed(found: Snapshot, banks: list[str]) -> str:
+    """What to type, by what is there."""
+    if not banks:
+        return "name a repository that polarprior bank push made"
+    some = ", ".join(ascii(file)[1:-1][:80] for file in banks[:5]) + (", ..." if len(banks) > 5 else "")
+    return f"name one of its files, as hf://{found.name.repo}/FILE: {some}"

@@ -1,0 +1,118 @@
+"""`polarprior bank push`, `pull` and `find`: banks on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from polarprior.cli.options import bank_argument, json_option, loading_options, model_argument, settings_options
+from polarprior.hub.name import hub_name
+from polarprior.saying import say
+
+if TYPE_CHECKING:
+    from polarprior.bank.from_hub import SharedBank
+
+
+@click.command(short_help="Put a bank on the Hugging Face Hub.")
+@bank_argument
+@click.argument("repository", metavar="USER/NAME")
+@click.option(
+    "--licence",
+    help="Licence of the bank, as the Hub calls it, such as cc-by-nc-4.0 or other; needed where the checkpoint's "
+    "authors state one.",
+)
+@click.option("--private", is_flag=True, help="Where the repository is made, let nobody else see it.")
+def push(path: Path, repository: str, licence: str | None, private: bool) -> None:
+    """Put BANK on the Hub as USER/NAME, with a card that says what it is valid for and how far rho may go.
+
+    It needs pip install "polarprior[hub]", and hf auth login. After whatever ended it, the same command goes on.
+    """
+    from polarprior.api.banks import push_bank
+    from polarprior.bank.bank import Bank
+
+    say(push_bank(Bank.open(path), repository, licence=licence, private=private))
+
+
+@click.command(short_help="Fetch a bank from the Hugging Face Hub.")
+@click.argument("repository", metavar="USER/NAME[@REVISION][/FILE]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that its files are copied to; if not given, they stay in the cache alone.",
+)
+def pull(repository: str, out: Path | None) -> None:
+    """Fetch a bank from the Hub into the cache, check all of it, and print its name and its path.
+
+    REVISION is a branch, a tag or a commit, the newest if not given; FILE is needed where a repository holds several
+    banks. --bank takes the name that is printed, also without a network.
+    """
+    from polarprior.bank.bank import Bank
+    from polarprior.files import writing_atomically
+
+    bank = Bank.open(str(hub_name(repository)))
+    for file in bank.files if out is not None else ():
+        assert out is not None
+        with writing_atomically(out / file.name) as temporary:
+            shutil.copyfile(file, temporary)
+    say(f"{bank.origin}\n{bank.files[-1] if out is None else out / bank.files[-1].name}")
+
+
+@click.command(short_help="Look for banks of a model on the Hub.")
+@model_argument
+@settings_options
+@loading_options
+@json_option
+def find(model: str, trunc: float | None, own: tuple[tuple[str, str], ...], as_json: bool, **loading: Any) -> None:
+    """Look for banks on the Hub for this very MODEL, by the fingerprint of its weights.
+
+    Those with MODEL's settings come first. What they say of themselves is not checked before they are fetched.
+    """
+    from polarprior.api.banks import find_banks
+    from polarprior.api.models import load
+
+    settings: dict[str, Any] = {"trunc": trunc, **dict(own)}
+    generator = load(model, **loading, **settings)
+    found = find_banks(generator)
+    if as_json:
+        say(json.dumps([as_dict(bank) for bank in found]))
+        return
+    for bank in found:
+        say(f"{bank.name}: {line_of(bank)}")
+    if not found:
+        say(f"no bank of {model} on the Hub; build one: polarprior bank build {model} -n 10000 --out BANK", err=True)
+
+
+def as_dict(bank: SharedBank) -> dict[str, Any]:
+    """A bank on the Hub, for JSON."""
+    info = {**asdict(bank.info), "settings": bank.info.settings.to_dict()}
+    return {"name": str(bank.name), "checked": False, "rows": bank.rows, "size": bank.size, **info}
+
+
+def told(bank: SharedBank, as_json: bool) -> str:
+    """What a bank on the Hub says of itself and its card does, for `polarprior bank info`."""
+    from polarprior.reports.bank_report import fields_text
+
+    if as_json:
+        return json.dumps(as_dict(bank), indent=2)
+    said = f"{bank.name}: unchecked, it says of itself (a draw, or polarprior bank pull, fetches and checks it):"
+    text = re.sub(r"\A---\n.*?\n---\n", "", bank.card, flags=re.S)
+    return f"{said}\n\n{fields_text(bank.info, bank.rows, bank.size)}\n\nits card, unchecked:\n{text or 'none'}"
+
+
+def line_of(bank: SharedBank) -> str:
+    """What a bank on the Hub says of itself, in one line."""
+    from polarprior.bank.statistics import size_text
+
+    info = bank.info
+    settings = ", ".join(f"{name} {value}" for name, value in info.settings.given().items())
+    of = f"k {info.k}, space {info.space}, domain {info.domain}" + (f", {settings}" if settings else "")
+    return f"{bank.rows:,} latents, {of}, {size_text(bank.size)}"
+
+
+COMMANDS = (push, pull, find)

@@ -1,0 +1,1 @@
+"""Banks on the Hugging Face Hub: put there, and found."""
