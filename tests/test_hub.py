@@ -303,6 +303,16 @@ def test_a_repository_of_something_else_is_refused(hub, bank, tmp_path):
     assert cached(tmp_path) == []
 
 
+def test_a_path_out_of_a_repository_is_no_file_of_it(hub, bank, tmp_path):
+    single = pp.Bank.of(bank.info, bank.columns()).save(tmp_path / "single").read_bytes()
+    hub.put("me/out", {f"{'../' * 5}out.safetensors": single, ".hidden.safetensors": single})
+    with pytest.raises(pp.BankError, match="holds no bank"):
+        pp.Bank.open("hf://me/out")
+    hub.put("me/in", {"in/side.safetensors": single, "../../out.safetensors": single})
+    assert pp.Bank.open("hf://me/in").origin.endswith("/in/side.safetensors")
+    assert cached(tmp_path) == ["side.safetensors"]
+
+
 def test_a_readme_of_somebody_stays(hub, bank):
     hub.put("me/small", {"README.md": b"# mine\n"})
     pp.push_bank(bank, "me/small")

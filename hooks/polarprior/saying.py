@@ -23,6 +23,15 @@ def say(text: str, err: bool = False, nl: bool = True) -> None:
     click.echo(shown(text, lines=True), err=err, nl=nl)
 
 
+def files_text(count: int, size: int) -> str:
+    """How many files, and how large they are together.
+
+    >>> files_text(1, 1234), files_text(31, 1_392_495)
+    ('1 file, 1.2 kB', '31 files, 1.39 MB')
+    """
+    return f"{count:,} file{'s' * (count != 1)}, {size_text(size)}"
+
+
 def with_error(value: float, error: float, sign: str = "") -> str:
     """A value and its error, with the decimals that two digits of the error have.
 
@@ -48,3 +57,12 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
+
+
+def size_text(count: int) -> str:
+    """A number of bytes as people write it.
+
+    >>> size_text(1234), size_text(12_345_678)
+    ('1.2 kB', '12.35 MB')
+    """
+    return f"{count / 1e6:.2f} MB" if count >= 10**5 else f"{count / 1e3:.1f} kB"

@@ -19,7 +19,7 @@ from polarprior.hub.client import Snapshot
 from polarprior.hub.files import TRANSFER
 from polarprior.hub.folder import commit_folder
 from polarprior.hub.name import HubName
-from polarprior.saying import say
+from polarprior.saying import files_text, say
 from polarprior.stages import stage
 
 HEADER = 8 + bank_format.HEADER_LIMIT
@@ -111,7 +111,7 @@ def _fetch(found: Snapshot, main: HubName, folder: Path) -> None:
     info, rows, files = _parts(found, main)
     most = bank_format.row_bytes(info.k, info.num_classes) * rows + HEADER * len(files)
     _check_size(main, sum(files.values()), most)
-    say(f"fetching {main}: {len(files)} files, {sum(files.values()) / 1e6:,.2f} MB", err=True)
+    say(f"fetching {main}: {files_text(len(files), sum(files.values()))}", err=True)
     names = [main.beside(file) for file in files]
     client.fetch(names, list(files.values()), transfer)
     try:

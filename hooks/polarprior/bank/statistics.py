@@ -69,12 +69,3 @@ def histogram(values: np.ndarray) -> str:
         f"{edge:7.2f} {(_EIGHTHS[8] * (bar // 8) + _EIGHTHS[bar % 8]).rstrip()} {count}"
         for edge, bar, count in zip(edges[:-1], eighths, counts, strict=True)
     )
-
-
-def size_text(count: int) -> str:
-    """A number of bytes as people write it.
-
-    >>> size_text(1234), size_text(12_345_678)
-    ('1.2 kB', '12.35 MB')
-    """
-    return f"{count / 1e6:.2f} MB" if count >= 10**5 else f"{count / 1e3:.1f} kB"

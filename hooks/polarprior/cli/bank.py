@@ -93,11 +93,11 @@ def build(
 
     What has been solved is kept in BANK.parts: the same command goes on after whatever ended it.
     """
-    from polarprior.bank.statistics import size_text
     from polarprior.building.build import Labour, build_at
     from polarprior.building.plan import Request
     from polarprior.building.ranks import parse_share, share_of_environment
     from polarprior.host import default_host
+    from polarprior.saying import size_text
     from polarprior.volume.estimators import TOLERANCE
 
     share = share_of_environment() if shard is None else parse_share(shard)
@@ -174,8 +174,8 @@ def top(path: Path, n: int, label: int | None, k: int | None, as_json: bool) -> 
 def merge(banks: tuple[Path, ...], out: Path) -> None:
     """One bank from several of the same model and settings, and of different seeds."""
     from polarprior.bank.bank import Bank
-    from polarprior.bank.statistics import size_text
     from polarprior.building.merge import merge as merge_banks
+    from polarprior.saying import size_text
 
     merged = merge_banks([Bank.open(path) for path in banks], out)
     say(f"{merged.path}: {len(merged)} latents of {len(banks)} banks, {size_text(merged.size)}")
@@ -200,7 +200,7 @@ def verify(path: Path, model: str | None, as_json: bool, **loading: Any) -> None
     if as_json:
         say(json.dumps(asdict(found)))
         return
-    say(f"{path}: ok, {found.rows} rows, {found.rank_deficient} rank-deficient")
+    say(f"{opened.place}: ok, {found.rows} rows, {found.rank_deficient} rank-deficient")
     if found.largest_error is not None:
         say(f"{found.recomputed} rows recomputed with {model}: largest difference {found.largest_error:.2g} nats")
 
@@ -230,7 +230,7 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
     surrogate = Surrogate.fit(generator, opened, k, survivors)
     if not freeze(surrogate, opened, k):
         raise PolarPriorError(
-            f"{path}: the cache folder {cache_folder() or 'of a user without a home'} can't be written",
+            f"{opened.place}: the cache folder {cache_folder() or 'of a user without a home'} can't be written",
             f"name a folder of your own that nobody else may enter, and that has room: {VARIABLE}=FOLDER",
         )
     more = 0 if survivors is None else len(survivors[1])

@@ -107,7 +107,7 @@ def told(bank: SharedBank, as_json: bool) -> str:
 
 def line_of(bank: SharedBank) -> str:
     """What a bank on the Hub says of itself, in one line."""
-    from polarprior.bank.statistics import size_text
+    from polarprior.saying import size_text
 
     info = bank.info
     settings = ", ".join(f"{name} {value}" for name, value in info.settings.given().items())

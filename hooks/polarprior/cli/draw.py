@@ -53,7 +53,7 @@ def seeds(
         asked = f"--polarity={rho:g}" if tilt is None else f"--tilt={tilt:g}"
         raise UsageError(
             f"BANK: the stock scripts of {bank.info.plugin} take no seed a picture: theirs is of a whole run",
-            f"give the script {asked[: asked.index('=')]} itself: polarprior run SCRIPT {asked} --bank={path}",
+            f"give the script {asked[: asked.index('=')]} itself: polarprior run SCRIPT {asked} --bank={bank.place}",
         )
     options = SamplerOptions(k=k, draws=n, label=label, force=force, tilt=tilt)
     drawn, diagnostics = drawn_seeds(bank, rho or 0.0, n, options)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polarprior.errors import PIP, PolarPriorError, UsageError, warn
 from polarprior.hub.folder import keep_commit, keep_files, kept_commit, kept_files
-from polarprior.hub.name import HubName
+from polarprior.hub.name import HubName, is_file_of_a_repository
 from polarprior.saying import say
 from polarprior.stages import stage
 
@@ -86,7 +86,8 @@ def newest(name: HubName) -> Snapshot:
     """The commit that a revision is now, and its files; nothing is kept. Raises as `snapshot` does."""
     with hub_errors(name):
         info = api().model_info(name.repo, revision=name.revision, files_metadata=True, timeout=PATIENCE)
-    files = {str(each.rfilename): int(each.size or 0) for each in info.siblings or ()}
+    listed = {str(each.rfilename): int(each.size or 0) for each in info.siblings or ()}
+    files = {path: size for path, size in listed.items() if is_file_of_a_repository(path)}
     pinned = name.at(str(info.sha))
     if not pinned.is_pinned:
         raise PolarPriorError(f"{name}: the Hub names no commit of it", "try again")

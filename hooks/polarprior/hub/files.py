@@ -10,7 +10,7 @@ from polarprior.files import alone_in, make_folder
 from polarprior.hub import client
 from polarprior.hub.folder import commit_folder
 from polarprior.hub.name import HubName
-from polarprior.saying import say
+from polarprior.saying import say, size_text
 
 TRANSFER = ".transfer"
 """Where files lie that have not come whole, or have not been checked, in the folder of their commit."""
@@ -36,7 +36,7 @@ def fetched_file(name: HubName) -> tuple[Path, HubName]:
     make_folder(folder)
     with alone_in(folder):
         if not path.is_file():
-            say(f"fetching {pinned}: {size / 1e6:,.2f} MB", err=True)
+            say(f"fetching {pinned}: {size_text(size)}", err=True)
             client.fetch([pinned], [size], folder / TRANSFER)
             make_folder(path.parent)
             (folder / TRANSFER / name.file).replace(path)

@@ -53,6 +53,11 @@ class HubName:
         return self.of(str(Path(self.file).with_name(file).as_posix()))
 
 
+def is_file_of_a_repository(path: str) -> bool:
+    """Whether a path leads to a file in a repository, and nowhere else."""
+    return re.fullmatch(rf"{_FILE}(?:/{_FILE})*", path) is not None
+
+
 def is_on_hub(place: object) -> bool:
     """Whether a path, or the text of one, names something on the Hub; a Path has made one slash of two."""
     return isinstance(place, str | os.PathLike) and os.fspath(place).startswith("hf:/")

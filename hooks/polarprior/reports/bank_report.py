@@ -11,11 +11,12 @@ import numpy as np
 
 from polarprior.bank.bank import Bank
 from polarprior.bank.info import BankInfo
-from polarprior.bank.statistics import SpectrumStatistics, histogram, size_text, spectrum_statistics
+from polarprior.bank.statistics import SpectrumStatistics, histogram, spectrum_statistics
 from polarprior.law.diagnostics import Diagnostics, diagnose
 from polarprior.law.limits import limits_on
 from polarprior.law.over_rho import table_over_rho
 from polarprior.law.rows import labels_asked_for
+from polarprior.saying import size_text
 
 OF_A_GROUP = ("label", "rows", "mean_log_volume", "std", "rank_deficient", "limits")
 NOT_SHOWN = ("shard", "estimator")

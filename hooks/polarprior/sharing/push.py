@@ -14,7 +14,7 @@ from polarprior.hub import client
 from polarprior.hub.name import MAIN, HubName
 from polarprior.reports.bank_picture import bank_picture
 from polarprior.reports.plots import check_matplotlib
-from polarprior.saying import say
+from polarprior.saying import files_text, say
 from polarprior.stages import stage
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def push(bank: Bank, to: HubName, licence: str | None = None, private: bool = Fa
     text = card_text(bank, base, licence, picture, f"hf://{to.repo}/{base}")
     files = {file.name: file for file in bank.files}
     size = sum(file.stat().st_size for file in files.values())
-    say(f"pushing {main}: {len(files)} files, {size / 1e6:,.2f} MB", err=True)
+    say(f"pushing {main}: {files_text(len(files), size)}", err=True)
     content: dict[str, Path | bytes] = {**files, picture: bank_picture(bank), card: text.encode()}
     old = [file for file in there.files if _is_of(file, base) and file not in files]
     commit = _commit(api, to, content, old, f"{base}: {len(bank):,} latents")

@@ -92,7 +92,7 @@ def _has_checker(kind: Any) -> bool:
 
 def _from_hub(source: str, revision: str) -> tuple[Path, str]:
     """The folder in the cache of a model of the Hub, fetched where that is possible and needed, and its commit."""
-    name, _, asked = source.partition("@")
+    name, _, asked = source.removeprefix("hf://").partition("@")
     if name.count("/") != 1 or name.startswith(("/", ".")):
         raise UsageError(f"model: got {source!r}, which is no folder here, and no USER/NAME of the Hub", HINT)
     from huggingface_hub import snapshot_download
