@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,7 +118,40 @@ def test_help_does_not_import_torch():
 def test_no_command_shows_help(run):
     code, out, err = run()
     assert code == 2
-    assert "Commands:" in out + err
+    assert "Draw:" in out + err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["polarprior", "sam"], ["sample"]),
+        (["polarprior", "bank", "p"], ["pull", "push"]),
+        (["polarprior", "sample", "--pol"], ["--polarity"]),
+        (["polarprior", "ground"], ["ground-metric"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_words(shell, words, expected, monkeypatch, capsys):
+    """As the script asks for it that ``_POLARPRIOR_COMPLETE=SHELL_source polarprior`` prints."""
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", words[-1] if shell == "fish" else str(len(words) - 1))
+    monkeypatch.setenv("_POLARPRIOR_COMPLETE", f"{shell}_complete")
+    with pytest.raises(SystemExit):
+        main([])
+    lines = capsys.readouterr().out.splitlines()
+    found = lines[1::3] if shell == "zsh" else [line.split(",", 1)[1].split("\t")[0] for line in lines]
+    assert sorted(found) == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_a_script(shell, monkeypatch, capsys):
+    monkeypatch.setenv("_POLARPRIOR_COMPLETE", f"{shell}_source")
+    with pytest.raises(SystemExit):
+        main([])
+    script = capsys.readouterr().out
+    assert f"_POLARPRIOR_COMPLETE={shell}_complete" in script
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script, text=True, check=True)
 
 
 def test_sample_writes_what_python_draws(run, folder, tmp_path):

@@ -168,8 +168,14 @@ def test_the_command_line_is_a_module_too(monkeypatch):
 def test_the_list_of_commands_is_whole_sentences(capsys):
     """12."""
     assert main(["--help"]) == 0
-    listed = capsys.readouterr().out.split("Commands:\n")[1].splitlines()
-    assert all(line.endswith(".") and not line.endswith("...") for line in listed if line.strip())
+    listed = capsys.readouterr().out.split("\nDraw:\n")[1].splitlines()
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed if line.startswith(" "))
+    assert [line for line in listed if line and not line.startswith(" ")] == [
+        "Banks:",
+        "Measure:",
+        "Stock scripts:",
+        "More:",
+    ]
     assert not any(line.split()[:1] == ["generate"] for line in listed)
 
 

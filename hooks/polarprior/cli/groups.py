@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import click
 
@@ -37,7 +38,24 @@ def name_as_typed(error: PolarPriorError, command: click.Command) -> None:
 
 
 class Group(click.Group):
-    """A group whose commands' errors name the flags that were typed."""
+    """A group whose commands' errors name the flags that were typed.
+
+    Attributes:
+        sections: of its help, title to commands; the last one has all that are in no other.
+    """
+
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {"Commands": ()}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, with the whole first sentence of what is said of a command."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        visible = {name: each for name, each in found.items() if each is not None and not each.hidden}
+        named = {name for names in self.sections.values() for name in names}
+        for title, names in self.sections.items():
+            others = [name for name in visible if name not in named] if title == [*self.sections][-1] else []
+            listed = [name for name in (*names, *others) if name in visible]
+            with formatter.section(title):
+                formatter.write_dl([(name, _summary(visible[name])) for name in listed])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was typed."""
@@ -51,7 +69,11 @@ class Group(click.Group):
 
 
 class PluginGroup(Group):
-    """A group to which plugins add their commands, when the commands are first asked for."""
+    """A group to which plugins add their commands, when the commands are first asked for.
+
+    Attributes:
+        hook: by which plugins add some.
+    """
 
     hook = "register_commands"
     _asked = False
@@ -80,6 +102,12 @@ class PluginGroup(Group):
 
             self._asked = True
             getattr(default_host(), self.hook)(self)
+
+
+def _summary(command: click.Command) -> str:
+    """The first sentence of what is said of a command."""
+    text = " ".join((command.short_help or command.help or "").split())
+    return text.partition(". ")[0].removesuffix(".") + "."
 
 
 class Trained(PluginGroup):

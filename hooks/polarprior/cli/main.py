@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from copy import copy
+from typing import ClassVar
 
 import click
 
@@ -34,7 +35,19 @@ from polarprior.stock.launch import Launch
 from polarprior.version import __version__
 
 
-@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(PluginGroup):
+    """All commands."""
+
+    sections: ClassVar = {
+        "Draw": ("sample", "pick", "sweep", "tune", "seeds", "studio", "demo"),
+        "Banks": ("bank",),
+        "Measure": ("score", "modes", "directions", "measure"),
+        "Stock scripts": ("run", "patch"),
+        "More": ("train", "doctor", "plugins"),
+    }
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="polarprior")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
