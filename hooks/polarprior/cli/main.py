@@ -18,6 +18,7 @@ from polarprior.cli import (
     environment,
     measure,
     modes,
+    new_plugin,
     pick,
     run,
     score,
@@ -43,7 +44,7 @@ class Commands(PluginGroup):
         "Banks": ("bank",),
         "Measure": ("score", "modes", "directions", "measure"),
         "Stock scripts": ("run", "patch"),
-        "More": ("train", "doctor", "plugins"),
+        "More": ("train", "doctor", "plugins", "new-plugin"),
     }
 
 
@@ -75,6 +76,7 @@ for command in (
     demo.demo,
     run.run,
     train.train,
+    new_plugin.new_plugin,
     *environment.COMMANDS,
 ):
     cli.add_command(command)
