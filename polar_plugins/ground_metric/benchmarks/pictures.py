@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from runs import ACCEPTED, KEPT
 from settings import SEEDS
@@ -24,9 +25,11 @@ def main() -> None:
         raise SystemExit("error: no curves are kept\nhint: type: python runs.py --full --only videos")
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for method in found[0]:
+    for method, colour in zip(found[0], colormaps["tab20"].colors, strict=False):
         cmc, roc = (np.mean([run[method][which] for run in found], 0) for which in ("cmc", "roc"))
-        look = {"lw": 2 if method.startswith("W") else 0.9, "ls": "--" if method == "W, M = I" else "-"}
+        look = {"lw": 0.9, "color": colour}
+        if method.startswith("W"):
+            look = {"lw": 2, "color": "black", "ls": "--" if method == "W, M = I" else "-"}
         left.plot(np.arange(1, len(cmc) + 1), cmc, label=method, **look)
         right.plot(ACCEPTED, roc, **look)
     left.set(xlabel="rank", ylabel="matches among the nearest", title="CMC", ylim=(0, 1))
