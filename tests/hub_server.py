@@ -26,6 +26,8 @@ class Hub:
         goes_down: nobody answers after that.
         down: nobody answers.
         refused: status by a part of a path.
+        private: repositories that are.
+        lies: sizes that are stated, by path.
         token: that a writer needs.
     """
 
@@ -37,6 +39,8 @@ class Hub:
     goes_down: bool = False
     down: bool = False
     refused: dict = field(default_factory=dict)
+    private: set = field(default_factory=set)
+    lies: dict = field(default_factory=dict)
     token: str = "hf_secretOfTheTests"
     address: str = ""
 
@@ -130,10 +134,20 @@ class Handler(BaseHTTPRequestHandler):
             kind = "RepoNotFound" if repo not in self.hub.repos else "RevisionNotFound"
             self._answer(404, {"error": kind}, X_Error_Code=kind)
             return
-        siblings = [{"rfilename": path, "size": len(data), "blobId": "0" * 40} for path, data in files.items()]
+        siblings = [
+            {"rfilename": path, "size": self.hub.lies.get(path, len(data)), "blobId": "0" * 40}
+            for path, data in files.items()
+        ]
         self._answer(
             200,
-            {"_id": repo, "id": repo, "modelId": repo, "sha": self.hub.commit(repo, revision), "siblings": siblings},
+            {
+                "_id": repo,
+                "id": repo,
+                "modelId": repo,
+                "private": repo in self.hub.private,
+                "sha": self.hub.commit(repo, revision),
+                "siblings": siblings,
+            },
         )
 
     def resolve(self, repo, revision, path, query):
@@ -171,6 +185,8 @@ class Handler(BaseHTTPRequestHandler):
         if repo in self.hub.repos:
             self._answer(409, {"error": "You already created this model repo", "url": f"{self.hub.address}/{repo}"})
             return
+        if asked.get("private") or asked.get("visibility") == "private":
+            self.hub.private.add(repo)
         self.hub.put(repo, {".gitattributes": b"*.safetensors filter=lfs\n"})
         self._answer(200, {"url": f"{self.hub.address}/{repo}", "id": repo})
 

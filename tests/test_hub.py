@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from hub_server import serving
 from polarprior.bank import from_hub
 from polarprior.building.card import model_tag
 from polarprior.cli.main import main
+from polarprior.errors import running_code
 from polarprior.hub.name import HubName, hub_name, is_on_hub
 from polarprior.plugins import Plugins
 from polarprior.stock.polarity import asked
@@ -172,7 +175,7 @@ def test_a_tag_that_has_moved_is_noticed(hub, bank, generator, tmp_path):
     small.save(tmp_path / "other" / "small")
     second = pp.push_bank(pp.Bank.open(tmp_path / "other" / "small"), "me/small")
     hub.refs["me/small"]["v1"] = hub.refs["me/small"]["main"]
-    with pytest.warns(UserWarning, match=rf"has moved: .* was {first}"):
+    with pytest.warns(UserWarning, match=rf"has moved .* from commit {first}"):
         assert len(pp.Bank.open("hf://me/small@v1")) == 20
     assert first not in second
     assert len(pp.Bank.open(f"hf://me/small@{first}")) == ROWS
@@ -184,13 +187,13 @@ def test_nobody_who_is_not_allowed_may_push(hub, bank, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", "/nowhere")
     assert main(["bank", "push", path, "me/small"]) == 1
     said = hub.heard()
-    assert "error: hf://me/small: the Hub wants to know who you are" in said
-    assert "hint: type: hf auth login" in said
+    assert "error: hf://me/small: the Hub refuses you this" in said
+    assert "hint: log in with a token that may do it: hf auth login" in said
     monkeypatch.setenv("HF_TOKEN", hub.token)
     hub.refused["/api/repos/create"] = 403
     assert main(["bank", "push", path, "me/small"]) == 1
     said = hub.heard()
-    assert "error: hf://me/small: you have no right to do that there" in said
+    assert "error: hf://me/small: the Hub refuses you this" in said
     assert said.count("hint: ") == 1
     assert "me/small" not in hub.repos
 
@@ -209,7 +212,7 @@ def test_info_fetches_no_shard(hub, bank, tmp_path):
     hub.heard()
     assert main(["bank", "info", "hf://me/small"]) == 0
     said = hub.heard()
-    assert "unchecked" in said
+    assert "not checked" in said
     assert bank.info.fingerprint in said
     assert "beyond the limits" in said
     assert hub.gets("-of-00030") == 0
@@ -218,7 +221,7 @@ def test_info_fetches_no_shard(hub, bank, tmp_path):
     assert json.loads(hub.heard())["checked"] is False
     pp.Bank.open("hf://me/small")
     assert main(["bank", "info", "hf://me/small"]) == 0
-    assert "unchecked" not in hub.heard()
+    assert "not checked" not in hub.heard()
 
 
 def test_info_of_one_large_file_reads_its_start_alone(hub, generator, tmp_path):
@@ -313,6 +316,96 @@ def test_a_path_out_of_a_repository_is_no_file_of_it(hub, bank, tmp_path):
     assert cached(tmp_path) == ["side.safetensors"]
 
 
+def test_a_damaged_bank_in_the_cache_is_fetched_again(hub, bank):
+    pp.push_bank(bank, "me/small")
+    kept = pp.Bank.open("hf://me/small").files
+    kept[3].unlink()
+    kept[5].write_bytes(kept[5].read_bytes()[:-7])
+    assert (pp.Bank.open("hf://me/small").log_volume() == bank.log_volume()).all()
+    content = kept[4].read_bytes()
+    kept[4].write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert main(["bank", "pull", "me/small"]) == 0
+    assert kept[4].read_bytes() == content
+
+
+def test_a_second_bank_does_not_hide_the_first(hub, generator, tmp_path):
+    for name, rows in (("one", 20), ("two", 30)):
+        pp.build_bank(generator, n=rows, k=3).save(tmp_path / name)
+        pp.push_bank(pp.Bank.open(tmp_path / name), "me/both")
+    assert [found.rows for found in pp.find_banks(generator)] == [30, 20]
+    assert len(pp.Bank.open("hf://me/both/one")) == 20
+
+
+def test_what_is_no_bank_is_not_replaced(hub, bank, tmp_path):
+    hub.put("me/model", {"small.safetensors.index.json": b"{}", "small-00001-of-00002.safetensors": b"weights"})
+    with pytest.raises(pp.UsageError, match=r"has a small.safetensors.index.json that is no bank's"):
+        pp.push_bank(bank, "me/model")
+    hub.put("me/picture", {"small.png": b"mine"})
+    with pytest.raises(pp.UsageError, match=r"small.png"):
+        pp.push_bank(bank, "me/picture")
+    assert hub.files("me/picture") == {"small.png": b"mine"}
+
+
+def test_private_means_private(hub, bank):
+    pp.push_bank(bank, "me/own", private=True)
+    pp.push_bank(bank, "me/own", private=True)
+    assert hub.private == {"me/own"}
+    pp.push_bank(bank, "me/open")
+    with pytest.raises(pp.UsageError, match="there already, and public"):
+        pp.push_bank(bank, "me/open", private=True)
+
+
+def test_pull_writes_over_nothing(hub, bank, tmp_path):
+    pp.push_bank(bank, "me/small")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "small.safetensors").write_bytes(b"mine")
+    assert main(["bank", "pull", "me/small", "--out", str(out)]) == 1
+    assert "is there already" in hub.heard()
+    assert [file.name for file in out.iterdir()] == ["small.safetensors"]
+
+
+def test_a_bank_is_written_here_and_not_there(bank):
+    with pytest.raises(pp.UsageError, match="a name on the Hub, expected a path"):
+        bank.save("hf://me/small")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"seeds": {}}',
+        b'{"seeds": {"dtype": "I64", "shape": 5}}',
+        b'{"seeds": {"dtype": "I64", "shape": [-5]}}',
+        b'{"seeds": {"dtype": "I64", "shape": [1e40]}}',
+        b'{"__metadata__": {"polarprior": 5}}',
+        b'{"__metadata__": 7}',
+        b"[]",
+        b"\xff",
+        b"[" * 5000,
+    ],
+)
+def test_headers_of_strangers(hub, header):
+    hub.put("me/odd", {"odd.safetensors": len(header).to_bytes(8, "little") + header})
+    with pytest.raises(pp.BankError):
+        from_hub.look(hub_name("me/odd"))
+
+
+@pytest.mark.parametrize("file", ["$(touch x).safetensors", "a b.safetensors", "-x.safetensors", "é.safetensors"])
+def test_names_of_files_that_a_shell_would_take_otherwise_are_not_seen(hub, bank, tmp_path, file):
+    single = pp.Bank.of(bank.info, bank.columns()).save(tmp_path / "single").read_bytes()
+    hub.put("me/odd", {file: single})
+    with pytest.raises(pp.BankError, match="holds no bank"):
+        pp.Bank.open("hf://me/odd")
+
+
+def test_a_size_that_was_stated_holds(hub, bank, tmp_path):
+    pp.push_bank(bank, "me/small")
+    hub.lies = {shards(hub)[2]: 5}
+    with pytest.raises(pp.PolarPriorError, match="another number of bytes"):
+        pp.Bank.open("hf://me/small")
+    assert cached(tmp_path / "cache/banks") == []
+
+
 def test_a_readme_of_somebody_stays(hub, bank):
     hub.put("me/small", {"README.md": b"# mine\n"})
     pp.push_bank(bank, "me/small")
@@ -344,7 +437,7 @@ def test_an_index_whose_files_are_missing_or_too_large_is_refused(hub, bank, tmp
 
 @pytest.mark.parametrize(
     ("status", "what"),
-    [(500, "status 500"), (429, "status 429"), (401, "no such repository|wants to know")],
+    [(500, "status 500"), (429, "status 429"), (401, "refuses you this")],
 )
 def test_whatever_the_server_answers_is_one_error_and_one_hint(hub, status, what):
     hub.refused["/api/models/me/small"] = status
@@ -359,7 +452,7 @@ def test_without_a_network_nothing_is_left(hub, tmp_path):
     assert main(["bank", "pull", "me/small"]) == 1
     said = hub.heard()
     assert "error: hf://me/small: the Hub can't be reached" in said
-    assert "hint: see to the network" in said
+    assert "hint: check your network" in said
     assert not list((tmp_path / "cache").rglob("*.json"))
 
 
@@ -431,8 +524,35 @@ def test_a_model_file_of_the_hub_is_fetched_once_and_pinned(hub, host):
         host.load("reads:hf://me/nets/other.bin", "cpu")
 
 
+def test_a_bank_that_came_as_a_file_is_no_checked_bank(hub, bank, host):
+    pp.push_bank(bank, "me/small")
+    host.load(f"reads:hf://me/small/{bank.path.name}", "cpu")
+    assert len(pp.Bank.open("hf://me/small")) == ROWS
+
+
+def test_a_pickle_is_refused_in_a_thread_beside_one_that_is_allowed(hub, host):
+    hub.put("me/nets", {"small.pkl": b"123"})
+    digest = hashlib.sha256(b"123").hexdigest()
+    inside, seen = threading.Event(), []
+
+    def allowed():
+        with running_code("allowed"):
+            inside.set()
+            seen.append(threading.current_thread())
+            done.wait(30)
+
+    done = threading.Event()
+    other = threading.Thread(target=allowed)
+    other.start()
+    inside.wait(30)
+    with pytest.raises(pp.UsageError, match="is a pickle"):
+        host.load("reads:hf://me/nets/small.pkl", "cpu")
+    done.set()
+    other.join()
+    assert host.load("reads:hf://me/nets/small.pkl", "cpu", sha256=digest)
+
+
 def test_a_pickle_of_the_hub_needs_its_digest(hub, host):
-    import hashlib
 
     hub.put("me/nets", {"small.pkl": b"123"})
     digest = hashlib.sha256(b"123").hexdigest()

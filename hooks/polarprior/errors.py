@@ -6,7 +6,9 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
+from typing import Literal
 
 from polarprior.flags import in_flags
 from polarprior.foreign import shown
@@ -71,6 +73,27 @@ class RunsCodeWarning(UserWarning):
     """A checkpoint is opened in a way that runs code which it holds. Not given where its digest was pinned."""
 
 
+class CodeRefused(PolarPriorError):
+    """A checkpoint was not opened, since that runs code which it holds."""
+
+
+_running_code: ContextVar[str] = ContextVar("running_code", default="warned of")
+
+
+@contextmanager
+def running_code(how: Literal["refused", "allowed"]) -> Iterator[None]:
+    """Refuse files that run code, or open them without a warning, while the body runs in this thread.
+
+    Args:
+        how: refused raises CodeRefused in place of a `RunsCodeWarning`; what was allowed outside stays so.
+    """
+    before = _running_code.set("allowed" if _running_code.get() == "allowed" else how)
+    try:
+        yield
+    finally:
+        _running_code.reset(before)
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """The one of `known` that a user who typed `name` is most likely to mean; the first where none is near.
 
@@ -102,7 +125,7 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
         if plugin == YOURS:
             raise
         raise failure(plugin, f"failed in {hook}: {error.message}") from error
-    except (PolarPriorError, RunsCodeWarning):
+    except PolarPriorError:
         raise
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -110,7 +133,15 @@ def blaming(plugin: str, hook: str) -> Iterator[None]:
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn, at the line outside of polarprior, its plugins and pluggy that led here."""
+    """Warn, at the line outside of polarprior, its plugins and pluggy that led here.
+
+    Raises:
+        CodeRefused: in place of a RunsCodeWarning, see `running_code`.
+    """
+    if category is RunsCodeWarning and _running_code.get() != "warned of":
+        if _running_code.get() == "refused":
+            raise CodeRefused(message, "use a file that is no pickle")
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(("polarprior", "pluggy")):
         frame, level = frame.f_back, level + 1

@@ -77,6 +77,15 @@ def writing_atomically(path: Path, scratch: Path | None = None) -> Iterator[Path
             temporary.unlink()
 
 
+def move_durably(file: Path, to: Path) -> None:
+    """Give a file another name on the same file system, after its bytes are on the disk."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+    make_folder(to.parent)
+    file.replace(to)
+    flush_folder(to.parent)
+
+
 def write_atomically(path: Path, content: bytes, scratch: Path | None = None) -> None:
     """Write `content` to `path`, see `writing_atomically`."""
     with writing_atomically(path, scratch) as temporary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polarprior import builtin
 from polarprior.arguments import check_names
 from polarprior.devices import torch_device
-from polarprior.errors import PluginError, RunsCodeWarning, UsageError, nearest
+from polarprior.errors import CodeRefused, PluginError, UsageError, nearest, running_code
 from polarprior.files import sha256_of
 from polarprior.hub.files import fetched_file
 from polarprior.hub.name import hub_name, is_on_hub
@@ -76,16 +75,16 @@ class Host:
             if file is not None and file.file:
                 path, file = fetched_file(file)
                 source, model = str(path), f"{name}:{file}"
-            if file is not None or sha256 is not None:
-                stack.enter_context(warnings.catch_warnings())
-                warnings.simplefilter("error" if sha256 is None else "ignore", RunsCodeWarning)
             if sha256 is not None:
                 source = str(stack.enter_context(pinned(Path(source), sha256)))
+                stack.enter_context(running_code("allowed"))
+            elif file is not None:
+                stack.enter_context(running_code("refused"))
             try:
                 generator = self.plugins.ask(
                     name, "load_generator", source=source or None, device=torch_device(device), settings=asked
                 )
-            except RunsCodeWarning as error:
+            except CodeRefused as error:
                 raise _needs_a_digest(model, Path(source)) from error
             generator = checked_generator(generator, name, self.plugins.describe(name))
         return replace(generator, source=model)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from polarprior.foreign import shown
+
 QUIET = 2.0
 """Seconds without a word, after which one is said."""
 LOOK = 0.25
@@ -89,6 +91,7 @@ class _Heard:
         with self._lock:
             self._erase()
             self._shown = self._stream.isatty()
+            text = shown(text)
             self._stream.write(text if self._shown else f"{text}\n")
             self._stream.flush()
             self.last = time.monotonic()

@@ -145,9 +145,18 @@ def described(start: bytes, where: object) -> tuple[BankInfo, int]:
     """
     try:
         header, _ = _header(BytesIO(start))
+        columns = [entry for name, entry in header.items() if name != "__metadata__"]
+        if not all(isinstance(entry.get("dtype"), str) and _is_shape(entry.get("shape")) for entry in columns):
+            raise ValueError("a column without a dtype and a shape")
+        if not all(isinstance(text, str) for text in (header.get("__metadata__") or {}).values()):
+            raise ValueError("metadata that are no text")
     except (ValueError, RecursionError) as error:
         raise BankError(f"bank: {where} is no file of a bank", "name another") from error
     return _described(where, header)
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, list) and all(type(size) is int and 0 < size < 2**40 for size in value)
 
 
 def _described(where: object, header: dict[str, Any]) -> tuple[BankInfo, int]:

@@ -13,18 +13,19 @@ from polarprior.bank.contents import checked_log_volume
 from polarprior.bank.index import INDEX_LIMIT, INDEX_SUFFIX, SUFFIX
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
-from polarprior.files import alone_in, make_folder
+from polarprior.files import alone_in, make_folder, move_durably
 from polarprior.hub import client
 from polarprior.hub.client import Snapshot
-from polarprior.hub.files import TRANSFER
-from polarprior.hub.folder import commit_folder
-from polarprior.hub.name import HubName
+from polarprior.hub.folder import commit_folder, transfer_folder
+from polarprior.hub.name import HubName, is_file_of_a_repository
 from polarprior.saying import files_text, say
 from polarprior.stages import stage
 
 HEADER = 8 + bank_format.HEADER_LIMIT
 """The most bytes of a file before its columns."""
 CARD_LIMIT = 1 << 18
+MOST_BANKS = 20
+KIND = "banks"
 _SHARD = re.compile(r".*-\d{5}-of-\d{5}(-[0-9a-f]{16})?\.safetensors")
 
 
@@ -65,7 +66,7 @@ def resolved(name: HubName) -> HubName:
 
 def local(name: HubName) -> Path | None:
     """The file or index of a bank that has been fetched, by its `resolved` name; None where it hasn't."""
-    path = commit_folder(name) / name.file
+    path = commit_folder(name, KIND) / name.file
     return path if path.is_file() else None
 
 
@@ -86,8 +87,19 @@ def look(name: HubName) -> SharedBank:
     return SharedBank(main, info, rows, files, card)
 
 
-def fetched(name: HubName) -> tuple[Path, HubName]:
-    """Bring a bank here, unless it is here already, and check all of it before anybody can open it.
+def candidates(name: HubName) -> list[HubName]:
+    """Names, pinned, of the files of a repository that may be banks, `MOST_BANKS` at most; raises as `snapshot`."""
+    found = client.snapshot(name)
+    return [found.name.of(file) for file in _banks(found)[:MOST_BANKS]]
+
+
+def fetched(name: HubName, whole: bool = False) -> tuple[Path, HubName]:
+    """Bring a bank here, unless it is here already, and check all of it before anybody can open it. One that is here
+    and damaged is fetched again.
+
+    Args:
+        name: of the bank.
+        whole: check all contents of one that is here already, and not its sizes and headers alone.
 
     Returns:
         Its file or index in the cache, and its `resolved` name.
@@ -97,33 +109,48 @@ def fetched(name: HubName) -> tuple[Path, HubName]:
         BankError: as `look`, or what arrived is not what its digests say: none of it is kept.
     """
     main = resolved(name)
-    folder = commit_folder(main)
+    folder = commit_folder(main, KIND)
     make_folder(folder)
+    path = folder / main.file
     with alone_in(folder):
-        if local(main) is None:
-            _fetch(client.snapshot(main), main, folder)
-    return folder / main.file, main
+        try:
+            if path.is_file():
+                _check(path, whole)
+                return path, main
+        except BankError:
+            path.unlink(missing_ok=True)
+        _fetch(client.snapshot(main), main, folder)
+    return path, main
+
+
+def _check(path: Path, whole: bool) -> None:
+    """Raise BankError where a bank is damaged."""
+    files = index.open_files(path)[1]
+    if whole:
+        checked_log_volume(files, str(path))
 
 
 def _fetch(found: Snapshot, main: HubName, folder: Path) -> None:
     """Fetch all files into a folder for the transfer, check them, and move them out of it, the index last."""
-    transfer = folder / TRANSFER
+    transfer = transfer_folder(main, KIND)
     info, rows, files = _parts(found, main)
     most = bank_format.row_bytes(info.k, info.num_classes) * rows + HEADER * len(files)
     _check_size(main, sum(files.values()), most)
-    say(f"fetching {main}: {files_text(len(files), sum(files.values()))}", err=True)
     names = [main.beside(file) for file in files]
+    for name, size in zip(names, files.values(), strict=True):  # moved already, by a call that was ended
+        if (folder / name.file).is_file() and (folder / name.file).stat().st_size == size:
+            move_durably(folder / name.file, transfer / name.file)
+    say(f"fetching {main}: {files_text(len(files), sum(files.values()))}", err=True)
     client.fetch(names, list(files.values()), transfer)
     try:
         with stage(f"checking {main}"):
-            checked_log_volume(index.open_files(transfer / main.file)[1], str(transfer / main.file))
+            _check(transfer / main.file, whole=True)
     except BankError as error:
         shutil.rmtree(transfer, ignore_errors=True)
-        message = error.message.replace(f"{transfer}/", "")
-        raise BankError(f"bank: {main} is not used: {message}", "tell its owner; nothing of it was kept") from error
-    for each in names:
-        make_folder((folder / each.file).parent)
-        (transfer / each.file).replace(folder / each.file)
+        message = error.message.replace(f"{transfer}/", "").removeprefix("bank: ")
+        raise BankError(f"bank: {main} is refused: {message}", "tell its owner; nothing of it was kept") from error
+    for name in names:
+        move_durably(transfer / name.file, folder / name.file)
     shutil.rmtree(transfer, ignore_errors=True)
 
 
@@ -133,6 +160,9 @@ def _parts(found: Snapshot, main: HubName) -> tuple[BankInfo, int, dict[str, int
         info, rows = bank_format.described(client.read_start(main, HEADER), main)
         return info, rows, {Path(main.file).name: found.files[main.file]}
     info, shards = index.parsed_index(client.read_start(main, INDEX_LIMIT + 1), main)
+    odd = [shard.file for shard in shards if not is_file_of_a_repository(shard.file)]
+    if odd:
+        raise BankError(f"bank: {main} names a shard {odd[0][:60]!a}, which can't be fetched", "tell its owner")
     files = {shard.file: found.files.get(main.beside(shard.file).file) for shard in shards}
     there = {file: size for file, size in files.items() if size is not None}
     if len(there) < len(files):
@@ -157,11 +187,7 @@ def _main_file(found: Snapshot, asked: HubName) -> HubName:
         UsageError: several are there, and none is named.
         BankError: none is there, or not the one that is named.
     """
-    banks = [
-        file
-        for file in found.files
-        if file.endswith(INDEX_SUFFIX) or (file.endswith(SUFFIX) and not _SHARD.fullmatch(file))
-    ]
+    banks = _banks(found)
     if asked.file:
         meant = [asked.file, asked.file + SUFFIX, asked.file + INDEX_SUFFIX]
         named = [file for file in meant if file in found.files]
@@ -175,9 +201,18 @@ def _main_file(found: Snapshot, asked: HubName) -> HubName:
     return found.name.of(banks[0])
 
 
+def _banks(found: Snapshot) -> list[str]:
+    """Files that may be banks: indexes, and files of tensors that are no shards."""
+    return [
+        file
+        for file in found.files
+        if file.endswith(INDEX_SUFFIX) or (file.endswith(SUFFIX) and not _SHARD.fullmatch(file))
+    ]
+
+
 def _listed(found: Snapshot, banks: list[str]) -> str:
     """What to type, by what is there."""
     if not banks:
         return "name a repository that polarprior bank push made"
-    some = ", ".join(ascii(file)[1:-1][:80] for file in banks[:5]) + (", ..." if len(banks) > 5 else "")
+    some = ", ".join(file[:80] for file in banks[:5]) + (", ..." if len(banks) > 5 else "")
     return f"name one of its files, as hf://{found.name.repo}/FILE: {some}"

@@ -15,6 +15,7 @@ from polarprior.bank.format import BankFile
 from polarprior.bank.info import BankInfo
 from polarprior.errors import BankError, UsageError
 from polarprior.foreign import Foreign, without_doubles
+from polarprior.hub.name import is_on_hub
 
 SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
 INDEX_LIMIT = 1 << 20
@@ -30,7 +31,15 @@ class Shard:
 
 
 def base_of(path: Path) -> Path:
-    """The base name of a bank: `path` without what says that it is a file, or an index."""
+    """The base name of a bank: `path` without what says that it is a file, or an index.
+
+    Raises:
+        UsageError: a folder, or a name on the Hub, which no file is written to.
+    """
+    if is_on_hub(path):
+        raise UsageError(
+            f"bank: {path} is a name on the Hub, expected a path here", "write it here, then: polarprior bank push"
+        )
     if path.name in ("", ".."):
         raise UsageError(f"bank: {path} is a folder, expected the name of a bank", "name a file in it")
     for suffix in (INDEX_SUFFIX, SUFFIX):

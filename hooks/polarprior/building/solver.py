@@ -13,7 +13,7 @@ from torch import Tensor
 
 from polarprior.bank.format import Columns
 from polarprior.building.plan import Plan, Unit
-from polarprior.errors import PluginError, PolarPriorError
+from polarprior.errors import PluginError, PolarPriorError, running_code
 from polarprior.generator import Generator, Latents
 from polarprior.hashing import latent_hash
 from polarprior.host import HostName
@@ -45,7 +45,8 @@ class Job:
     def solver(self) -> Solver:
         """Load the model; PolarPriorError where it, or torch, isn't what the plan was made with."""
         host = self.host.host()
-        generator = host.load(self.source, self.device, **self.plan.settings.given())
+        with running_code("allowed"):  # or whoever made the job would not have opened it
+            generator = host.load(self.source, self.device, **self.plan.settings.given())
         found = {"fingerprint": generator.fingerprint, "torch": torch.__version__, "device": generator.device.type}
         for field, here in found.items():
             if here != getattr(self.plan, field):

@@ -134,7 +134,8 @@ def build(
 def info(path: Path, as_json: bool) -> None:
     """What a bank holds, what it is valid for, and how far rho may go on it.
 
-    Of one on the Hub that hasn't been fetched, what it says of itself, and its card; no shard is fetched.
+    BANK is a file, or hf://USER/NAME. A bank on the Hub that is not here yet is not fetched for this: what its index
+    and its card say is printed, unchecked.
     """
     from polarprior.bank.bank import Bank
     from polarprior.bank.from_hub import local, look, resolved

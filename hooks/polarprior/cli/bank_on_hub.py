@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarprior.cli.options import bank_argument, json_option, loading_options, model_argument, settings_options
+from polarprior.cli.options import bank_argument, json_option, loading_options, model_argument, set_option
 from polarprior.hub.name import hub_name
 from polarprior.saying import say
 
 if TYPE_CHECKING:
+    from polarprior.bank.bank import Bank
     from polarprior.bank.from_hub import SharedBank
 
 
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     help="Licence of the bank, as the Hub calls it, such as cc-by-nc-4.0 or other; needed where the checkpoint's "
     "authors state one.",
 )
-@click.option("--private", is_flag=True, help="Where the repository is made, let nobody else see it.")
+@click.option(
+    "--private", is_flag=True, help="Make a repository that only you see; one that is there already must be such."
+)
 def push(path: Path, repository: str, licence: str | None, private: bool) -> None:
     """Put BANK on the Hub as USER/NAME, with a card that says what it is valid for and how far rho may go.
 
-    It needs pip install "polarprior[hub]", and hf auth login. After whatever ended it, the same command goes on.
+    It needs pip install "polarprior[hub]", and hf auth login. Run the same command again if it was interrupted: what
+    has been sent is not sent again.
     """
     from polarprior.api.banks import push_bank
     from polarprior.bank.bank import Bank
@@ -50,28 +54,46 @@ def pull(repository: str, out: Path | None) -> None:
     """Fetch a bank from the Hub into the cache, check all of it, and print its name and its path.
 
     REVISION is a branch, a tag or a commit, the newest if not given; FILE is needed where a repository holds several
-    banks. --bank takes the name that is printed, also without a network.
+    banks. --bank takes the name that is printed, which needs no network any more. A damaged bank is fetched again.
     """
     from polarprior.bank.bank import Bank
+    from polarprior.bank.from_hub import fetched
+
+    _, name = fetched(hub_name(repository), whole=True)
+    bank = Bank.open(str(name))
+    path = bank.files[-1]
+    if out is not None:
+        _copy(bank, out)
+        path = out / path.name
+    say(f"{bank.origin}\n{path}")
+
+
+def _copy(bank: Bank, out: Path) -> None:
+    """Copy a bank's files to a folder, the index last; PolarPriorError where a bank of its name is there."""
+    from polarprior.bank.index import base_of, find
+    from polarprior.errors import PolarPriorError
     from polarprior.files import writing_atomically
 
-    bank = Bank.open(str(hub_name(repository)))
-    for file in bank.files if out is not None else ():
-        assert out is not None
+    assert bank.path is not None
+    there = find(base_of(out / bank.path.name))
+    if there.exists():
+        raise PolarPriorError(f"out: {there} is there already", "name another folder, or remove it")
+    for file in bank.files:
         with writing_atomically(out / file.name) as temporary:
             shutil.copyfile(file, temporary)
-    say(f"{bank.origin}\n{bank.files[-1] if out is None else out / bank.files[-1].name}")
 
 
 @click.command(short_help="Look for banks of a model on the Hub.")
 @model_argument
-@settings_options
+@click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
+@set_option("the model's default")
 @loading_options
 @json_option
 def find(model: str, trunc: float | None, own: tuple[tuple[str, str], ...], as_json: bool, **loading: Any) -> None:
     """Look for banks on the Hub for this very MODEL, by the fingerprint of its weights.
 
-    Those with MODEL's settings come first. What they say of themselves is not checked before they are fetched.
+    Banks with MODEL's settings come first. The list says what they say of themselves: a bank is checked when it is
+    fetched.
     """
     from polarprior.api.banks import find_banks
     from polarprior.api.models import load
@@ -100,9 +122,10 @@ def told(bank: SharedBank, as_json: bool) -> str:
 
     if as_json:
         return json.dumps(as_dict(bank), indent=2)
-    said = f"{bank.name}: unchecked, it says of itself (a draw, or polarprior bank pull, fetches and checks it):"
-    text = re.sub(r"\A---\n.*?\n---\n", "", bank.card, flags=re.S)
-    return f"{said}\n\n{fields_text(bank.info, bank.rows, bank.size)}\n\nits card, unchecked:\n{text or 'none'}"
+    said = "not checked: a draw, or polarprior bank pull, fetches and checks it. It says of itself:"
+    fields = fields_text(bank.info, bank.rows, bank.size)
+    text = re.sub(r"\A---\r?\n.*?\n---\r?\n", "", bank.card, flags=re.S)
+    return f"{bank.name}\n{said}\n\n{fields}\n\nIts card, not checked either:\n{text or 'none'}"
 
 
 def line_of(bank: SharedBank) -> str:

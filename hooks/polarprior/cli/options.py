@@ -16,7 +16,7 @@ bank_argument = click.argument("path", metavar="BANK", type=click.Path(path_type
 bank_option = click.option(
     "--bank",
     type=click.Path(path_type=Path, readable=False),
-    help="Bank of the model's latents; the plugin's own where it brings one.",
+    help="Bank of the model's latents, a file or hf://USER/NAME; the plugin's own where it brings one.",
 )
 
 

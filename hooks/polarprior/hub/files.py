@@ -6,14 +6,11 @@ import shutil
 from pathlib import Path
 
 from polarprior.errors import UsageError
-from polarprior.files import alone_in, make_folder
+from polarprior.files import alone_in, make_folder, move_durably
 from polarprior.hub import client
-from polarprior.hub.folder import commit_folder
+from polarprior.hub.folder import commit_folder, transfer_folder
 from polarprior.hub.name import HubName
 from polarprior.saying import say, size_text
-
-TRANSFER = ".transfer"
-"""Where files lie that have not come whole, or have not been checked, in the folder of their commit."""
 
 
 def fetched_file(name: HubName) -> tuple[Path, HubName]:
@@ -29,16 +26,15 @@ def fetched_file(name: HubName) -> tuple[Path, HubName]:
     found = client.snapshot(name)
     pinned = found.name.of(name.file)
     if name.file not in found.files:
-        some = ", ".join(ascii(file)[1:-1][:80] for file in sorted(found.files)[:5])
+        some = ", ".join(file[:80] for file in sorted(found.files)[:5])
         raise UsageError(f"{name} is not there", f"name a file of it, such as {some}" if some else "it is empty")
-    folder, size = commit_folder(pinned), found.files[name.file]
-    path = folder / name.file
+    folder, transfer = commit_folder(pinned, "files"), transfer_folder(pinned, "files")
+    path, size = folder / name.file, found.files[name.file]
     make_folder(folder)
     with alone_in(folder):
         if not path.is_file():
             say(f"fetching {pinned}: {size_text(size)}", err=True)
-            client.fetch([pinned], [size], folder / TRANSFER)
-            make_folder(path.parent)
-            (folder / TRANSFER / name.file).replace(path)
-            shutil.rmtree(folder / TRANSFER, ignore_errors=True)
+            client.fetch([pinned], [size], transfer)
+            move_durably(transfer / name.file, path)
+            shutil.rmtree(transfer, ignore_errors=True)
     return path, pinned

@@ -26,14 +26,25 @@ def folder_of(name: HubName) -> Path:
     folder = None if base is None else base / "hub" / name.repo.replace("/", "--")
     if folder is None or not ensure_private(folder.parent) or not ensure_private(folder):
         raise PolarPriorError(
-            f"{name}: there is no folder of yours alone for what is fetched", f"name one: {VARIABLE}=FOLDER"
+            f"{name}: no folder to keep it in, that you can write to and nobody else may enter",
+            f"name one: {VARIABLE}=FOLDER",
         )
     return folder
 
 
-def commit_folder(name: HubName) -> Path:
-    """The folder of the commit that a pinned name is at; it may not be there."""
-    return folder_of(name) / name.revision
+def commit_folder(name: HubName, kind: str) -> Path:
+    """The folder for what has come of the commit that a pinned name is at; it may not be there.
+
+    Args:
+        name: pinned.
+        kind: ``banks``, which are checked before they are there, or ``files``, which are not.
+    """
+    return folder_of(name) / name.revision / kind
+
+
+def transfer_folder(name: HubName, kind: str) -> Path:
+    """Where a file lies, with those that come with it, until it is whole, and where it has to be, checked."""
+    return folder_of(name) / name.revision / f"{kind}-to-come" / name.file
 
 
 def kept_commit(name: HubName) -> str | None:

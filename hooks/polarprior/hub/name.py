@@ -9,10 +9,10 @@ from pathlib import Path
 
 from polarprior.errors import UsageError
 
-_PART = r"[A-Za-z0-9](?:(?!--|\.\.)[\w.-]){0,95}"
-_FILE = r"(?!\.)[^/\\\x00-\x1f]{1,255}"
+_PART = r"(?!-|\.)(?:(?!--|\.\.)[\w.-]){1,96}(?<!-|\.)(?<!\.git)"
+_FILE = r"(?![.-])[\w.+-]{1,255}"
 _NAME = re.compile(
-    rf"(?:hf:/{{1,2}})?({_PART}/{_PART})(?:@([\w.-]{{1,255}}))?(?:/({_FILE}(?:/{_FILE}){{0,7}}))?", re.A
+    rf"(?:hf:/{{1,2}})?({_PART}/{_PART})(?:@((?![.-])[\w.-]{{1,100}}))?(?:/({_FILE}(?:/{_FILE}){{0,7}}))?", re.A
 )
 MAIN = "main"
 
@@ -54,8 +54,8 @@ class HubName:
 
 
 def is_file_of_a_repository(path: str) -> bool:
-    """Whether a path leads to a file in a repository, and nowhere else."""
-    return re.fullmatch(rf"{_FILE}(?:/{_FILE})*", path) is not None
+    """Whether a path leads to a file in a repository, and nowhere else, and is one that a shell takes as it is."""
+    return re.fullmatch(rf"{_FILE}(?:/{_FILE}){{0,7}}", path, re.A) is not None
 
 
 def is_on_hub(place: object) -> bool:
@@ -71,7 +71,7 @@ def hub_name(place: str | os.PathLike[str]) -> HubName:
     """
     text = os.fspath(place)
     found = _NAME.fullmatch(text)
-    if found is None or not found[0].isprintable():
+    if found is None or len(found[1]) > 96:
         raise UsageError(
             f"{re.sub('^hf:/+', 'hf://', text)[:80]!r} is no name on the Hub, expected hf://USER/NAME[@REVISION][/FILE]",
             "use such as hf://someone/ffhq-bank, or hf://someone/ffhq-bank@v1/bank.safetensors",

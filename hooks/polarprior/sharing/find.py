@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from polarprior.bank.from_hub import SharedBank, look
+from contextlib import suppress
+
+from polarprior.bank.from_hub import SharedBank, candidates, look
 from polarprior.building.card import TAG, model_tag
 from polarprior.errors import PolarPriorError
 from polarprior.generator import Generator
@@ -22,17 +24,17 @@ def find(generator: Generator) -> list[SharedBank]:
     Raises:
         PolarPriorError: nobody answers.
     """
-    api, tag = client.api(), model_tag(generator.fingerprint)
-    with client.hub_errors("the Hub's search"):
-        repos = [str(each.id) for each in api.list_models(filter=[TAG, tag], limit=MOST)]
     found = []
-    for repo in repos:
+    for repo in client.tagged([TAG, model_tag(generator.fingerprint)], MOST):
         try:
-            bank = look(hub_name(repo))
+            names = candidates(hub_name(repo))
         except client.Unreachable:
             raise
         except PolarPriorError:
-            continue  # somebody's repository with our tag, and something else in it
-        if (bank.info.plugin, bank.info.fingerprint) == (generator.plugin, generator.fingerprint):
-            found.append(bank)
+            continue  # it has gone, or is not to be seen
+        for name in names:
+            with suppress(PolarPriorError):  # something else in it, with our tag
+                bank = look(name)
+                if (bank.info.plugin, bank.info.fingerprint) == (generator.plugin, generator.fingerprint):
+                    found.append(bank)
     return sorted(found, key=lambda bank: (bank.info.settings != generator.settings, -bank.rows))

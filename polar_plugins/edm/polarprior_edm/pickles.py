@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,10 +64,9 @@ def _network(plugin: str, source: str | None, can_be_pinned: bool) -> Any:
     remote = re.match(r"[a-z]+://", source or "") is not None
     if not remote:
         checkpoint_file(plugin, source, hint)
-    if parent_process() is None:
-        digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source or ''))})"
-        pin = "; sha256=HEX pins one that you trust" if can_be_pinned and not remote else ""
-        warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
+    digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source or ''))})"
+    pin = "; sha256=HEX pins one that you trust" if can_be_pinned and not remote else ""
+    warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
     import dnnlib  # of the checkout
 
     with refusing(f"model: {source} holds no network of {plugin} that can be opened", hint):

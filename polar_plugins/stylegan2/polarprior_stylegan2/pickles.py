@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,10 +35,9 @@ def load_networks(plugin: str, source: str | None) -> Networks:
     remote = re.match(r"[a-z]+://", source) is not None
     if not remote and not Path(source).is_file():
         raise PolarPriorError(f"model: no file {source}", _EXAMPLE.format(plugin=plugin))
-    if parent_process() is None:
-        digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source))})"
-        pin = "" if remote else "; sha256=HEX pins one that you trust"
-        warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
+    digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source))})"
+    pin = "" if remote else "; sha256=HEX pins one that you trust"
+    warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
     import dnnlib  # of the checkout
     import legacy
 
