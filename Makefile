@@ -29,6 +29,8 @@ check: .venv/installed-for-tests
 	$(BIN)/lint-imports
 	$(BIN)/python tests/check_words.py
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/tests.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/model.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff format .

@@ -7,7 +7,7 @@ import io
 import numpy as np
 
 from polarprior.bank.bank import Bank
-from polarprior.law.limits import limits_on
+from polarprior.law.limits import floor_to, limits_on
 from polarprior.law.weights import polarity_weights
 
 BINS, STEPS = 60, 41
@@ -29,7 +29,7 @@ def bank_picture(bank: Bank) -> bytes:
     volumes.hist(known, edges, weights=np.full(len(known), 1 / max(len(known), 1)), alpha=0.4, label="rho 0")
     for rho in ends:
         weights = polarity_weights(known, rho).values
-        volumes.hist(known, edges, weights=weights, histtype="step", label=f"rho {rho:.2g}")
+        volumes.hist(known, edges, weights=weights, histtype="step", label=f"rho {floor_to(rho):g}")
     volumes.set(xlabel="log-volume, nats", ylabel="share of latents")
     volumes.legend(fontsize=8, frameon=False)
     if sizes is not None:
