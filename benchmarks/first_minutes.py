@@ -4,7 +4,7 @@
 
 Install: a fresh environment, the wheel of this checkout and its dependencies by pip (torch from the index that pip is
 configured for, at the version of constraints.txt), a bank of 500 latents of a 3 x 32 x 32 network, and 8 pictures at
-a tilt. Silence: each command of the README that works on the face generator, its stderr read as it comes: the longest
+a tilt. Silence: each command of the pages for a beginner that works on the face generator, its stderr read as it comes: the longest
 time without a byte; builds have fewer latents than there. 40 minutes on two cores.
 """
 
@@ -63,7 +63,7 @@ COMMANDS = (
     f"sweep {MY_MODULE} --bank mine.safetensors --out own",
     "train boltzmann dcgan-faces --iterations 20 --out flow",
 )
-"""The README's, and one beyond the limits."""
+"""Those of the pages for a beginner, and one beyond the limits."""
 
 
 def installed(report: Report) -> None:
@@ -94,10 +94,10 @@ def run(python: Path, folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def example(first_line: str) -> str:
-    """The README's block of Python that begins with this line."""
-    blocks = (ROOT / "README.md").read_text().split("```python\n")[1:]
-    return next(block.split("```")[0] for block in blocks if block.startswith(first_line))
+def my_module() -> str:
+    """The module of docs/your-own-module.md."""
+    blocks = (ROOT / "docs/your-own-module.md").read_text().split("```python\n")[1:]
+    return next(block.split("```")[0] for block in blocks if block.startswith("# my_module.py"))
 
 
 def silent(folder: Path, words: list[str]) -> Heard:
@@ -117,7 +117,7 @@ def main() -> None:
         installed(report)
     if arguments.only != "install":
         folder = Path(tempfile.mkdtemp(prefix="first-minutes-"))
-        (folder / "my_module.py").write_text(example("# my_module.py"))
+        (folder / "my_module.py").write_text(my_module())
         for each in COMMANDS:
             if arguments.command and arguments.command not in each:
                 continue

@@ -66,15 +66,21 @@ def test_the_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "modes.png").is_file()
 
 
-def test_the_readme_on_your_own_generator(tmp_path):
-    """Its module, and the two commands below it."""
-    section = (ROOT / "README.md").read_text().split("## Your own generator")[1]
-    module, commands = re.search(r"```python\n# my_module.py\n(.*?)```.*?```sh\n(.*?)```", section, re.S).groups()
+def test_the_page_on_your_own_module(tmp_path):
+    """Its module, the two commands below it, and the lines of Python that use it."""
+    page = (ROOT / "docs/your-own-module.md").read_text()
+    module, commands = re.search(r"```python\n# my_module.py\n(.*?)```.*?```sh\n(.*?)```", page, re.S).groups()
     (tmp_path / "my_module.py").write_text(module)
     for command in commands.splitlines():
         arguments = [sys.executable, "-m", "polarprior.cli", *shlex.split(command)[1:]]
         subprocess.run(arguments, cwd=tmp_path, check=True)
     assert (tmp_path / "sweep/sweep.png").is_file()
+    lines = re.findall(r"```python\n(.*?)```", page, re.S)[1]
+    subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, check=True)
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 900
 
 
 def test_the_readme_first_screen():
