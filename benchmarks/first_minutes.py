@@ -4,8 +4,8 @@
 
 Install: a fresh environment, the wheel of this checkout and its dependencies by pip (torch from the index that pip is
 configured for, at the version of constraints.txt), a bank of 500 latents of a 3 x 32 x 32 network, and 8 pictures at
-a tilt. Silence: each command of the pages for a beginner that works on the face generator, its stderr read as it comes: the longest
-time without a byte; builds have fewer latents than there. 40 minutes on two cores.
+a tilt. Silence: each command of the pages for a beginner that works on the face generator, its stderr read as it
+comes: the longest time without a byte; builds have fewer latents than there. 40 minutes on two cores.
 """
 
 from __future__ import annotations

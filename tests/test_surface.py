@@ -54,8 +54,10 @@ def test_plugins_and_patches_import_the_declared_surface_and_nothing_else(path):
 
 def test_so_does_the_example_of_the_documentation():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/writing-a-plugin.md").read_text(), re.S)
-    assert len(blocks) >= 5
-    assert set.union(*map(imported, blocks)) <= PUBLIC
+    template = [path.read_text() for path in (ROOT / "hooks/polarprior/template").rglob("*.py.in")]
+    assert (len(blocks), len(template)) == (2, 3)
+    code = [text.replace("@MODULE@", "polarprior_tiny") for text in (*blocks, *template)]
+    assert set.union(*map(imported, code)) <= PUBLIC
 
 
 @pytest.mark.parametrize(

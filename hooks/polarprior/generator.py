@@ -33,7 +33,7 @@ class Latents:
     """A batch of latents.
 
     Attributes:
-        z: [n, *shape], a row a latent, as the stock script makes it: before normalisation,
+        z: ``[n, *shape]``, a row a latent, as the stock script makes it: before normalisation,
             truncation or class embedding.
         label: int64 [n], the classes; None where the model has none.
     """
@@ -43,7 +43,7 @@ class Latents:
 
     @property
     def shape(self) -> torch.Size:
-        """The shape of z: [n, *shape]."""
+        """The shape of z: ``[n, *shape]``."""
         return self.z.shape
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ class LatentPrior:
     Attributes:
         name: what it is called in banks and messages, such as ``normal``.
         shape: shape of one latent.
-        rows: seeds int64 [n] to rows [n, *shape]. Row i depends on seeds[i] and on nothing else.
+        rows: seeds int64 [n] to rows ``[n, *shape]``. Row i depends on seeds[i] and on nothing else.
         stock_seeds: a stock script takes these seeds, one a picture. False where it seeds a whole run: then they
             name rows of a bank, and nothing that a script could be given.
     """
@@ -93,7 +93,7 @@ class LatentPrior:
             label: whole numbers, [n] or a single class; it never changes z.
 
         Returns:
-            Latents with z [n, *shape] on the CPU.
+            Latents with z ``[n, *shape]`` on the CPU.
 
         Raises:
             UsageError: a seed or a class that is no whole number, or out of range.
@@ -109,8 +109,8 @@ class Styles(NamedTuple):
     """The two halves of a generator with a mapping network: its images are ``images(of(z, label))``.
 
     Attributes:
-        of: z [n, *shape] and classes int64 [n], or None where there are none, to styles w [n, w_dim], truncated as
-            the settings say.
+        of: z ``[n, *shape]`` and classes int64 [n], or None where there are none, to styles w [n, w_dim], truncated
+            as the settings say.
         images: styles w [n, w_dim], one for all layers, to images [n, C, H, W].
     """
 
@@ -126,7 +126,7 @@ class Generator:
         plugin: the plugin's name on the command line.
         version: version of the plugin's distribution.
         prior: the model's own latent prior.
-        synthesize: (z [n, *shape] of `dtype` on `device`, label int64 [n] | None) to images [n, C, H, W]
+        synthesize: (z ``[n, *shape]`` of `dtype` on `device`, label int64 [n] | None) to images [n, C, H, W]
             in [-1, 1] (or any [n, ...] outside image models). Differentiable by torch, deterministic, each
             row depending on its own latent alone: batch norm in eval mode, noise fixed.
         fingerprint: sha256 of the weights, see `weights_fingerprint`.
@@ -136,7 +136,7 @@ class Generator:
         class_names: its classes' names in their order, where they have any, with synonyms behind commas: the command
             line takes them for numbers.
         normalizes_latent: the model puts z on a sphere first, so that G(c z) = G(z) for c > 0. Then the
-            Jacobian is taken at |z| = sqrt(K), and its rank is at most K - 1.
+            Jacobian is taken at ``|z| = sqrt(K)``, and its rank is at most K - 1.
         domains: where latents may live, see `jacobian_fn`; the first is the default.
         spaces: spaces of its own beside ``pixel``.
         licence: of the checkpoint, repeated as its authors state it.
@@ -146,8 +146,8 @@ class Generator:
         discriminator: (images [n, C, H, W], label int64 [n] | None) to logits [n], estimates of log p_data / p_G,
             where the model comes with one: samplers that are compared with polarity need it. A
             `polarprior.plugin.Discriminator` says what it was trained by, and gives a space.
-        encode: images [n, C, H, W] in [-1, 1] to the z [n, *shape] that makes them again as nearly as the model can,
-            where it has an encoder: real images can be placed then.
+        encode: images [n, C, H, W] in [-1, 1] to the z ``[n, *shape]`` that makes them again as nearly as the model
+            can, where it has an encoder: real images can be placed then.
         classifier: the one of `spaces` that is a classifier's, whose classes a reconstruction should keep; its
             logits are the space ``CLASSIFIER-logits``. None where there is none.
         styles: its two halves, where it has a mapping network: perceptual paths can go between styles then.
@@ -198,7 +198,7 @@ class Generator:
         """Images of `latents`: [n, C, H, W] in [-1, 1], on `device`, `batch_size` at a time.
 
         Args:
-            latents: Latents, or their bare z [n, *shape].
+            latents: Latents, or their bare z ``[n, *shape]``.
             label: of a bare z: its classes, [n] or a single one, where the model has classes.
             batch_size: how many go through the network at once.
 

@@ -325,7 +325,7 @@ def log_volume(
 
     Args:
         generator: the model.
-        latents: Latents, or their bare z [n, *shape].
+        latents: Latents, or their bare z ``[n, *shape]``.
         label: of a bare z: its classes, [n] or a single one, where the model has classes.
         bank: spectra of its latents; it says where volume is measured, and its rows are not solved again.
         k: singular values; all of the bank's, or without one 30, as far as the model has them.

@@ -82,7 +82,7 @@ def jacobian_fn(
         host: the plugins to ask; the installed ones where None.
 
     Returns:
-        A function of Latents, or of a bare Tensor z [n, *shape] where there are no classes, to a LinearMap.
+        A function of Latents, or of a bare Tensor z ``[n, *shape]`` where there are no classes, to a LinearMap.
 
     Raises:
         UsageError: the model doesn't have that domain, or nobody knows that space.

@@ -231,7 +231,7 @@ def refit(path: Path, model: str, k: int | None, **loading: Any) -> None:
     surrogate = Surrogate.fit(generator, opened, k, survivors)
     if not freeze(surrogate, opened, k):
         raise PolarPriorError(
-            f"{opened.place}: the cache folder {cache_folder() or 'of a user without a home'} can't be written",
+            f"bank: the cache folder {cache_folder() or 'of a user without a home'} can't be written",
             f"name a folder of your own that nobody else may enter, and that has room: {VARIABLE}=FOLDER",
         )
     more = 0 if survivors is None else len(survivors[1])

@@ -21,7 +21,7 @@ class LinearMap:
     """J_1 ... J_n, each from R^K to R^D, at n points.
 
     Attributes:
-        value: h at the points, [n, *output shape], D numbers a row.
+        value: h at the points, ``[n, *output shape]``, D numbers a row.
         input_dim: K.
         jvp: tangents [n, K, m] to J T, [n, D, m].
         vjp: cotangents [n, D, m] to J' C, [n, K, m].
@@ -79,10 +79,10 @@ class LinearMap:
         """The Jacobian of a torch function at each row of `points`, by automatic differentiation.
 
         Args:
-            function: points [n, *input shape] and context tensors [n, ...] to [n, *output shape], every row on its
-                own (no batch statistics). It may write in place, and its parameters may or may not ask for
+            function: points ``[n, *input shape]`` and context tensors [n, ...] to ``[n, *output shape]``, every row
+                on its own (no batch statistics). It may write in place, and its parameters may or may not ask for
                 gradients.
-            points: [n, *input shape].
+            points: ``[n, *input shape]``.
             context: tensors [n, ...] that are not differentiated, such as classes.
 
         The tangents of one call go through the network as one batch: under `vmap` where the function allows it,

@@ -117,7 +117,7 @@ class LatentSampler(Protocol):
         ...
 
     def redraw(self, z: Tensor, label: Tensor | None = None) -> Latents:
-        """z [n, *shape] from the stock prior (with its labels int64 [n]) to latents of the polarity prior."""
+        """z ``[n, *shape]`` from the stock prior (with its labels int64 [n]) to latents of the polarity prior."""
         ...
 
     def sample(self, seeds: Seeds, label: Labels = None) -> Latents:
@@ -135,7 +135,7 @@ class Redrawing(ABC):
         """Give latents of the polarity prior for stock latents.
 
         Args:
-            z: [n, *shape], drawn from the model's own prior.
+            z: ``[n, *shape]``, drawn from the model's own prior.
             label: int64 [n], exactly where the model has classes; it comes back unchanged, unless the law is a joint
                 one, ``options.joint``.
 

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from polarprior.errors import UsageError
-from polarprior.hub.name import is_on_hub
 from polarprior.strength import check_strength
 
 TILT_HELP = (
@@ -156,6 +155,8 @@ def asked(
             f"bank: got none, and {name}={strength:g} needs that of the network's latents",
             "add bank=FILE; polarprior bank build makes one",
         )
+    from polarprior.hub.name import is_on_hub
+
     where = bank if is_on_hub(bank) else Path(bank).absolute()
     return Asked(Polarity(rho or 0.0, where, force, joint, tilt), device, not no_record)
 

@@ -99,9 +99,9 @@ class Directions:
         options: what was asked for.
         seeds: the stock seeds, n of them.
         latents: theirs, as the Jacobian takes them: on the sphere where the model normalises.
-        points: where the walks begin: z [n, *shape], or styles w [n, w_dim].
+        points: where the walks begin: z ``[n, *shape]``, or styles w [n, w_dim].
         log_sigma: log of the singular values, descending, float64 [n, k].
-        vectors: the directions, unit vectors, float32 [n, k, *shape of a point].
+        vectors: the directions, unit vectors, float32 ``[n, k, *shape of a point]``.
         scale: a standard deviation of a point's numbers: the unit of a walk.
     """
 
@@ -115,7 +115,7 @@ class Directions:
     scale: float
 
     def walk(self, row: int, direction: int, at: Sequence[float]) -> Tensor:
-        """Points along one direction: [len(at), *shape]; see `moved`.
+        """Points along one direction: ``[len(at), *shape]``; see `moved`.
 
         Args:
             row: which of the seeds, from 0.
@@ -127,7 +127,7 @@ class Directions:
         return self.moved(row, amounts)
 
     def moved(self, row: int, amounts: np.ndarray | Sequence[Sequence[float]]) -> Tensor:
-        """Points beside a latent, some way along all of its directions: [n, *shape].
+        """Points beside a latent, some way along all of its directions: ``[n, *shape]``.
 
         In z they keep the length of the latent they began from, where the prior has a shell: a normal prior in many
         dimensions gives nothing beside it.

@@ -31,8 +31,8 @@ class TuneOptions:
 
     Attributes:
         minimise: the metric whose lowest value is looked for: fid, kid or transport.
-        precision: look for the smallest |rho| of at least this precision.
-        recall: look for the smallest |rho| of at least this recall.
+        precision: look for the smallest ``|rho|`` of at least this precision.
+        recall: look for the smallest ``|rho|`` of at least this recall.
         comparison: how draws are compared; the metric that is aimed at need not be among its metrics.
         sampler: how latents are drawn.
         others: further generators with their banks, such as of other truncations; the best is taken.
@@ -196,7 +196,7 @@ def search(
     options: TuneOptions,
     told: Callable[[Tried], None] = lambda _: None,
 ) -> list[Tried]:
-    """Search rho for the lowest value of a metric, or for the smallest |rho| that reaches a target.
+    """Search rho for the lowest value of a metric, or for the smallest ``|rho|`` that reaches a target.
 
     The same seeds are drawn at each rho, and a seed keeps its picture as long as the law allows: the metric moves
     with rho by the latents that are replaced alone, so that `EVALUATIONS` suffice. The minimum is searched by Brent's
