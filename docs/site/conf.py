@@ -1,6 +1,6 @@
 """The site: all pages of the checkout that users read, and the references that are written from the code.
 
-    make site       # build/site/index.html
+    make site       # build/site/docs/index.html
 
 Its source is the root of the checkout, so that links between pages are those that GitHub follows too.
 """
@@ -27,7 +27,7 @@ include_patterns = [
     "README.md",
 ]
 extensions = [
-    "myst_nb",
+    "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
@@ -38,7 +38,6 @@ extensions = [
 default_role = "py:obj"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
-nb_execution_mode = "off"  # tests run them
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autosummary_generate = True

@@ -87,11 +87,16 @@ def running_code(how: Literal["refused", "allowed"]) -> Iterator[None]:
     Args:
         how: refused raises CodeRefused in place of a `RunsCodeWarning`; what was allowed outside stays so.
     """
-    before = _running_code.set("allowed" if _running_code.get() == "allowed" else how)
+    before = _running_code.set("allowed" if code_is_allowed() else how)
     try:
         yield
     finally:
         _running_code.reset(before)
+
+
+def code_is_allowed() -> bool:
+    """Whether files that run code are opened without a word, see `running_code`."""
+    return _running_code.get() == "allowed"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -138,10 +143,10 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     Raises:
         CodeRefused: in place of a RunsCodeWarning, see `running_code`.
     """
-    if category is RunsCodeWarning and _running_code.get() != "warned of":
-        if _running_code.get() == "refused":
-            raise CodeRefused(message, "use a file that is no pickle")
+    if category is RunsCodeWarning and code_is_allowed():
         return
+    if category is RunsCodeWarning and _running_code.get() == "refused":
+        raise CodeRefused(message, "use a file that is no pickle")
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(("polarprior", "pluggy")):
         frame, level = frame.f_back, level + 1

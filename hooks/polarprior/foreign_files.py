@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from polarprior.errors import PolarPriorError, UsageError
+from polarprior.errors import PolarPriorError, RunsCodeWarning, UsageError, code_is_allowed, warn
+from polarprior.files import sha256_of
 
 
 def checkpoint_file(plugin: str, source: str | None, hint: str) -> Path:
@@ -41,6 +42,24 @@ def read_checkpoint(path: Path, safe: Sequence[Any] = ()) -> Any:
     """
     with torch.serialization.safe_globals(list(safe)):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def warn_of_pickle(source: str, can_be_pinned: bool = True) -> None:
+    """Warn that opening a pickle runs the code that it holds, and name its digest; before it is opened.
+
+    Args:
+        source: a file, or a URL.
+        can_be_pinned: ``sha256=`` works for this model.
+
+    Raises:
+        CodeRefused: such files are refused here, see `polarprior.errors.running_code`.
+    """
+    if code_is_allowed():
+        return
+    remote = re.match(r"[a-z]+://", source) is not None
+    digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source))})"
+    pin = "; sha256=HEX pins one that you trust" if can_be_pinned and not remote else ""
+    warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
 
 
 def filled_network(make: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:

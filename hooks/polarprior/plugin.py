@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from polarprior.foreign_files import filled_network as filled_network
     from polarprior.foreign_files import read_checkpoint as read_checkpoint
     from polarprior.foreign_files import refusing as refusing
+    from polarprior.foreign_files import warn_of_pickle as warn_of_pickle
     from polarprior.generator import Generator as Generator
     from polarprior.generator import LatentPrior as LatentPrior
     from polarprior.generator import Latents as Latents

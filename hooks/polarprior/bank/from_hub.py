@@ -78,9 +78,9 @@ def look(name: HubName) -> SharedBank:
         PolarPriorError: as `resolved`.
         BankError: as `resolved`, or it is no bank, or one of a newer format.
     """
-    main = resolved(name)
-    found = client.snapshot(main)
-    info, rows, files = _parts(found, main)
+    found = client.snapshot(name)
+    main = _main_file(found, name)
+    info, rows, files = parts(found, main)
     card = ""
     if (readme := main.beside("README.md")).file in found.files:
         card = client.read_start(readme, CARD_LIMIT).decode("utf-8", "replace")
@@ -108,7 +108,8 @@ def fetched(name: HubName, whole: bool = False) -> tuple[Path, HubName]:
         PolarPriorError: as `resolved`, or what `fetch` raises: what has arrived stays for the next call.
         BankError: as `look`, or what arrived is not what its digests say: none of it is kept.
     """
-    main = resolved(name)
+    found = client.snapshot(name)
+    main = _main_file(found, name)
     folder = commit_folder(main, KIND)
     make_folder(folder)
     path = folder / main.file
@@ -119,7 +120,7 @@ def fetched(name: HubName, whole: bool = False) -> tuple[Path, HubName]:
                 return path, main
         except BankError:
             path.unlink(missing_ok=True)
-        _fetch(client.snapshot(main), main, folder)
+        _fetch(found, main, folder)
     return path, main
 
 
@@ -133,7 +134,7 @@ def _check(path: Path, whole: bool) -> None:
 def _fetch(found: Snapshot, main: HubName, folder: Path) -> None:
     """Fetch all files into a folder for the transfer, check them, and move them out of it, the index last."""
     transfer = transfer_folder(main, KIND)
-    info, rows, files = _parts(found, main)
+    info, rows, files = parts(found, main)
     most = bank_format.row_bytes(info.k, info.num_classes) * rows + HEADER * len(files)
     _check_size(main, sum(files.values()), most)
     names = [main.beside(file) for file in files]
@@ -154,8 +155,16 @@ def _fetch(found: Snapshot, main: HubName, folder: Path) -> None:
     shutil.rmtree(transfer, ignore_errors=True)
 
 
-def _parts(found: Snapshot, main: HubName) -> tuple[BankInfo, int, dict[str, int]]:
-    """Metadata, rows and files of a bank, from the first bytes of its index or file."""
+def parts(found: Snapshot, main: HubName) -> tuple[BankInfo, int, dict[str, int]]:
+    """Metadata, rows and files of a bank, from the first bytes of its index or file; BankError where it is none.
+
+    Args:
+        found: the repository.
+        main: the index or the file, at that commit.
+
+    Returns:
+        The metadata, the rows, and the size of each file by its name, the index last.
+    """
     if not main.file.endswith(INDEX_SUFFIX):
         info, rows = bank_format.described(client.read_start(main, HEADER), main)
         return info, rows, {Path(main.file).name: found.files[main.file]}

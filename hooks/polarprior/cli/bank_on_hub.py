@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarprior.cli.options import bank_argument, json_option, loading_options, model_argument, set_option
+from polarprior.cli.options import bank_argument, json_option, loading_options, model_argument, settings_of
 from polarprior.hub.name import hub_name
 from polarprior.saying import say
 
@@ -85,8 +85,7 @@ def _copy(bank: Bank, out: Path) -> None:
 
 @click.command(short_help="Look for banks of a model on the Hub.")
 @model_argument
-@click.option("--trunc", type=float, help="Truncation; the model's default if not given.")
-@set_option("the model's default")
+@settings_of("the model's default")
 @loading_options
 @json_option
 def find(model: str, trunc: float | None, own: tuple[tuple[str, str], ...], as_json: bool, **loading: Any) -> None:

@@ -36,16 +36,23 @@ class_option = click.option("--class", "label", help="Class of a conditional mod
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--trunc`` and ``--set``: the settings that a model is opened with, those of its bank if not given."""
-    trunc = click.option("--trunc", type=float, help="Truncation; that of the bank if not given.")
-    return trunc(set_option("that of the bank")(command))
-
-
 def set_option(default: str) -> Callable[..., Any]:
     """``--set``, several times."""
     about = f"A setting that the model's plugin has of its own, such as steps=18; {default} if not given."
     return click.option("--set", "own", type=Assignment(), multiple=True, help=about)
+
+
+def settings_of(default: str) -> Callable[..., Any]:
+    """``--trunc`` and ``--set``: the settings that a model is opened with."""
+
+    def options(command: Callable[..., Any]) -> Callable[..., Any]:
+        trunc = click.option("--trunc", type=float, help=f"Truncation; {default} if not given.")
+        return trunc(set_option(default)(command))
+
+    return options
+
+
+settings_options = settings_of("that of the bank")
 
 
 def law_options(command: Callable[..., Any]) -> Callable[..., Any]:

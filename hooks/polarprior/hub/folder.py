@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
-from polarprior.cache_folder import VARIABLE, ensure_private
+from polarprior.cache_folder import VARIABLE, cache_folder, ensure_private
 from polarprior.errors import PolarPriorError
-from polarprior.files import read_regular, user_cache, write_atomically
+from polarprior.files import read_regular, write_atomically
 from polarprior.hub.name import HubName
 
 LISTING_LIMIT = 1 << 24
@@ -21,9 +20,8 @@ def folder_of(name: HubName) -> Path:
     Raises:
         PolarPriorError: there is none that only this user may enter.
     """
-    named, own = os.environ.get(VARIABLE), user_cache()
-    base = Path(named) if named else own
-    folder = None if base is None else base / "hub" / name.repo.replace("/", "--")
+    cache = cache_folder()
+    folder = None if cache is None else cache / "hub" / name.repo.replace("/", "--")
     if folder is None or not ensure_private(folder.parent) or not ensure_private(folder):
         raise PolarPriorError(
             f"{name}: no folder to keep it in, that you can write to and nobody else may enter",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polarprior.bank.bank import Bank
-from polarprior.bank.from_hub import look
+from polarprior.bank.from_hub import parts
 from polarprior.bank.index import INDEX_SUFFIX, SUFFIX, base_of
 from polarprior.building.card import card_text, is_card
 from polarprior.errors import BankError, PolarPriorError, UsageError
@@ -91,7 +91,7 @@ def _check_ours(there: client.Snapshot, base: str, old: list[str]) -> None:
     mains = [file for file in (f"{base}{SUFFIX}", f"{base}{INDEX_SUFFIX}") if file in there.files]
     try:
         for file in mains:
-            look(there.name.of(file))
+            parts(there, there.name.of(file))
     except BankError:
         mains = []
     if old and not mains:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pickle
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from polarprior.plugin import (
     PolarPriorError,
-    RunsCodeWarning,
     UsageError,
     checkpoint_file,
     refusing,
-    sha256_of,
-    warn,
+    warn_of_pickle,
 )
 
 NETWORK, ENCODER = "ema", "encoder"
@@ -64,9 +61,7 @@ def _network(plugin: str, source: str | None, can_be_pinned: bool) -> Any:
     remote = re.match(r"[a-z]+://", source or "") is not None
     if not remote:
         checkpoint_file(plugin, source, hint)
-    digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source or ''))})"
-    pin = "; sha256=HEX pins one that you trust" if can_be_pinned and not remote else ""
-    warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
+    warn_of_pickle(source or "", can_be_pinned)
     import dnnlib  # of the checkout
 
     with refusing(f"model: {source} holds no network of {plugin} that can be opened", hint):

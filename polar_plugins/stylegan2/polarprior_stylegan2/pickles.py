@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polarprior.plugin import PolarPriorError, RunsCodeWarning, UsageError, sha256_of, warn
+from polarprior.plugin import PolarPriorError, UsageError, warn_of_pickle
 
 NETWORK, CRITIC = "G_ema", "D"
 _EXAMPLE = "name the network pickle, such as {plugin}:ffhq.pkl"
@@ -35,9 +35,7 @@ def load_networks(plugin: str, source: str | None) -> Networks:
     remote = re.match(r"[a-z]+://", source) is not None
     if not remote and not Path(source).is_file():
         raise PolarPriorError(f"model: no file {source}", _EXAMPLE.format(plugin=plugin))
-    digest = "" if remote else f" (this one's sha256 is {sha256_of(Path(source))})"
-    pin = "" if remote else "; sha256=HEX pins one that you trust"
-    warn(f"{source} is a pickle, and opening it runs the code it holds{digest}{pin}", RunsCodeWarning)
+    warn_of_pickle(source)
     import dnnlib  # of the checkout
     import legacy
 
